@@ -1,0 +1,375 @@
+"""Recurrent cells as plain functions F(h, x) -> h', the same in NumPy and in TensorFlow.
+
+Every cell of this book has one shape.  The input and the state are each mapped linearly, once,
+
+    u = x W + b,        a = h U + b_rec,
+
+and what is left, ``h' = combine(h, u, a)``, acts on each unit by itself.  Three things follow, and
+all of the package rests on them:
+
+* training hoists ``x W`` out of the loop over time, and the gradient with respect to ``U`` is one
+  product over all time steps;
+* the Jacobians are exact and cheap: diagonal *partials* times ``U`` and ``W``;
+* the Jacobian of the corpus-averaged map needs only averaged partials, so that 600 tokens cost one
+  matrix product, not 600.
+
+Conventions (those of Keras, so that weights can be exchanged): rows are examples, ``W`` is
+(D, G·N), ``U`` is (N, G·N), with G gates in the order given in :data:`CELLS`.  The state is flat: an
+LSTM's is [hidden, cell], 2N numbers.
+
+Sources: Elman 1990 (vanilla); Collins, Sohl-Dickstein & Sussillo 2016 (UGRNN); Cho et al. 2014 with
+the reset gate applied after the product, as in cuDNN and Keras (GRU); Hochreiter & Schmidhuber 1997
+with forget gate (LSTM).  The notation is that of Maheswaranathan & Sussillo 2020 (CP20), section 2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
+from typing import Any, Callable, NamedTuple
+
+import numpy as np
+
+__all__ = ["CELLS", "Cell", "CellKind", "Jacobians", "initial_weights", "tensorflow_ops"]
+
+
+def _sigmoid(x: np.ndarray) -> np.ndarray:
+    # tanh is vectorized in NumPy and, unlike 1/(1+exp(-x)), cannot overflow
+    half = np.asarray(x).dtype.type(0.5)
+    return half * (1 + np.tanh(half * x))
+
+
+NUMPY_OPS = SimpleNamespace(
+    sigmoid=_sigmoid,
+    tanh=np.tanh,
+    concat=np.concatenate,
+    stack=np.stack,
+    zeros_like=np.zeros_like,
+    ones_like=np.ones_like,
+)
+
+
+def tensorflow_ops() -> SimpleNamespace:
+    """The operations of :data:`NUMPY_OPS` in TensorFlow, imported only when asked for."""
+    import tensorflow as tf
+
+    return SimpleNamespace(
+        sigmoid=tf.sigmoid,
+        tanh=tf.tanh,
+        concat=tf.concat,
+        stack=tf.stack,
+        zeros_like=tf.zeros_like,
+        ones_like=tf.ones_like,
+    )
+
+
+def _gates(x: Any, n: int, count: int) -> list[Any]:
+    return [x[..., i * n : (i + 1) * n] for i in range(count)]
+
+
+# --- the four cells: combine(ops, h, u, a) -> h' and its partials -----------------------------
+#
+# partials(ops, h, u, a) returns (d_h, d_u, d_a), lists of lists of (..., N) arrays or None for zero:
+# d_h[i][j] = d h'_i / d h_j over state blocks i, j; d_u[i][g] and d_a[i][g] over gates g.
+
+
+def _vanilla(ops: Any, h: Any, u: Any, a: Any) -> Any:
+    return ops.tanh(u + a)
+
+
+def _vanilla_partials(ops: Any, h: Any, u: Any, a: Any) -> Any:
+    slope = 1 - ops.tanh(u + a) ** 2
+    return [[None]], [[slope]], [[slope]]
+
+
+def _ugrnn(ops: Any, h: Any, u: Any, a: Any) -> Any:
+    n = h.shape[-1]
+    (u_g, u_c), (a_g, a_c) = _gates(u, n, 2), _gates(a, n, 2)
+    g, c = ops.sigmoid(u_g + a_g), ops.tanh(u_c + a_c)
+    return c + g * (h - c)
+
+
+def _ugrnn_partials(ops: Any, h: Any, u: Any, a: Any) -> Any:
+    n = h.shape[-1]
+    (u_g, u_c), (a_g, a_c) = _gates(u, n, 2), _gates(a, n, 2)
+    g, c = ops.sigmoid(u_g + a_g), ops.tanh(u_c + a_c)
+    d_g = (h - c) * g * (1 - g)
+    d_c = (1 - g) * (1 - c * c)
+    return [[g]], [[d_g, d_c]], [[d_g, d_c]]
+
+
+def _gru(ops: Any, h: Any, u: Any, a: Any) -> Any:
+    n = h.shape[-1]
+    (u_z, u_r, u_c), (a_z, a_r, a_c) = _gates(u, n, 3), _gates(a, n, 3)
+    z, r = ops.sigmoid(u_z + a_z), ops.sigmoid(u_r + a_r)
+    c = ops.tanh(u_c + r * a_c)
+    return c + z * (h - c)
+
+
+def _gru_partials(ops: Any, h: Any, u: Any, a: Any) -> Any:
+    n = h.shape[-1]
+    (u_z, u_r, u_c), (a_z, a_r, a_c) = _gates(u, n, 3), _gates(a, n, 3)
+    z, r = ops.sigmoid(u_z + a_z), ops.sigmoid(u_r + a_r)
+    c = ops.tanh(u_c + r * a_c)
+    d_z = (h - c) * z * (1 - z)
+    d_c = (1 - z) * (1 - c * c)
+    d_ca = d_c * r
+    d_r = d_ca * a_c * (1 - r)
+    return [[z]], [[d_z, d_r, d_c]], [[d_z, d_r, d_ca]]
+
+
+def _lstm(ops: Any, h: Any, u: Any, a: Any) -> Any:
+    n = h.shape[-1] // 2
+    i, f, g, o = _gates(u + a, n, 4)
+    cell = ops.sigmoid(f) * h[..., n:] + ops.sigmoid(i) * ops.tanh(g)
+    return ops.concat([ops.sigmoid(o) * ops.tanh(cell), cell], -1)
+
+
+def _lstm_partials(ops: Any, h: Any, u: Any, a: Any) -> Any:
+    n = h.shape[-1] // 2
+    i, f, g, o = _gates(u + a, n, 4)
+    i, f, g, o = ops.sigmoid(i), ops.sigmoid(f), ops.tanh(g), ops.sigmoid(o)
+    previous = h[..., n:]
+    squashed = ops.tanh(f * previous + i * g)
+    through = o * (1 - squashed * squashed)
+    cell = [g * i * (1 - i), previous * f * (1 - f), i * (1 - g * g), None]
+    hidden = [through * d for d in cell[:3]] + [squashed * o * (1 - o)]
+    return [[None, through * f], [None, f]], [hidden, cell], [hidden, cell]
+
+
+class CellKind(NamedTuple):
+    """What distinguishes one architecture from another."""
+
+    title: str
+    gates: tuple[str, ...]
+    blocks: int  #: state blocks of N units: 1, or 2 for an LSTM
+    combine: Callable[..., Any]
+    partials: Callable[..., Any]
+
+
+CELLS: dict[str, CellKind] = {
+    "vanilla": CellKind("vanilla tanh", ("c",), 1, _vanilla, _vanilla_partials),
+    "ugrnn": CellKind("UGRNN", ("g", "c"), 1, _ugrnn, _ugrnn_partials),
+    "gru": CellKind("GRU", ("z", "r", "c"), 1, _gru, _gru_partials),
+    "lstm": CellKind("LSTM", ("i", "f", "g", "o"), 2, _lstm, _lstm_partials),
+}
+
+
+def cell_kind(kind: str) -> CellKind:
+    """Look up an architecture; raises ``ValueError`` that names those there are."""
+    if kind not in CELLS:
+        raise ValueError(f"unknown cell {kind!r}: choose one of {', '.join(CELLS)}")
+    return CELLS[kind]
+
+
+class Jacobians(NamedTuple):
+    """``J_rec`` (..., S, S) = dF/dh and ``J_inp`` (..., S, D) = dF/dx; column j is the effect of entry j."""
+
+    J_rec: np.ndarray
+    J_inp: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """A recurrent cell with its weights: ``h' = F(h, x)`` on a flat state.
+
+    Parameters
+    ----------
+    kind : str
+        A key of :data:`CELLS`.
+    W, U : array, (D, G·N) and (N, G·N)
+        Input and recurrent weights, gates side by side.
+    b, b_rec : array, (G·N,)
+        Biases of the two maps.
+    h0 : array, (S,)
+        The trained initial state; S = N, or 2N for an LSTM.
+
+    Raises
+    ------
+    ValueError
+        If a shape does not fit, or a weight is not finite; the message names it.
+    """
+
+    kind: str
+    W: np.ndarray = field(repr=False)
+    U: np.ndarray = field(repr=False)
+    b: np.ndarray = field(repr=False)
+    b_rec: np.ndarray = field(repr=False)
+    h0: np.ndarray = field(repr=False)
+
+    def __post_init__(self) -> None:
+        spec = cell_kind(self.kind)
+        if np.ndim(self.U) != 2 or np.ndim(self.W) != 2:
+            raise ValueError("W and U must be matrices, (D, G·N) and (N, G·N)")
+        n, width = len(self.U), len(self.U) * len(spec.gates)
+        wanted = {
+            "W": (len(self.W), width),
+            "U": (n, width),
+            "b": (width,),
+            "b_rec": (width,),
+            "h0": (n * spec.blocks,),
+        }
+        for name, shape in wanted.items():
+            value = getattr(self, name)
+            if np.shape(value) != shape:
+                raise ValueError(
+                    f"{name} has shape {np.shape(value)}, but a {spec.title} with {n} units needs {shape}"
+                )
+            if not np.isfinite(value).all():
+                raise ValueError(f"{name} holds values that are not finite")
+
+    def __repr__(self) -> str:
+        return f"Cell({self.kind!r}, N={self.n_units}, D={self.n_inputs}, {self.U.dtype})"
+
+    @property
+    def n_units(self) -> int:
+        """N, the number of units."""
+        return int(self.U.shape[0])
+
+    @property
+    def n_inputs(self) -> int:
+        """D, the length of an embedded token."""
+        return int(self.W.shape[0])
+
+    @property
+    def n_state(self) -> int:
+        """S, the length of the flat state: N, or 2N for an LSTM."""
+        return int(self.h0.shape[0])
+
+    def astype(self, dtype: Any) -> Cell:
+        """The same cell in another float type (analyses use float64)."""
+        names = ("W", "U", "b", "b_rec", "h0")
+        return replace(self, **{k: np.asarray(getattr(self, k), dtype) for k in names})
+
+    # --- the step -------------------------------------------------------------------------
+
+    def project(self, x: np.ndarray) -> np.ndarray:
+        """The input's share ``u = x W + b``: (..., D) -> (..., G·N)."""
+        return x @ self.W + self.b
+
+    def recur(self, h: np.ndarray) -> np.ndarray:
+        """The state's share ``a = h U + b_rec``: (..., S) -> (..., G·N)."""
+        return h[..., : self.n_units] @ self.U + self.b_rec
+
+    def combine(self, h: np.ndarray, u: np.ndarray, a: np.ndarray) -> np.ndarray:
+        """The elementwise rest of the step; h (..., S), u and a (..., G·N) -> (..., S)."""
+        return CELLS[self.kind].combine(NUMPY_OPS, h, u, a)
+
+    def step_projected(self, h: np.ndarray, u: np.ndarray) -> np.ndarray:
+        """One step given the projected input u = :meth:`project` (x)."""
+        return self.combine(h, u, self.recur(h))
+
+    def step(self, h: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """One step, h' = F(h, x).
+
+        Parameters
+        ----------
+        h : array, (..., S)
+        x : array, (..., D)
+            Leading axes broadcast.
+
+        Returns
+        -------
+        array, (..., S)
+        """
+        return self.step_projected(h, self.project(x))
+
+    def __call__(self, h: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """The same as :meth:`step`."""
+        return self.step(h, x)
+
+    def step_tf(self, h: Any, x: Any) -> Any:
+        """One step in TensorFlow, for autodiff; the same function as :meth:`step`."""
+        import tensorflow as tf
+
+        cast = {k: tf.cast(getattr(self, k), h.dtype) for k in ("W", "U", "b", "b_rec")}
+        u = tf.tensordot(x, cast["W"], 1) + cast["b"]
+        a = tf.tensordot(h[..., : self.n_units], cast["U"], 1) + cast["b_rec"]
+        return CELLS[self.kind].combine(tensorflow_ops(), h, u, a)
+
+    # --- exact derivatives ----------------------------------------------------------------
+
+    def partials(
+        self, h: np.ndarray, u: np.ndarray, a: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Elementwise derivatives of the step; everything that is nonlinear about a Jacobian.
+
+        Parameters
+        ----------
+        h : array, (..., S)
+        u : array, (..., G·N)
+        a : array, (..., G·N), optional
+            ``recur(h)`` where it is known already.
+
+        Returns
+        -------
+        d_h : array, (..., k, k, N)
+            Of state block i after with respect to state block j before (directly, not through a).
+        d_u, d_a : arrays, (..., k, G, N)
+            Of state block i with respect to gate g's input and recurrent share.
+        """
+        a = self.recur(h) if a is None else a
+        spec = CELLS[self.kind]
+        shape = np.broadcast_shapes(np.shape(h)[:-1], np.shape(u)[:-1], np.shape(a)[:-1])
+        zero = np.zeros((*shape, self.n_units), dtype=np.result_type(h, u, a))
+
+        def pack(rows: list[list[Any]]) -> np.ndarray:
+            full = [[zero if d is None else np.broadcast_to(d, zero.shape) for d in r] for r in rows]
+            return np.stack([np.stack(r, -2) for r in full], -3)
+
+        d_h, d_u, d_a = spec.partials(NUMPY_OPS, h, u, a)
+        return pack(d_h), pack(d_u), pack(d_a)
+
+    def assemble_J_rec(self, d_h: np.ndarray, d_a: np.ndarray) -> np.ndarray:
+        """J_rec (..., S, S) from partials (or from partials averaged over tokens)."""
+        k, n = d_h.shape[-2], self.n_units
+        gates = self.U.reshape(n, d_a.shape[-2], n)  # (from, gate, to)
+        out = np.zeros((*d_h.shape[:-3], k * n, k * n), dtype=np.result_type(d_h, self.U))
+        diagonal = np.arange(n)
+        for i in range(k):
+            rows = slice(i * n, (i + 1) * n)
+            out[..., rows, :n] = np.einsum("...gn,mgn->...nm", d_a[..., i, :, :], gates, optimize=True)
+            for j in range(k):
+                out[..., i * n + diagonal, j * n + diagonal] += d_h[..., i, j, :]
+        return out
+
+    def assemble_J_inp(self, d_u: np.ndarray) -> np.ndarray:
+        """J_inp (..., S, D) from partials."""
+        k, n = d_u.shape[-3], self.n_units
+        gates = self.W.reshape(self.n_inputs, d_u.shape[-2], n)
+        blocks = [
+            np.einsum("...gn,dgn->...nd", d_u[..., i, :, :], gates, optimize=True) for i in range(k)
+        ]
+        return np.concatenate(blocks, -2)
+
+    def jacobians(self, h: np.ndarray, x: np.ndarray) -> Jacobians:
+        """Exact J_rec and J_inp at (h, x); leading axes broadcast."""
+        d_h, d_u, d_a = self.partials(h, self.project(x))
+        return Jacobians(self.assemble_J_rec(d_h, d_a), self.assemble_J_inp(d_u))
+
+
+def initial_weights(kind: str, n_inputs: int, n_units: int, seed: int = 0) -> Cell:
+    """A fresh, untrained cell: Glorot-uniform W, orthogonal U per gate, gates biased to remember.
+
+    The gate that keeps the old state (GRU z, UGRNN g, LSTM f) starts with bias 1, as in Jozefowicz
+    et al. 2015, so that gradients reach the start of a review; a vanilla cell starts near the
+    identity instead (Le, Jaitly & Hinton 2015).  Float32; h0 is zero.
+    """
+    spec = cell_kind(kind)
+    if n_inputs < 1 or n_units < 1:
+        raise ValueError(f"need at least one input and one unit, got {n_inputs} and {n_units}")
+    rng = np.random.default_rng([seed, 11])
+    limit = np.sqrt(6 / (n_inputs + n_units))
+    W = rng.uniform(-limit, limit, (n_inputs, len(spec.gates) * n_units))
+    U = np.concatenate(
+        [np.linalg.qr(rng.standard_normal((n_units, n_units)))[0] for _ in spec.gates], axis=1
+    )
+    b = np.zeros(len(spec.gates) * n_units)
+    if kind == "vanilla":
+        U = 0.95 * np.eye(n_units) + 0.02 * U
+        W *= 0.2
+    keep = {"ugrnn": 0, "gru": 0, "lstm": 1}.get(kind)
+    if keep is not None:
+        b[keep * n_units : (keep + 1) * n_units] = 1.0
+    cell = Cell(kind, W, U, b, np.zeros_like(b), np.zeros(n_units * spec.blocks))
+    return cell.astype(np.float32)
