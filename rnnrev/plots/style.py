@@ -1,0 +1,125 @@
+"""How every figure of the book looks, and what its colours mean.
+
+One colour has one meaning in all chapters. The colours are those of Okabe & Ito 2008, which readers with any
+common colour vision tell apart; architectures also differ in marker and dash, so that nothing hangs on colour alone.
+
+Dark mode: figures are drawn dark on opaque white. On a dark page the book's style sheet inverts their lightness and
+keeps their hue (``filter: invert() hue-rotate()``), so a plotting function has one light version to make and no more.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+
+__all__ = [
+    "ARCHITECTURES",
+    "CONTROL",
+    "CYCLE",
+    "INTACT",
+    "MODIFIERS",
+    "NEGATIVE",
+    "NEUTRAL",
+    "PERTURBED",
+    "POSITIVE",
+    "VALENCE_MAP",
+    "WIDTH",
+    "architecture",
+    "figure",
+    "label_panels",
+    "sign_colors",
+    "use",
+]
+
+POSITIVE, NEGATIVE, NEUTRAL = "#0072B2", "#D55E00", "#767676"  #: valence of words, labels of reviews, signs
+INTACT, PERTURBED, CONTROL = "#000000", "#CC79A7", "#8C8C8C"  #: a network as trained, changed, changed at random
+
+#: Colour, marker and dash of each architecture (and of the bag of words).
+ARCHITECTURES: dict[str, dict[str, Any]] = {
+    "gru": {"color": "#009E73", "marker": "o", "linestyle": "-"},
+    "lstm": {"color": "#332288", "marker": "s", "linestyle": "--"},
+    "ugrnn": {"color": "#E69F00", "marker": "^", "linestyle": "-."},
+    "vanilla": {"color": "#56B4E9", "marker": "D", "linestyle": ":"},
+    "bow": {"color": "#767676", "marker": "x", "linestyle": (0, (5, 2))},
+    "augmented-bow": {"color": "#404040", "marker": "P", "linestyle": (0, (3, 1))},
+}
+
+#: Kinds of modifier: one that turns valence round, one that raises it, one that lowers it.
+MODIFIERS = {"negated": NEGATIVE, "intensified": "#009E73", "diminished": "#E69F00", "base": INTACT}
+
+#: For series without a meaning of their own.
+CYCLE = ("#000000", "#009E73", "#E69F00", "#56B4E9", "#CC79A7", "#332288")
+
+#: Diverging map for signed values: negative, zero (white), positive. Give it a norm that is centred on zero.
+VALENCE_MAP = LinearSegmentedColormap.from_list("valence", [NEGATIVE, "#F7C9A8", "#FFFFFF", "#A6CFE8", POSITIVE])
+
+WIDTH = 7.2  #: inches, the width of a page's text
+
+RC: Any = {
+    "axes.grid": False,
+    "axes.labelsize": 10,
+    "axes.prop_cycle": plt.cycler(color=CYCLE),
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 10,
+    "figure.constrained_layout.use": True,
+    "figure.dpi": 150,
+    "font.family": "DejaVu Sans",  # comes with matplotlib: the same figure on every machine
+    "font.size": 10,
+    "legend.fontsize": 9,
+    "legend.frameon": False,
+    "lines.linewidth": 1.6,
+    "savefig.dpi": 150,
+    "xtick.labelsize": 9,
+    "ytick.labelsize": 9,
+}
+
+
+def use() -> None:
+    """Take the book's style for all figures from here on (:func:`figure` does so by itself)."""
+    plt.rcParams.update(RC)
+
+
+def figure(rows: int = 1, columns: int = 1, height: float = 3.0, **options: Any) -> tuple[Figure, Any]:
+    """A figure as wide as the text and its axes, as ``plt.subplots`` gives them.
+
+    Parameters
+    ----------
+    rows, columns : int
+    height : float
+        Inches of the whole figure.
+    options
+        For ``plt.subplots`` (``sharex``, ``width_ratios``, ``squeeze``, …).
+
+    The figure is not pyplot's current one: a notebook shows it once, when it is a cell's last value.
+    """
+    use()
+    made, axes = plt.subplots(rows, columns, figsize=(WIDTH, height), **options)
+    plt.close(made)
+    return made, axes
+
+
+def architecture(name: str) -> dict[str, Any]:
+    """Plot options of a network by its name: ``"lstm-imdb"`` -> the LSTM's colour, marker and dash."""
+    kinds = sorted(ARCHITECTURES, key=len, reverse=True)
+    return dict(next((ARCHITECTURES[k] for k in kinds if name.startswith(k)), {"color": INTACT}))
+
+
+def sign_colors(values: Any, neutral: float = 0.0) -> np.ndarray:
+    """A colour for each value: positive, negative, or neutral where its size is at most ``neutral``."""
+    values = np.asarray(values, float)
+    return np.select([values > neutral, values < -neutral], [POSITIVE, NEGATIVE], NEUTRAL)
+
+
+def label_panels(axes: Any, start: str = "a") -> None:
+    """Write (a), (b), … at the top left of each of these axes, so that the caption can name them."""
+    panels: list[Axes] = list(np.ravel(axes))
+    for number, ax in enumerate(panels):
+        title = ax.get_title(loc="left")
+        ax.set_title(f"({chr(ord(start) + number)}) {title}".rstrip(), loc="left")
