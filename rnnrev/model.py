@@ -98,6 +98,22 @@ class _Classifier:
     """What every model of the book can do with texts; subclasses give ``vocabulary`` and ``logits_of``."""
 
     vocabulary: Vocabulary
+    name: str
+    counts: np.ndarray | None
+
+    @property
+    def frequencies(self) -> np.ndarray:
+        """p(v), the share of training text that is each word, (V,), sums to 1; padding has none.
+
+        ``ValueError`` for a model that came without counts (``from_keras``, say): use
+        :meth:`Vocabulary.frequencies` on texts of your own and give the result as ``counts``.
+        """
+        if self.counts is None:
+            raise ValueError(
+                f"{self.name} does not know how frequent its words are: use dataclasses.replace(model, counts=…), "
+                "with counts from model.vocabulary.frequencies(ids of your texts)"
+            )
+        return self.counts / self.counts.sum()
 
     def logits_of(self, ids: Sequence[np.ndarray], progress: bool = False) -> np.ndarray:
         """Logits of texts given as token numbers: (n,), or (n, C) for C > 2 classes, in nats."""
@@ -111,6 +127,11 @@ class _Classifier:
         """Labels (n,) of whole texts: 1 positive, 0 negative (or the class number)."""
         logits = self.logits(texts, progress)
         return np.argmax(logits, -1) if logits.ndim == 2 else (logits > 0).astype(np.int64)
+
+
+def _check_counts(counts: np.ndarray | None, vocabulary: Vocabulary) -> None:
+    if counts is not None and (np.shape(counts) != (len(vocabulary),) or np.min(counts) < 0 or not np.sum(counts) > 0):
+        raise ValueError(f"counts must be ({len(vocabulary)},), not negative and not all zero")
 
 
 def _as_list(texts: Sequence[str]) -> list[str]:
@@ -137,6 +158,8 @@ class SentimentRNN(_Classifier):
         For figures and tables.
     record : dict
         How it was trained (JSON), see :func:`rnnrev.train.train`; empty if unknown.
+    counts : array, (V,), optional
+        How often each word stood in the training texts, see :attr:`frequencies`.
     """
 
     cell: Cell
@@ -146,8 +169,10 @@ class SentimentRNN(_Classifier):
     b: Any = field(repr=False)
     name: str = "network"
     record: dict[str, Any] = field(default_factory=dict, repr=False)
+    counts: np.ndarray | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
+        _check_counts(self.counts, self.vocabulary)
         wanted = (len(self.vocabulary), self.cell.n_inputs)
         if self.embedding.shape != wanted:
             raise ValueError(f"the embedding has shape {self.embedding.shape}, should be {wanted} (V, D)")
@@ -254,8 +279,10 @@ class BagOfWords(_Classifier):
     vocabulary: Vocabulary
     name: str = "bag of words"
     record: dict[str, Any] = field(default_factory=dict, repr=False)
+    counts: np.ndarray | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
+        _check_counts(self.counts, self.vocabulary)
         if self.beta.shape != (len(self.vocabulary),):
             raise ValueError(f"beta has shape {self.beta.shape}, should be ({len(self.vocabulary)},)")
 
@@ -269,7 +296,12 @@ class BagOfWords(_Classifier):
 
 
 def untrained(
-    kind: str, vocabulary: Vocabulary, n_units: int = 256, n_inputs: int = 128, seed: int = 0
+    kind: str,
+    vocabulary: Vocabulary,
+    n_units: int = 256,
+    n_inputs: int = 128,
+    seed: int = 0,
+    counts: np.ndarray | None = None,
 ) -> SentimentRNN:
     """The network before training: the control for what training made (random embedding too)."""
     rng = np.random.default_rng([seed, 13])
@@ -277,7 +309,7 @@ def untrained(
     embedding = rng.normal(0, 0.1, (len(vocabulary), n_inputs)).astype(np.float32)
     w = np.zeros(cell.n_state, np.float32)
     w[:n_units] = rng.normal(0, 1 / np.sqrt(n_units), n_units)
-    return SentimentRNN(cell, embedding, vocabulary, w, np.float32(0), name=f"untrained {kind}")
+    return SentimentRNN(cell, embedding, vocabulary, w, np.float32(0), f"untrained {kind}", counts=counts)
 
 
 # --- a Keras model of the user's ---------------------------------------------------------------
@@ -392,6 +424,8 @@ def save(model: SentimentRNN | BagOfWords, folder: str | os.PathLike[str], *, co
     else:
         config |= {"model": "bow"}
         arrays = {"beta": np.asarray(model.beta, np.float32), "b": np.asarray(model.b, np.float32)}
+    if model.counts is not None:
+        arrays["counts"] = np.asarray(model.counts)
     config["arrays"] = {k: [str(v.dtype), list(v.shape)] for k, v in arrays.items()}
 
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -465,9 +499,9 @@ def load(folder: str | os.PathLike[str]) -> SentimentRNN | BagOfWords:
         raise ModelFileError(f"{source}/weights.npz cannot be read: {error}") from error
     words = (source / "vocabulary.txt").read_text(encoding="utf-8").split("\n")[:-1]
     record = json.loads((source / "record.json").read_text(encoding="utf-8"))
-    vocabulary = Vocabulary(tuple(words))
+    vocabulary, counts = Vocabulary(tuple(words)), arrays.get("counts")
     if config["model"] == "bow":
-        return BagOfWords(arrays["beta"], float(arrays["b"]), vocabulary, config["name"], record)
+        return BagOfWords(arrays["beta"], float(arrays["b"]), vocabulary, config["name"], record, counts)
     scale = arrays.get("embedding_scale")
     embedding = arrays["embedding"].astype(np.float32)
     if scale is not None:
@@ -475,5 +509,6 @@ def load(folder: str | os.PathLike[str]) -> SentimentRNN | BagOfWords:
     weights = {k: arrays[k].astype(np.float32) for k in ("W", "U", "b", "b_rec", "h0")}
     cell = Cell(config["cell"], **weights)
     return SentimentRNN(
-        cell, embedding, vocabulary, arrays["readout"].astype(np.float32), arrays["readout_b"], config["name"], record
-    )
+        cell, embedding, vocabulary, arrays["readout"].astype(np.float32), arrays["readout_b"], config["name"],
+        record, counts,
+    )  # fmt: skip

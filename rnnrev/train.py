@@ -47,6 +47,7 @@ class TrainConfig:
     data: str = "imdb"  #: data set (or file) with the labels to learn
     extra: tuple[str, ...] = ()  #: data sets whose training texts are added
     vectors: str = "none"  #: none, word2vec, or the path of a file that word2vec wrote
+    soft_labels: str = "none"  #: file that ``rnnrev label`` wrote: adds the unlabelled reviews
     vocabulary_size: int = 20_000
     n_inputs: int = 128  #: D
     n_units: int = 256  #: N
@@ -289,12 +290,12 @@ def _dropout_mask(shape: Sequence[Any], rate: float, seed: Any) -> Any:
 
 
 def _loss(logits: Any, labels: Any, smoothing: float) -> Any:
-    """Mean cross-entropy in nats."""
+    """Mean cross-entropy in nats; labels are class numbers, or probabilities of positive, as float32."""
     n_classes = logits.shape[-1]
     if n_classes == 1:
-        target = tf.cast(labels, tf.float32)[:, None] * (1 - smoothing) + smoothing / 2
+        target = labels[:, None] * (1 - smoothing) + smoothing / 2
         return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(target, logits))
-    target = tf.one_hot(labels, n_classes) * (1 - smoothing) + smoothing / n_classes
+    target = tf.one_hot(tf.cast(labels, tf.int32), n_classes) * (1 - smoothing) + smoothing / n_classes
     return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(target, logits))
 
 
@@ -341,6 +342,48 @@ def _load_vectors(file: str, vocabulary: Vocabulary, size: int) -> np.ndarray:
     return out
 
 
+# --- labels for unlabelled reviews ------------------------------------------------------------
+
+
+def soft_labels(
+    reviews: Reviews, unlabelled: Reviews, teachers: Sequence[SentimentRNN | BagOfWords], progress: bool = True
+) -> np.ndarray:
+    """P(positive) of unlabelled reviews by an ensemble: n-gram logistic regression and given networks.
+
+    The regression (uni- to trigrams with naive-Bayes log-count ratios, Wang & Manning 2012) is fitted to
+    ``reviews``; its logit and the networks' are averaged with equal weight. Self-training in the manner of
+    Lee 2013 (pseudo-labels), with probabilities instead of hard labels (Hinton et al. 2015).
+
+    Returns
+    -------
+    array, (n,) float32
+    """
+    from scipy.special import expit
+    from sklearn.feature_extraction.text import CountVectorizer
+    from sklearn.linear_model import LogisticRegression
+
+    from .data import tokenize
+
+    count = CountVectorizer(tokenizer=tokenize, token_pattern=None, lowercase=False, ngram_range=(1, 3), min_df=2, binary=True)
+    seen = count.fit_transform(tqdm(reviews.texts, unit="text", desc="n-grams", disable=not progress))
+    by_class = [np.asarray(seen[reviews.labels == c].sum(0)).ravel() + 1.0 for c in (0, 1)]
+    ratio = np.log(by_class[1] / by_class[1].sum()) - np.log(by_class[0] / by_class[0].sum())
+    regression = LogisticRegression(C=1.0, max_iter=200, solver="liblinear").fit(seen.multiply(ratio).tocsr(), reviews.labels)
+    logits = [regression.decision_function(count.transform(unlabelled.texts).multiply(ratio).tocsr())]
+    logits += [model.logits(unlabelled.texts, progress) for model in teachers]
+    # confidences are not comparable between makes: each is scaled to the same spread first
+    return expit(2.5 * np.mean([z / np.std(z) for z in logits], 0)).astype(np.float32)
+
+
+def load_soft_labels(file: str) -> tuple[Reviews, np.ndarray]:
+    """Texts and P(positive) from a file of ``rnnrev label``; the texts are loaded again and compared."""
+    with np.load(file, allow_pickle=False) as stored:
+        reviews = load_reviews(str(stored["data"]), str(stored["split"]))
+        if reviews.fingerprint != str(stored["sha256"]):
+            raise ValueError(f"{file} was made for other texts than {reviews!r}: make it again with rnnrev label")
+        return reviews, stored["probability"]
+
+
 # --- the training run --------------------------------------------------------------------------
 
 
@@ -385,22 +428,30 @@ def train(
         test = load_reviews(config.data, "test")
     held = split_validation(len(reviews), config.validation_share, config.seed)
     fit, validation = reviews.take(~held), reviews.take(held)
-    sources = [reviews.name, *config.extra]
     extra = [load_reviews(name, "train") for name in config.extra]
     texts = [t for part in (fit, *extra) for t in part.texts]
-    labels = np.concatenate([part.labels for part in (fit, *extra)]).astype(np.int32)
+    labels = np.concatenate([part.labels for part in (fit, *extra)]).astype(np.float32)
     n_classes = max(int(labels.max()) + 1, 2)
     if len(np.unique(labels)) < 2 or labels.min() < 0:
         raise ValueError(f"training needs labels 0..C-1 of at least two classes, found {np.unique(labels).tolist()}")
+    if config.soft_labels != "none":
+        if n_classes != 2:
+            raise ValueError("soft labels are for two classes")
+        taught, targets = load_soft_labels(config.soft_labels)
+        extra.append(taught)
+        texts += taught.texts
+        labels = np.concatenate([labels, targets])
 
-    vocabulary = Vocabulary.fit(fit.texts, config.vocabulary_size)
+    # all training reviews, so that every seed and cell knows the same words
+    vocabulary = Vocabulary.fit(reviews.texts, config.vocabulary_size)
     vectors = None
     if config.vectors == "word2vec":
         unlabelled = load_reviews(config.data, "unsupervised").texts if config.data == "imdb" else ()
-        vectors = word_vectors([*fit.texts, *unlabelled], vocabulary, config.n_inputs, seed=config.seed)
+        vectors = word_vectors([*reviews.texts, *unlabelled], vocabulary, config.n_inputs, seed=config.seed)
     elif config.vectors != "none":
         vectors = _load_vectors(config.vectors, vocabulary, config.n_inputs)
     ids, val_ids = vocabulary.encode_all(texts), vocabulary.encode_all(validation.texts)
+    counts = np.bincount(np.concatenate(ids), minlength=len(vocabulary)).astype(np.uint32)
 
     name = f"{config.cell}-{reviews.name}"
     network = (
@@ -445,14 +496,15 @@ def train(
     for variable, value in zip(network.trainable_variables, state.weights):
         variable.assign(value)
 
-    model = network.to_model(vocabulary, name)
+    model = dataclasses.replace(network.to_model(vocabulary, name), counts=counts)
     if out is not None:
         model = load(save(model, out, compact=compact))  # what is shipped is what is evaluated
     record = {
         "config": dataclasses.asdict(config),
         "command": " ".join(["rnnrev", *sys.argv[1:]]) if sys.argv[0].endswith("rnnrev") else None,
-        "data": {r.name: {"split": r.split, "texts": len(r), "sha256": r.fingerprint} for r in (reviews, *extra)},
-        "sources": sources,
+        "data": [
+            {"name": r.name, "split": r.split, "texts": len(r), "sha256": r.fingerprint} for r in (reviews, *extra)
+        ],
         "training_texts": len(texts),
         "training_tokens": int(sum(map(len, ids))),
         "curve": state.curve,
@@ -513,7 +565,7 @@ class _State:
 
 def _compiled_step(network: Any, optimizer: Any, config: TrainConfig) -> Callable[..., Any]:
     signature = [tf.TensorSpec((None, None), tf.int32), tf.TensorSpec((None,), tf.int32),
-                 tf.TensorSpec((None,), tf.int32), tf.TensorSpec((2,), tf.int32)]  # fmt: skip
+                 tf.TensorSpec((None,), tf.float32), tf.TensorSpec((2,), tf.int32)]  # fmt: skip
 
     @tf.function(input_signature=signature)
     def step(ids: Any, lengths: Any, labels: Any, seed: Any) -> tuple[Any, Any]:
@@ -524,7 +576,7 @@ def _compiled_step(network: Any, optimizer: Any, config: TrainConfig) -> Callabl
         gradients = tape.gradient(total, [v.value for v in network.trainable_variables])
         optimizer.apply([tf.convert_to_tensor(g) for g in gradients], network.trainable_variables)
         guess = tf.cast(logits[:, 0] > 0, tf.int32) if logits.shape[-1] == 1 else tf.argmax(logits, -1, tf.int32)
-        return loss, tf.reduce_mean(tf.cast(guess == labels, tf.float32))
+        return loss, tf.reduce_mean(tf.cast(guess == tf.cast(tf.round(labels), tf.int32), tf.float32))
 
     return step
 
