@@ -1,0 +1,81 @@
+"""What the site does beyond Jupyter Book: links and notebooks that work elsewhere, descriptions for sharing.
+
+* Colab opens only .ipynb files on GitHub: its link goes to the notebook that is published with the site (branch
+  ``gh-pages``), and published notebooks begin by installing the package where it is missing.
+* A page's description (``html_meta``) also becomes its Open Graph text.
+* Thebe's loader, which would name another host, is left out.
+* ``book_solutions = False`` leaves the solutions out of pages and notebooks (``make student``).
+"""
+
+from __future__ import annotations
+
+import json
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+
+NOTEBOOK_BRANCH = "gh-pages"
+INSTALL = """\
+# On a machine without the package (Colab, say) this installs it first.
+import importlib.util
+if importlib.util.find_spec("rnnrev") is None:
+    %pip install --quiet git+{repository}
+"""
+
+
+def improve_page(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
+    context["script_files"] = [s for s in context["script_files"] if "thebe" not in str(getattr(s, "filename", s)).lower()
+                               and "THEBE" not in str(getattr(s, "attributes", {}).get("body", ""))]  # fmt: skip
+    repository = app.config.html_theme_options.get("repository_url", "")
+    for group in context.get("header_buttons", []):
+        for button in group.get("buttons", []):
+            if button.get("text") == "Colab":
+                place = repository.removeprefix("https://github.com/")
+                host = app.config.html_theme_options["launch_buttons"]["colab_url"]
+                button["url"] = f"{host}/github/{place}/blob/{NOTEBOOK_BRANCH}/_sources/{pagename}.ipynb"
+    if doctree is not None:
+        described = [n["content"] for n in doctree.findall(nodes.meta) if n.get("name") == "description"]
+        if described:
+            title = escape(f"{context.get('title', '')} - {app.config.html_title}")
+            context["metatags"] = (
+                f'{context.get("metatags", "")}<meta property="og:title" content="{title}">\n'
+                f'<meta property="og:description" content="{escape(described[0])}">\n'
+            )
+
+
+def drop_solutions(app: Sphinx, doctree: nodes.document) -> None:
+    if app.config.book_solutions:
+        return
+    for node in list(doctree.findall(nodes.Element)):
+        if node.tagname.startswith("solution") and node.parent is not None:
+            node.parent.remove(node)
+
+
+def publish_notebooks(app: Sphinx, error: Exception | None) -> None:
+    if error is not None or app.builder.format != "html":
+        return
+    repository = app.config.html_theme_options.get("repository_url", "")
+    for file in Path(app.outdir, "_sources").rglob("*.ipynb"):
+        notebook = json.loads(file.read_text(encoding="utf-8"))
+        install = {
+            "cell_type": "code",
+            "id": "install",
+            "metadata": {"tags": ["remove-cell"]},
+            "execution_count": None,
+            "outputs": [],
+            "source": INSTALL.format(repository=repository),
+        }
+        if notebook["cells"] and notebook["cells"][0].get("id") != "install":
+            notebook["cells"].insert(0, install)
+        file.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    app.add_config_value("book_solutions", True, "env")
+    app.connect("doctree-read", drop_solutions)
+    app.connect("html-page-context", improve_page, priority=900)
+    app.connect("build-finished", publish_notebooks)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
