@@ -1,0 +1,45 @@
+# One command for each thing a reader, a student or a teacher wants; the first creates the environment.
+#   make book   execute every chapter and build the site, _build/html/index.html
+#   make test   run the tests           make lab    open the chapters in JupyterLab
+#   make check  ruff and mypy           make lock   renew requirements.lock (a test names the pins of environment.yml to follow)
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+ENV := $(VENV)/.complete
+export TF_CPP_MIN_LOG_LEVEL ?= 3
+export PYDEVD_DISABLE_FILE_VALIDATION ?= 1
+
+.PHONY: book test test-all lab check lock clean
+.DEFAULT_GOAL := book
+
+$(ENV): requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	touch $@
+
+book: $(ENV)
+	$(BIN)/python -m rnnrev.widgets book/_static/rnnrev
+	$(BIN)/jupyter-book build . -W --keep-going
+
+test: $(ENV)
+	$(BIN)/python -m pytest -n 2
+
+# the slow tests too, and those that drive headless Chromium over the built book
+test-all: book
+	$(BIN)/python -m pytest -n 2 -m "not network"
+
+lab: $(ENV)
+	$(BIN)/jupyter lab book
+
+check: $(ENV)
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+lock: $(ENV)
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-header --annotation-style line \
+	    pyproject.toml -o requirements.lock
+
+clean:
+	rm -rf _build .jupyter_cache

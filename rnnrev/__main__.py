@@ -1,0 +1,191 @@
+# PYTHON_ARGCOMPLETE_OK
+"""The ``rnnrev`` command: train, label, list, try out and measure networks."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import __version__
+
+# the libraries' start-up chatter is no news to a user
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def _add_config(parser: argparse.ArgumentParser, config: type) -> None:
+    """One option a field of a configuration class; its help is the field's ``#:`` comment."""
+    import inspect
+
+    comments = dict(re.findall(r"^    (\w+): .*#: (.*)$", inspect.getsource(config), re.MULTILINE))
+    for field in dataclasses.fields(config):
+        text = f"{comments.get(field.name, field.name.replace('_', ' '))} (default: %(default)s)"
+        flag = f"--{field.name.replace('_', '-')}"
+        if isinstance(field.default, tuple):
+            parser.add_argument(flag, nargs="*", default=[], metavar="NAME", help=text)
+        else:
+            parser.add_argument(flag, type=type(field.default), default=field.default, metavar="X", help=text)
+
+
+def _given_config(config: type, args: argparse.Namespace) -> Any:
+    given = {f.name: getattr(args, f.name) for f in dataclasses.fields(config)}
+    return config(**{k: tuple(v) if isinstance(v, list) else v for k, v in given.items()})
+
+
+def _train(args: argparse.Namespace) -> None:
+    from .config import TrainConfig
+    from .train import train
+
+    model = train(
+        _given_config(TrainConfig, args), args.out, resume=args.resume, compact=args.compact, progress=not args.quiet
+    )
+    test = model.record["test"]
+    scored = test or model.record["validation"]
+    if scored:
+        low, high = scored["interval95"]
+        print(f"{'test' if test else 'validation'} accuracy {scored['accuracy']:.2%} [{low:.2%}, {high:.2%}]", end=" ")
+        print(f"on {scored['texts']:,} texts of {scored['data']}; written to {args.out}")
+
+
+def _save_npz(out: str, **arrays: Any) -> None:
+    file = Path(out)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=file.parent, suffix=".npz", delete=False) as temporary:
+        np.savez(temporary, **arrays)
+    os.replace(temporary.name, file)
+    print(f"written to {file}")
+
+
+def _vectors(args: argparse.Namespace) -> None:
+    from .data import DATA_SETS, Vocabulary, load_reviews
+    from .train import word_vectors
+
+    train = load_reviews(args.data, "train")
+    spare = "unsupervised" in DATA_SETS.get(args.data, {}).get("splits", ())
+    more = load_reviews(args.data, "unsupervised").texts if spare else ()
+    vocabulary = Vocabulary.fit(train.texts, args.vocabulary_size)
+    vectors = word_vectors([*train.texts, *more], vocabulary, args.n_inputs, args.epochs, args.seed)
+    _save_npz(args.out, words=np.array(vocabulary.words), vectors=vectors)
+
+
+def _label(args: argparse.Namespace) -> None:
+    from .data import load_reviews
+    from .model import load
+    from .train import soft_labels
+
+    unlabelled = load_reviews(args.data, args.split)
+    targets = soft_labels(load_reviews(args.data, "train"), unlabelled, [load(t) for t in args.teachers])
+    _save_npz(args.out, data=args.data, split=args.split, sha256=unlabelled.fingerprint, probability=targets)
+
+
+def _zoo(args: argparse.Namespace) -> None:
+    from . import zoo
+
+    table = zoo.table()
+    if table.empty:
+        print("no networks are shipped")
+        return
+    percent = {c: "{:.2%}".format for c in ("test accuracy", "low", "high")}
+    whole = {c: "{:,.0f}".format for c in ("units", "words", "training texts", "test texts")}
+    print(table.to_string(formatters=percent | whole | {"MB": "{:.1f}".format}, na_rep="-"))
+
+
+def _open(name: str) -> Any:
+    from . import zoo
+    from .model import load
+
+    return load(name) if Path(name).exists() else zoo.load(name)
+
+
+def _trace(args: argparse.Namespace) -> None:
+    trace = _open(args.model).trace(args.text)
+    print(f"{trace.start:+8.2f}  (start)")
+    for token, logit in zip(trace.tokens, trace.logits):
+        print(f"{logit:+8.2f}  {token}")
+
+
+def _evaluate(args: argparse.Namespace) -> None:
+    from .data import load_reviews
+    from .train import evaluate
+
+    scores = evaluate(_open(args.model), load_reviews(args.data, args.split))
+    low, high = scores["interval95"]
+    print(f"accuracy {scores['accuracy']:.2%} [{low:.2%}, {high:.2%}] on {scores['texts']:,} texts", end="")
+    print(f", cross-entropy {scores['cross_entropy_nats']:.3f} nats" if "cross_entropy_nats" in scores else "")
+
+
+def _parser() -> argparse.ArgumentParser:
+    from .config import TrainConfig
+
+    parser = argparse.ArgumentParser(prog="rnnrev", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"rnnrev {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, run: Any, text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(run=run)
+        return sub
+
+    train = command("train", _train, "train a network (--cell gru, …) or the bag of words (--cell bow)")
+    train.add_argument("--out", required=True, help="model folder to write")
+    train.add_argument("--resume", action="store_true", help="go on from the checkpoint beside OUT")
+    train.add_argument("--compact", action="store_true", help="store int8 and float16 weights, as shipped")
+    train.add_argument("--quiet", action="store_true", help="no progress bars")
+    _add_config(train, TrainConfig)
+
+    vectors = command("vectors", _vectors, "word2vec vectors of a data set's training and unlabelled texts")
+    vectors.add_argument("--data", default="imdb", help="data set (default: %(default)s)")
+    vectors.add_argument("--out", required=True, help=".npz file to write")
+    for flag, value in (("--vocabulary-size", 20_000), ("--n-inputs", 128), ("--epochs", 5), ("--seed", 0)):
+        vectors.add_argument(flag, type=int, default=value, help="(default: %(default)s)")
+
+    label = command("label", _label, "label unlabelled reviews with an ensemble of n-grams and networks")
+    label.add_argument("teachers", nargs="*", metavar="MODEL", help="model folders of the ensemble")
+    label.add_argument("--data", default="imdb", help="data set (default: %(default)s)")
+    label.add_argument("--split", default="unsupervised", help="split to label (default: %(default)s)")
+    label.add_argument("--out", required=True, help=".npz file to write")
+
+    command("zoo", _zoo, "list the shipped networks and their test accuracies")
+
+    trace = command("trace", _trace, "the logit after each token of a text")
+    trace.add_argument("text")
+    trace.add_argument("--model", default="gru-imdb", help="shipped network or model folder (default: %(default)s)")
+
+    score = command("evaluate", _evaluate, "accuracy of a network on labelled reviews")
+    score.add_argument("--model", default="gru-imdb", help="shipped network or model folder (default: %(default)s)")
+    score.add_argument("--data", default="book", help="data set or file (default: %(default)s)")
+    score.add_argument("--split", default="all", help="(default: %(default)s)")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; 2 for wrong arguments, 1 with one line on stderr for wrong data or files."""
+    parser = _parser()
+    try:
+        import argcomplete
+
+        argcomplete.autocomplete(parser)
+    except ImportError:
+        pass
+    args = parser.parse_args(argv)
+    try:
+        args.run(args)
+    except (ValueError, KeyError, OSError) as error:
+        print(f"rnnrev {args.command}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"rnnrev {args.command}: stopped; `--resume` goes on with a training run", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
