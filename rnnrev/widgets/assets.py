@@ -1,0 +1,132 @@
+"""What the static page needs to run the network by itself: the front end and the weights, as plain files.
+
+A page may be opened from a USB stick (``file://``), where neither ``fetch`` nor module imports work. So the front
+end is one classic script, made of the same sources as JupyterLab's module, and the weights are a script too, which
+hands over base64.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..model import BagOfWords, SentimentRNN
+
+__all__ = ["css", "fingerprint", "module", "pack", "script", "write_assets"]
+
+HERE = Path(__file__).parent
+#: Sources in order of use; a name of one file is used by later files only.
+SOURCES = ("engine", "frames", "draw", "renderers")
+_IMPORT = re.compile(r"^import .*?;\n", re.MULTILINE | re.DOTALL)
+
+
+def _joined(*names: str) -> str:
+    text = "\n".join((HERE / f"{n}.js").read_text(encoding="utf-8") for n in names)
+    return re.sub(r"^export ", "", _IMPORT.sub("", text), flags=re.MULTILINE)
+
+
+def module() -> str:
+    """The front end as one ECMAScript module, for anywidget."""
+    return _joined(*SOURCES) + "\nexport default { render };\n"
+
+
+def script() -> str:
+    """The front end as one classic script that brings a page's widgets to life."""
+    return "(() => {\n'use strict';\n" + _joined(*SOURCES, "page") + "})();\n"
+
+
+def css() -> str:
+    """The style sheet of both."""
+    return (HERE / "widgets.css").read_text(encoding="utf-8")
+
+
+def pack(values: Any) -> dict[str, Any]:
+    """An array for the page: shape and base64 of float32, row by row."""
+    array = np.ascontiguousarray(values, "<f4")
+    return {"shape": list(array.shape), "data": base64.b64encode(array.tobytes()).decode()}
+
+
+def fingerprint(model: Any) -> str:
+    """Tells one trained model from another: page and asset must show the same one."""
+    digest = hashlib.sha256()
+    arrays = (model.beta,) if isinstance(model, BagOfWords) else (model.cell.U, model.cell.W, model.w)
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array, "<f4").tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _asset(model: SentimentRNN, bag: BagOfWords | None, name: str) -> str:
+    if model.cell.kind != "gru" or model.n_classes != 2:
+        raise ValueError(f"pages run a GRU with one logit, not {model.cell.kind} with {model.n_classes} classes")
+    scale = np.maximum(np.abs(model.embedding).max(1), 1e-12).astype(np.float32) / 127
+    cell = model.cell
+    arrays: dict[str, np.ndarray] = {
+        "embedding": np.rint(model.embedding / scale[:, None]).astype(np.int8),
+        "embedding_scale": scale,
+        **{k: getattr(cell, k).astype(np.float16) for k in ("W", "U", "b", "b_rec", "h0")},
+        "readout": model.w.astype(np.float16),
+        "readout_b": np.array([model.b], np.float32),
+    }
+    if bag is not None:
+        if bag.vocabulary.words != model.vocabulary.words:
+            raise ValueError(f"{bag.name} and {model.name} do not share a vocabulary: train both on the same texts")
+        arrays |= {"beta": bag.beta.astype(np.float32), "bag_b": np.array([bag.b], np.float32)}
+    layout, parts, offset = {}, [], 0
+    for key, array in arrays.items():
+        raw = array.astype(array.dtype.newbyteorder("<")).tobytes()
+        layout[key] = {"dtype": str(array.dtype), "offset": offset, "length": int(array.size)}
+        padding = -len(raw) % 4  # typed arrays start at multiples of their size
+        parts.append(raw + b"\0" * padding)
+        offset += len(raw) + padding
+    header = {
+        "name": name,
+        "fingerprint": fingerprint(model),
+        "bag_fingerprint": None if bag is None else fingerprint(bag),
+        "sizes": {"N": cell.n_units, "D": cell.n_inputs, "V": len(model.vocabulary)},
+        "words": "\n".join(model.vocabulary.words),
+        "arrays": layout,
+    }
+    body = json.dumps(header, ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")
+    return f'rnnrevAsset({json.dumps(name)},{body},"{base64.b64encode(b"".join(parts)).decode()}");\n'
+
+
+def _write(file: Path, text: str) -> Path:
+    with tempfile.NamedTemporaryFile("w", dir=file.parent, encoding="utf-8", delete=False) as temporary:
+        temporary.write(text)
+    os.chmod(temporary.name, 0o644)
+    os.replace(temporary.name, file)
+    return file
+
+
+def write_assets(
+    folder: str | os.PathLike[str], model: SentimentRNN | None = None, bag: BagOfWords | None = None
+) -> list[Path]:
+    """Write widgets.js, widgets.css and gru-imdb.js, all that a static page with widgets loads.
+
+    ``model`` and ``bag`` are the shipped ones unless given. Weights are stored as :func:`rnnrev.model.save` stores
+    them with ``compact=True`` (int8 embedding, float16 rest), so for a shipped network nothing is lost.
+
+    Raises
+    ------
+    ValueError
+        If the model is not a GRU with one logit, or the bag of words has other words.
+    """
+    if model is None:
+        from .. import zoo
+
+        model, bag = zoo.load("gru-imdb"), zoo.load("bow-imdb")
+    target = Path(folder)
+    target.mkdir(parents=True, exist_ok=True)
+    return [
+        _write(target / "widgets.js", script()),
+        _write(target / "widgets.css", css()),
+        _write(target / "gru-imdb.js", _asset(model, bag, "gru-imdb")),
+    ]

@@ -1,0 +1,125 @@
+import { FRAMES, WITHOUT_NETWORK } from "./frames.js";
+import { Network } from "./engine.js";
+import { render } from "./renderers.js";
+
+// The static page: no kernel, so the network runs here. Weights are a script beside this one, loaded when a reader
+// first reaches for a widget; a script, because a page opened from a disk may not fetch.
+
+const HERE = document.currentScript?.src ?? "";
+const ASSET = "gru-imdb";
+let network = null;
+
+globalThis.rnnrevAsset = (name, header, base64) => globalThis.rnnrevLoaded?.(header, base64);
+
+function loadNetwork() {
+  network ??= new Promise((resolve, reject) => {
+    globalThis.rnnrevLoaded = (header, base64) => resolve(new Network(header, base64));
+    const tag = document.createElement("script");
+    tag.src = new URL(`${ASSET}.js`, HERE).href;
+    tag.onerror = () => {
+      network = null;
+      tag.remove();
+      reject(new Error("the network\u2019s weights could not be loaded"));
+    };
+    document.head.append(tag);
+  });
+  return network;
+}
+
+// What anywidget calls a model, with frames that are computed here
+class PageModel {
+  constructor({ kind, props, controls, frame }) {
+    this.values = { kind, props, frame, status: "", ...controls };
+    this.listeners = new Map();
+    this.changed = new Set();
+    this.turn = 0;
+  }
+
+  get(name) {
+    return this.values[name];
+  }
+
+  set(name, value) {
+    this.values[name] = value;
+    this.changed.add(name);
+  }
+
+  on(event, callback) {
+    if (!this.listeners.has(event)) this.listeners.set(event, new Set());
+    this.listeners.get(event).add(callback);
+  }
+
+  off(event, callback) {
+    this.listeners.get(event)?.delete(callback);
+  }
+
+  save_changes() {
+    const names = [...this.changed];
+    this.changed.clear();
+    for (const name of names) for (const callback of this.listeners.get(`change:${name}`) ?? []) callback();
+    if (names.some((n) => n !== "frame" && n !== "status")) this.update();
+  }
+
+  tell(name, value) {
+    this.set(name, value);
+    this.save_changes();
+  }
+
+  async prepare() {
+    if (WITHOUT_NETWORK.has(this.get("kind"))) return null;
+    if (!this.net) {
+      this.tell("status", "The network is being loaded \u2026");
+      try {
+        const net = await loadNetwork();
+        const props = this.get("props");
+        if (props.fingerprint !== net.fingerprint || (props.bag_fingerprint ?? net.bagFingerprint) !== net.bagFingerprint) {
+          this.tell("status", `This page cannot run ${props.network} by itself: run the notebook to change the picture.`);
+          return undefined;
+        }
+        this.net = net;
+        this.tell("status", "The network runs in this page.");
+      } catch (error) {
+        this.tell("status", `The picture stays as it is: ${error.message}.`);
+        return undefined;
+      }
+    }
+    return this.net;
+  }
+
+  // The latest settings win: a frame that has been overtaken is dropped
+  async update() {
+    const turn = ++this.turn;
+    const net = await this.prepare();
+    if (net === undefined || turn !== this.turn) return;
+    const made = FRAMES[this.get("kind")](net, this.get("props"), (name) => this.get(name));
+    if (typeof made.next !== "function") {
+      this.tell("frame", made);
+      return;
+    }
+    for (const frame of made) {
+      this.tell("frame", frame);
+      await new Promise((resolve) => setTimeout(resolve));
+      if (turn !== this.turn) return;
+    }
+  }
+}
+
+function mount(place) {
+  const state = JSON.parse(place.querySelector('script[type="application/json"]').textContent);
+  const model = new PageModel(state);
+  const el = document.createElement("div");
+  place.replaceChildren(el);
+  place.classList.remove("rnnrev-widget");
+  place.classList.add("rw-place");
+  render({ model, el });
+  const reach = () => model.prepare();
+  for (const event of ["pointerenter", "focusin"]) el.addEventListener(event, reach, { once: true });
+  place.rnnrev = model; // for tests and for the curious
+}
+
+function mountAll() {
+  document.querySelectorAll(".rnnrev-widget[data-widget]").forEach(mount);
+}
+
+if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", mountAll);
+else mountAll();
