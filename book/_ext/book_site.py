@@ -26,9 +26,15 @@ if importlib.util.find_spec("rnnrev") is None:
 """
 
 
+def _unwanted(script: Any) -> bool:
+    """Thebe's loader, and the state of the widgets: it holds the whole front end once a widget, and nothing reads it."""
+    attributes = getattr(script, "attributes", {})
+    named = f"{getattr(script, 'filename', script)} {attributes.get('body', '')}".lower()
+    return "thebe" in named or attributes.get("type") == "application/vnd.jupyter.widget-state+json"
+
+
 def improve_page(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
-    context["script_files"] = [s for s in context["script_files"] if "thebe" not in str(getattr(s, "filename", s)).lower()
-                               and "THEBE" not in str(getattr(s, "attributes", {}).get("body", ""))]  # fmt: skip
+    context["script_files"] = [s for s in context["script_files"] if not _unwanted(s)]
     repository = app.config.html_theme_options.get("repository_url", "")
     for group in context.get("header_buttons", []):
         for button in group.get("buttons", []):

@@ -1,0 +1,153 @@
+"""The book as files: pages, contents, citations, links, figures and exercises are complete and agree with each other."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+import yaml
+from pybtex.database import parse_file
+
+ROOT = Path(__file__).parents[1]
+BOOK = ROOT / "book"
+CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+PAGES = sorted(BOOK.glob("*.md"))
+CHAPTERS = [p for p in PAGES if re.match(r"\d\d-", p.name)]
+FENCE = re.compile(r"^(`{3,}|:{3,})\{code-cell\}.*?^\1\s*$", re.MULTILINE | re.DOTALL)
+
+if not PAGES:
+    pytest.skip("installed without the book", allow_module_level=True)
+
+
+@cache
+def text_of(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+def in_contents() -> set[str]:
+    contents = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    return {contents["root"], *(c["file"] for part in contents["parts"] for c in part["chapters"])}
+
+
+def code_cells(page: Path) -> list[str]:
+    return [m.group(0) for m in FENCE.finditer(text_of(page))]
+
+
+def test_every_page_is_in_the_contents_and_every_entry_exists() -> None:
+    assert in_contents() == {f"book/{p.stem}" for p in PAGES}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
+def test_page_has_one_title_and_a_description_for_sharing(page: Path) -> None:
+    body = re.sub(r"^```.*?^```", "", FENCE.sub("", text_of(page)), flags=re.MULTILINE | re.DOTALL)
+    assert len(re.findall(r"^# ", body, re.MULTILINE)) == 1
+    front = yaml.safe_load(text_of(page).split("---")[1])
+    assert 40 <= len(front["myst"]["html_meta"]["description"]) <= 200
+
+
+@pytest.mark.parametrize("page", CHAPTERS, ids=lambda p: p.stem)
+def test_chapter_has_what_every_chapter_has(page: Path) -> None:
+    text = text_of(page)
+    for wanted in ("**Reading**", "**Running**", "**Needs**", "you can", "claims(", "## Exercises"):
+        assert wanted in text, f"{page.name} lacks {wanted!r}"
+    assert re.search(r"^\(ch-[\w-]+\)=$", text, re.MULTILINE), "a chapter has a label ch-…"
+    exercises = re.findall(r"\{exercise\}.*?\n:label: ([\w-]+)\n:class: level-([123])", text)
+    solved = re.findall(r"\{solution(?:-start)?\} ([\w-]+)", text)
+    assert sorted(label for label, _ in exercises) == sorted(solved)
+    assert {level for _, level in exercises} == {"1", "2", "3"}, "exercises at three levels"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
+def test_figures_have_name_caption_and_alt_text(page: Path) -> None:
+    for cell in code_cells(page):
+        head = re.match(r"^`{3,}\{code-cell\}.*?\n---\n(.*?)\n---\n", cell, re.DOTALL)
+        options = (yaml.safe_load(head.group(1)) if head else {}) or {}
+        if re.search(r"^plots\.\w+\(|^\w*plots\.\w+\(", cell, re.MULTILINE):
+            shown = options.get("mystnb", {})
+            assert {"name", "caption"} <= set(shown.get("figure", {})), f"{page.name}: a figure without a caption:\n{cell}"
+            alt = shown.get("image", {}).get("alt", "")
+            assert len(alt) >= 40, f"{page.name}: a figure without alt text:\n{cell}"
+    for image in re.findall(r"^`{3,}\{(?:image|figure)\}.*?^`{3,}", text_of(page), re.MULTILINE | re.DOTALL):
+        assert ":alt:" in image
+    assert not re.search(r"!\[\]\(", text_of(page))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
+def test_glued_names_are_made_on_the_page(page: Path) -> None:
+    text = text_of(page)
+    used = set(re.findall(r"\{glue:text\}`([^`:]+)", text))
+    # names may be made in a loop, with an f-string: compare the fixed parts
+    made = [re.sub(r"\{[^}]*\}", "\0", name) for name in re.findall(r"""glue\(\s*f?["']([^"']+)""", text)]
+    patterns = [re.compile(".+".join(map(re.escape, name.split("\0")))) for name in made]
+    missing = {name for name in used if not any(p.fullmatch(name) for p in patterns)}
+    assert not missing
+
+
+def test_citations_exist() -> None:
+    keys = set(parse_file(str(BOOK / "references.bib")).entries)
+    for page in PAGES:
+        cited = {k.strip() for c in re.findall(r"\{cite:\w+\}`([^`]+)`", text_of(page)) for k in c.split(",")}
+        assert cited <= keys, f"{page.name} cites {sorted(cited - keys)}"
+
+
+def test_links_between_pages_exist() -> None:
+    labels = {label for p in PAGES for label in re.findall(r"^\(([\w-]+)\)=$", text_of(p), re.MULTILINE)}
+    figures = {n for p in PAGES for n in re.findall(r"^\s+name: ([\w-]+)$", text_of(p), re.MULTILINE)}
+    for page in PAGES:
+        for target in re.findall(r"\{ref\}`(?:[^`<]*<)?([\w-]+)>?`", text_of(page)):
+            assert target in labels, f"{page.name} links to {target}"
+        for target in re.findall(r"\{numref\}`(?:[^`<]*<)?([\w-]+)>?`", text_of(page)):
+            assert target in figures, f"{page.name} names figure {target}"
+
+
+def test_every_module_has_its_reference_and_links_back() -> None:
+    modules = {
+        ".".join(p.relative_to(ROOT).with_suffix("").parts)
+        for p in (ROOT / "rnnrev").rglob("*.py")
+        if not p.name.startswith("_")
+    }
+    documented = set(re.findall(r"automodule:: (\S+)", text_of(BOOK / "api.md")))
+    assert modules <= documented, f"api.md lacks {sorted(modules - documented)}"
+
+
+def test_nothing_is_loaded_from_another_host() -> None:
+    sphinx = CONFIG["sphinx"]["config"]
+    assert sphinx["html_math_renderer"] == "katex"
+    assert (BOOK / "_static" / sphinx["katex_css_path"]).is_file()
+    assert sphinx["nb_ipywidgets_js"] == {}
+    for key in ("html_css_files", "html_js_files"):
+        assert not re.search(r"https?:", str(sphinx.get(key, "")))
+    for style in BOOK.glob("_static/**/*.css"):
+        assert not re.search(r"(url\(|@import)\s*['\"]?(https?:)?//", style.read_text(encoding="utf-8"))
+
+
+def test_mathematics_style_fits_its_script() -> None:
+    katex = pytest.importorskip("sphinxcontrib.katex")
+    style = (BOOK / "_static/katex/katex.min.css").read_text(encoding="utf-8")
+    assert f'content:"{katex.katex_version}"' in style, "vendor the style sheet of the extension's KaTeX version"
+    for font in set(re.findall(r"url\((fonts/[^)]+\.woff2)\)", style)):
+        assert (BOOK / "_static/katex" / font).is_file()
+
+
+def pinned(lines: list[str]) -> dict[str, str]:
+    found = (re.match(r"([A-Za-z0-9._-]+)==([^\s;]+)", line.strip().removeprefix("- ")) for line in lines)
+    return {re.sub(r"[-_.]+", "-", m[1]).lower(): m[2] for m in found if m}
+
+
+def test_conda_environment_agrees_with_the_lock_file() -> None:
+    lock = pinned((ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines())
+    conda = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))["dependencies"]
+    from_pip = [line for d in conda if isinstance(d, dict) for line in d["pip"]]
+    from_conda = [re.sub(r"^([\w.-]+)=+", r"\1==", d) for d in conda if isinstance(d, str)]
+    versions = pinned(from_pip + from_conda)
+    differing = {n: (v, lock.get(n)) for n, v in versions.items() if n not in ("python", "pip") and lock.get(n) != v}
+    assert not differing
+    follows = any("requirements.lock" in line for line in from_pip)
+    assert follows or len(versions) > 1, "environment.yml pins nothing"
+
+
+def test_no_review_of_a_data_set_and_no_private_path_is_in_the_book() -> None:
+    for page in [*PAGES, *BOOK.rglob("*.py"), *BOOK.rglob("*.css")]:
+        assert not re.search(r"/(work|root|tmp|home)/", page.read_text(encoding="utf-8")), page
