@@ -12,8 +12,12 @@ from __future__ import annotations
 
 import hashlib
 import html
+import json
 import os
 import re
+import tempfile
+import urllib.error
+import urllib.request
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -61,7 +65,7 @@ DATA_SETS: dict[str, dict[str, Any]] = {
     },
 }
 _READERS = {".csv": "csv", ".tsv": "csv", ".parquet": "parquet", ".jsonl": "json", ".json": "json"}
-_LABEL_WORDS = {"negative": 0, "neg": 0, "positive": 1, "pos": 1}
+_LABEL_WORDS = {"negative": 0, "neg": 0, "false": 0, "positive": 1, "pos": 1, "true": 1}
 
 
 class DataError(ValueError):
@@ -265,25 +269,47 @@ def _from_hub(name: str, split: str, spec: dict[str, Any]) -> Any:
     # the hub client waits minutes for a network that is not there: ask once, briefly
     os.environ.setdefault("HF_HUB_ETAG_TIMEOUT", "5")
     os.environ.setdefault("HF_HUB_DOWNLOAD_TIMEOUT", "15")
+    if not _answers(os.environ.get("HF_ENDPOINT", "https://huggingface.co")):
+        os.environ.setdefault("HF_HUB_OFFLINE", "1")  # then only its cache is asked
     try:
         return _datasets().load_dataset(spec["hub"], split=split)
     except Exception as error:  # the client raises many kinds: offline, proxy, not found, …
         raise DataError(
-            f"{name} could not be loaded from the hub ({spec['hub']}): {str(error).splitlines()[0]}. "
+            f"{name} could not be loaded from the hub ({spec['hub']}): {_first_line(error)}. "
             f"Two ways out: set RNNREV_DATA_DIR to a folder that holds {spec['mirror'][0]}/{split}.parquet, "
             "or use the reviews that come with the book, load_reviews('book')"
         ) from error
 
 
-def _read(reader: str, file: Path, **options: Any) -> Any:
+def _answers(address: str) -> bool:
     try:
-        return _datasets().load_dataset(
-            reader, data_files={"train": str(file)}, split="train", **options
-        )
+        urllib.request.urlopen(urllib.request.Request(address, method="HEAD"), timeout=5).close()
+    except urllib.error.HTTPError:
+        return True  # it answers, even if it declines this question
+    except OSError:
+        return False
+    return True
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+
+
+def _read(reader: str, file: Path, **options: Any) -> Any:
+    # a cache in the home folder would keep a copy of every file ever read, and needs a home that is writable
+    try:
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as cache:
+            return _datasets().load_dataset(
+                reader,
+                data_files={"train": str(file)},
+                split="train",
+                cache_dir=cache,
+                keep_in_memory=True,
+                **options,
+            )
     except Exception as error:
-        cause = error.__cause__ or error
         raise DataError(
-            f"{file} cannot be read as {reader}: {str(cause).splitlines()[0]}. "
+            f"{file} cannot be read as {reader}: {_first_line(error.__cause__ or error)}. "
             "Check that row, or save the table again as UTF-8"
         ) from error
 
@@ -294,7 +320,9 @@ def _from_file(path: Path, split: str, text: str, label: str) -> Reviews:
     if not path.is_file():
         raise DataError(f"{path} does not exist (looked in {Path.cwd()}): check the path")
     suffix = path.suffix.lower()
-    options = {"sep": "\t"} if suffix == ".tsv" else {}
+    options: dict[str, Any] = {}
+    if _READERS[suffix] == "csv":  # a review that says "NA" is not an empty one
+        options = {"sep": "\t" if suffix == ".tsv" else ",", "keep_default_na": False}
     table = _read(_READERS[suffix], path, **options)
     for column, option in ((text, "text"), (label, "label")):
         if column not in table.column_names:
@@ -308,8 +336,9 @@ def _from_file(path: Path, split: str, text: str, label: str) -> Reviews:
 def _embedded(split: str) -> Reviews:
     if split != "all":
         raise DataError(f"the embedded reviews have no split {split!r}: use split='all'")
-    table = _read("json", EMBEDDED / "reviews.jsonl")
-    return _checked("book", "all", "the embedded reviews", table["text"], table["label"])
+    lines = (EMBEDDED / "reviews.jsonl").read_text("utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
+    return _checked("book", "all", "the embedded reviews", [r["text"] for r in rows], [r["label"] for r in rows])
 
 
 def _checked(name: str, split: str, source: str, texts: Any, labels: Any) -> Reviews:
@@ -318,7 +347,7 @@ def _checked(name: str, split: str, source: str, texts: Any, labels: Any) -> Rev
     numbers: list[int] = []
     for row, (text, label) in enumerate(zip(texts, labels), 1):
         if not isinstance(text, str) or not text.strip():
-            raise DataError(f"{source}, row {row}: the text is empty ({text!r}); fill it or drop the row")
+            raise DataError(f"{source}, row {row}: the text is empty or no text ({text!r}); fill it or drop the row")
         kept.append(text)
         numbers.append(_label(label, source, row))
     if not kept:
@@ -327,15 +356,17 @@ def _checked(name: str, split: str, source: str, texts: Any, labels: Any) -> Rev
 
 
 def _label(value: Any, source: str, row: int) -> int:
-    if isinstance(value, str):
-        word = value.strip().lower()
-        value = _LABEL_WORDS.get(word, int(word) if word.lstrip("-").isdigit() else None)
-    if value is None or value != value or int(value) != value or value < -1:
+    word = str(value).strip().lower()
+    try:
+        number = float(_LABEL_WORDS.get(word, word))
+    except ValueError:
+        number = np.nan
+    if not (number.is_integer() and number >= -1):
         raise DataError(
             f"{source}, row {row}: the label is {value!r}; use 0 and 1 (or negative and positive, "
             "or whole numbers from 0 for more classes)"
         )
-    return int(value)
+    return int(number)
 
 
 def load_contrasts() -> Any:
@@ -356,10 +387,12 @@ def split_validation(n: int, share: float = 0.1, seed: int = 0, block: int = 50)
     """Mask (n,) of the training reviews to hold out for validation.
 
     Whole blocks of neighbours are held out: in IMDB, reviews of one film stand together, and a film on
-    both sides of the split would flatter the validation accuracy.
+    both sides of the split would flatter the validation accuracy. In a small set the blocks shrink to
+    the size of the share, so that something is held out.
     """
     if not 0 <= share < 1:
         raise ValueError(f"the validation share must lie in [0, 1), not {share}")
+    block = max(1, min(block, round(share * n)))
     n_blocks = -(-n // block)
     held = np.random.default_rng([seed, 29]).permutation(n_blocks)[: round(share * n_blocks)]
     return np.isin(np.arange(n) // block, held)
