@@ -10,15 +10,21 @@ Levenberg 1944, Marquardt 1963; LA19 section 4.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+import os
+import tempfile
+import zipfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .cells import CELLS, NUMPY_OPS, Cell
 from .model import SentimentRNN
 
-__all__ = ["FixedPoints", "MeanMap", "find_fixed_points", "mean_map"]
+__all__ = ["FixedPoints", "MeanMap", "find_fixed_points", "keras_step", "mean_map", "numeric_jacobian"]
 
 
 # --- the corpus-averaged map ------------------------------------------------------------------
@@ -43,37 +49,48 @@ class MeanMap:
     weights: np.ndarray = field(repr=False)
     words: tuple[str, ...] = field(repr=False)
 
+    def astype(self, dtype: Any) -> MeanMap:
+        """The same map in another float type: float32 is twice as fast and good enough for trial steps."""
+        return replace(self, cell=self.cell.astype(dtype), u=self.u.astype(dtype), weights=self.weights.astype(dtype))
+
     def __call__(self, h: np.ndarray) -> np.ndarray:
         """F̄(h): (..., S) -> (..., S)."""
-        h = np.asarray(h, float)
-        flat = h.reshape(-1, h.shape[-1])
-        a = self.cell.recur(flat)
-        rows = [self.weights @ self.cell.combine(hi, self.u, ai) for hi, ai in zip(flat[:, None], a[:, None])]
-        return np.reshape(rows, h.shape)
+
+        def average(h: np.ndarray, a: np.ndarray) -> np.ndarray:
+            return self.weights @ self.cell.combine(h, self.u, a)
+
+        return np.reshape(self._each(average, h), np.shape(h))
 
     def partials(self, h: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Averaged partials, as :meth:`rnnrev.cells.Cell.partials` gives them for one input: h (..., S)."""
-        h = np.asarray(h, float)
         spec, n = CELLS[self.cell.kind], self.cell.n_units
-        flat = h.reshape(-1, h.shape[-1])
-        a = self.cell.recur(flat)
-        zero = np.zeros(n)
-        found: dict[int, np.ndarray] = {}
 
-        def mean(d: Any) -> np.ndarray:
-            if d is None:
-                return zero
-            if id(d) not in found:  # d_u and d_a share most of their arrays
-                found[id(d)] = self.weights @ np.broadcast_to(d, (len(self.weights), n))
-            return found[id(d)]
+        def average(h: np.ndarray, a: np.ndarray) -> list[np.ndarray]:
+            known: dict[int, np.ndarray] = {}  # d_u and d_a share most of their arrays
 
-        rows = []
-        for hi, ai in zip(flat[:, None], a[:, None]):
-            parts = spec.partials(NUMPY_OPS, hi, self.u, ai)
-            found.clear()
-            rows.append([np.array([[mean(d) for d in row] for row in part]) for part in parts])
-        d_h, d_u, d_a = (np.stack(part) for part in zip(*rows))
-        return tuple(p.reshape(*h.shape[:-1], *p.shape[1:]) for p in (d_h, d_u, d_a))  # type: ignore[return-value]
+            def mean(d: Any) -> np.ndarray:
+                if d is None:
+                    return np.zeros(n, self.weights.dtype)
+                if id(d) not in known:
+                    known[id(d)] = self.weights @ np.broadcast_to(d, (len(self.weights), n))
+                return known[id(d)]
+
+            parts = spec.partials(NUMPY_OPS, h, self.u, a)
+            return [np.array([[mean(d) for d in row] for row in part]) for part in parts]
+
+        d_h, d_u, d_a = (np.stack(part) for part in zip(*self._each(average, h)))
+        lead = np.shape(h)[:-1]
+        return (
+            d_h.reshape(*lead, *d_h.shape[1:]),
+            d_u.reshape(*lead, *d_u.shape[1:]),
+            d_a.reshape(*lead, *d_a.shape[1:]),
+        )
+
+    def _each(self, average: Callable[..., Any], h: np.ndarray) -> list[Any]:
+        # one state at a time: its K inputs fill the cache, and threads take the next
+        flat = np.asarray(h, self.u.dtype).reshape(-1, 1, self.cell.n_state)
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            return list(pool.map(average, flat, self.cell.recur(flat)))
 
     def jacobian(self, h: np.ndarray) -> np.ndarray:
         """J_rec = ∂F̄/∂h, the average of ∂F/∂h over tokens: (..., S) -> (..., S, S)."""
@@ -121,21 +138,198 @@ def mean_map(model: SentimentRNN, n_tokens: int = 600, seed: int = 0) -> MeanMap
     return MeanMap(cell, u, weights[ids] / weights.sum(), tuple(model.vocabulary.words[i] for i in ids))
 
 
-# --- the finder -------------------------------------------------------------------------------
+# --- the record -------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, eq=False)
 class FixedPoints:
-    """What :func:`find_fixed_points` found, one row a start: ``h_star`` (n, S), ``q`` (n,), ``moved`` (n,)."""
+    """Fixed and slow points, P of them, in order of q (or of the starts, where none were merged).
+
+    Attributes
+    ----------
+    h_star : array, (P, S)
+    q : array, (P,)
+        Speed ½‖F(h) − h‖².
+    reason : array of str, (P,)
+        Why the search stopped: ``converged`` (q ≤ tol_q), ``slow`` (only directions that are held are left),
+        ``minimum`` (a local minimum of q that is no fixed point, or the limit of float64) or ``iterations``.
+    iterations : array, (P,)
+    moved : array, (P,)
+        Distance from the start.
+    count : array, (P,)
+        Starts that ended here.
+    start : array, (P,)
+        The start whose search gave this point.
+    n_unstable : array, (P,)
+        Modes with |λ| > 1; −1 where it was not asked for.
+    x : array, (P, D), or None
+        The input that each point is fixed under.
+    origin : array, (n,)
+        For every start the point it went to; −1 if that was an outlier or is not in this selection.
+    """
 
     h_star: np.ndarray = field(repr=False)
-    q: np.ndarray
-    moved: np.ndarray
-    iterations: np.ndarray
-    reason: np.ndarray
+    q: np.ndarray = field(repr=False)
+    reason: np.ndarray = field(repr=False)
+    iterations: np.ndarray = field(repr=False)
+    moved: np.ndarray = field(repr=False)
+    count: np.ndarray = field(repr=False)
+    start: np.ndarray = field(repr=False)
+    n_unstable: np.ndarray = field(repr=False)
+    x: np.ndarray | None = field(repr=False)
+    origin: np.ndarray = field(repr=False)
 
     def __len__(self) -> int:
         return len(self.q)
+
+    def __repr__(self) -> str:
+        if not len(self):
+            return f"FixedPoints(none from {len(self.origin):,} starts)"
+        kinds, counts = np.unique(self.reason, return_counts=True)
+        why = ", ".join(f"{c:,} {k}" for k, c in zip(kinds, counts))
+        return f"FixedPoints({len(self):,} from {len(self.origin):,} starts: {why}; median q {np.median(self.q):.1e})"
+
+    def __getitem__(self, which: Any) -> FixedPoints:
+        """The points at these positions, in this slice or where this mask holds, as a record of their own."""
+        picked = np.atleast_1d(np.arange(len(self))[which])
+        place = np.full(len(self) + 1, -1)
+        place[picked] = np.arange(len(picked))
+        rows = {f.name: getattr(self, f.name) for f in fields(self)}
+        rows = {k: v if v is None or k == "origin" else v[picked] for k, v in rows.items()}
+        return FixedPoints(**rows | {"origin": place[self.origin]})
+
+    def below(self, q: float) -> FixedPoints:
+        """The points with a speed of at most ``q``."""
+        return self[self.q <= q]
+
+    def to_frame(self) -> Any:
+        """Everything but the states, one row a point, as a pandas table."""
+        import pandas as pd
+
+        names = ("q", "reason", "iterations", "moved", "count", "start", "n_unstable")
+        return pd.DataFrame({name: getattr(self, name) for name in names})
+
+    def save(self, file: str | os.PathLike[str]) -> Path:
+        """Write the record as one .npz file, in one step: a reader sees the old file or the new one."""
+        target = Path(file)
+        arrays = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) is not None}
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=target.parent, suffix=".npz", delete=False) as temporary:
+            np.savez_compressed(temporary, **arrays)
+        os.replace(temporary.name, target)
+        return target
+
+    @classmethod
+    def load(cls, file: str | os.PathLike[str]) -> FixedPoints:
+        """Read what :meth:`save` wrote (nothing is unpickled); ``ValueError`` if it is something else."""
+        try:
+            with np.load(file, allow_pickle=False) as stored:
+                arrays = {k: stored[k] for k in stored.files}
+        except (ValueError, OSError, zipfile.BadZipFile) as error:
+            raise ValueError(f"{file} cannot be read as fixed points: {error}") from error
+        missing = {f.name for f in fields(cls)} - {"x"} - set(arrays)
+        if missing:
+            raise ValueError(f"{file} holds no fixed points: {', '.join(sorted(missing))} missing")
+        return cls(**{"x": None} | {f.name: arrays[f.name] for f in fields(cls) if f.name in arrays})
+
+
+# --- steps and Jacobians of whatever is given -------------------------------------------------
+
+
+class _Reference(NamedTuple):
+    """The map whose fixed points are looked for; ``i`` are the rows of the starts that h belongs to."""
+
+    step: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    jacobian: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    #: (d_h, d_a) in float32 and the recurrent weights, where the Jacobian is diagonals times U
+    partials: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]] | None = None
+    U: np.ndarray | None = None
+
+
+def _reference(F: Any, n: int, x: np.ndarray | None, jacobian: Any) -> _Reference:
+    if isinstance(F, MeanMap):
+        if x is not None:
+            raise ValueError("the mean map averages over inputs: leave x out")
+        rough = F.astype(np.float32)
+
+        def averaged(h: np.ndarray, i: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            d_h, _, d_a = rough.partials(h)
+            return d_h, d_a
+
+        return _Reference(lambda h, i: F(h), lambda h, i: F.jacobian(h), averaged, rough.cell.U)
+
+    if isinstance(F, Cell):
+        if x is None:
+            raise ValueError("a cell needs a reference input x: zeros, a mean embedding, or a row for every start")
+        exact, rough_cell = F.astype(np.float64), F.astype(np.float32)
+        u = exact.project(x)
+
+        def partials(h: np.ndarray, i: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            d_h, _, d_a = rough_cell.partials(h.astype(np.float32), u[i].astype(np.float32))
+            return d_h, d_a
+
+        def cell_jacobian(h: np.ndarray, i: np.ndarray) -> np.ndarray:
+            d_h, _, d_a = exact.partials(h, u[i])
+            return exact.assemble_J_rec(d_h, d_a)
+
+        return _Reference(lambda h, i: exact.step_projected(h, u[i]), cell_jacobian, partials, rough_cell.U)
+
+    if not callable(F):
+        raise TypeError(f"F must be a Cell, a MeanMap or a function F(h, x), not {type(F).__name__}")
+    jacobian = getattr(F, "jacobian", None) if jacobian is None else jacobian
+
+    def call(function: Callable[..., Any], h: np.ndarray, i: np.ndarray) -> np.ndarray:
+        return np.asarray(function(h) if x is None else function(h, x[i]), float)
+
+    def numeric(h: np.ndarray, i: np.ndarray) -> np.ndarray:
+        return numeric_jacobian(lambda h: call(F, h, np.repeat(i, len(h) // len(i))), h)
+
+    given = numeric if jacobian is None else (lambda h, i: call(jacobian, h, i))
+    return _Reference(lambda h, i: call(F, h, i), given)
+
+
+def numeric_jacobian(F: Callable[[np.ndarray], np.ndarray], h: np.ndarray, eps: float = 1e-6) -> np.ndarray:
+    """Jacobian (n, S, S) of a vectorized function at n states by central differences, exact to about 1e-9.
+
+    F is called once, with the 2·S moved copies of each state next to each other: (n·2·S, S).
+    """
+    n, S = h.shape
+    moves = eps * np.concatenate([np.eye(S), -np.eye(S)])
+    moved = np.asarray(F((h[:, None] + moves).reshape(-1, S)), float).reshape(n, 2, S, S)
+    return np.swapaxes(moved[:, 0] - moved[:, 1], -1, -2) / (2 * eps)
+
+
+def keras_step(layer: Any) -> tuple[Callable[..., np.ndarray], Callable[..., np.ndarray]]:
+    """A Keras RNN layer (or RNN cell) as F(h, x) and its autodiff Jacobian ∂F/∂h, for :func:`find_fixed_points`.
+
+    The state is flat: an LSTM's is [hidden, carry]. Works with any cell whose states are vectors.
+    """
+    import tensorflow as tf
+
+    cell = getattr(layer, "cell", layer)
+    sizes = list(np.atleast_1d(cell.state_size))
+
+    def flat(h: Any, x: Any) -> Any:
+        _, states = cell(tf.cast(x, cell.compute_dtype), tf.split(tf.cast(h, cell.compute_dtype), sizes, -1))
+        return tf.concat(tf.nest.flatten(states), -1)
+
+    @tf.function(reduce_retracing=True)
+    def jacobian(h: Any, x: Any) -> Any:
+        with tf.GradientTape() as tape:
+            tape.watch(h)
+            after = flat(h, x)
+        return tape.batch_jacobian(after, h)
+
+    def F(h: np.ndarray, x: np.ndarray) -> np.ndarray:
+        return flat(h, x).numpy()
+
+    def J(h: np.ndarray, x: np.ndarray) -> np.ndarray:
+        return jacobian(tf.constant(h, cell.compute_dtype), tf.constant(x, cell.compute_dtype)).numpy()
+
+    return F, J
+
+
+# --- the finder -------------------------------------------------------------------------------
 
 
 def find_fixed_points(
@@ -143,57 +337,234 @@ def find_fixed_points(
     starts: np.ndarray,
     x: np.ndarray | None = None,
     *,
-    jacobian: Any = None,
+    jacobian: Callable[..., np.ndarray] | None = None,
     tol_q: float = 1e-20,
-    max_iterations: int = 60,
+    max_iterations: int = 100,
     damping: float = 1e-4,
+    unique_tol: float | None = 1e-3,
+    max_distance: float | None = 10.0,
+    stability: bool = True,
+    memory_mb: float = 500,
+    progress: bool = False,
 ) -> FixedPoints:
-    """Lower q(h) = ½‖F(h) − h‖² from each start by Levenberg–Marquardt steps until it no longer falls."""
-    h = np.array(starts, float)
-    if isinstance(F, Cell):
-        cell, x_ref = F.astype(np.float64), np.asarray(x, float)
-        u = np.broadcast_to(cell.project(x_ref), (len(h), cell.W.shape[1]))
+    """Fixed and slow points of h -> F(h, x): lower q(h) = ½‖F(h, x) − h‖² from every start.
 
-        def step(h: np.ndarray, i: np.ndarray) -> np.ndarray:
-            return cell.step_projected(h, u[i])
+    Parameters
+    ----------
+    F : Cell, MeanMap or function
+        A cell of :mod:`rnnrev.cells`; the corpus-averaged map; or any vectorized function, F(h, x) with h (n, S) and
+        x (n, D), or F(h) where no ``x`` is given. :func:`keras_step` makes one of a Keras layer.
+    starts : array, (n, S)
+        States to start from: states that the network visits on real texts.
+    x : array, (D,) or (n, D), optional
+        The reference input, one for all or one for each start.
+    jacobian : function, optional
+        ∂F/∂h, (n, S, S), with the arguments of F. Not needed for a cell or the mean map; a function without one is
+        differentiated numerically.
+    tol_q : float
+        A point with q at most this has converged.
+    max_iterations : int
+    damping : float
+        The least damping. Directions along which the map is slower than about 1/√damping tokens are held where the
+        start is, so that points stay on a line attractor beside their data and are not slid to its ends; the search
+        stops once only those are left. 1e-4 holds what is slower than some 100 tokens; 0 lets every point run on to a
+        true fixed point.
+    unique_tol : float or None
+        Points nearer to each other than this are one (the one of least q is kept). None keeps one row a start.
+    max_distance : float or None
+        A point is an outlier, and dropped, if it is farther from the mean of the starts than this many times the
+        starts are (root mean square).
+    stability : bool
+        Count the unstable modes at every point (one eigenvalue problem each).
+    memory_mb : float
+        Rough limit for the stacks of Jacobians.
+    progress : bool
+        Show a bar.
 
-        def jac(h: np.ndarray, i: np.ndarray) -> np.ndarray:
-            d_h, _, d_a = cell.partials(h, u[i])
-            return cell.assemble_J_rec(d_h, d_a)
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, a start is not finite, or F is not finite at a start; the message names the start.
 
-    else:
+    Notes
+    -----
+    Levenberg–Marquardt: with A = ∂F/∂h − 1 and g = F(h) − h, a step solves (AᵀA + μ)δ = −Aᵀg and is taken if q falls;
+    μ then falls tenfold, or rises. Each point has its own μ and stops by itself. For large cells and the mean map the
+    first few steps are solved by 8, 16, 32, … conjugate-gradient iterations, where a product with A costs as much
+    as a step of the network; they deal with the fast directions, exact solves with the rest.
+    """
+    h = np.atleast_2d(np.array(starts, float))
+    if h.ndim != 2 or not len(h):
+        raise ValueError(f"starts must be states (n, S), n at least 1, not {np.shape(starts)}")
+    _check_finite(h, "start {} is not finite: drop it, or look for what made it so")
+    n, S = h.shape
+    if isinstance(F, (Cell, MeanMap)):
+        n_state = F.n_state if isinstance(F, Cell) else F.cell.n_state
+        if n_state != S:
+            raise ValueError(f"starts have {S} numbers each, but the cell's state has {n_state}")
+    if x is not None:
+        x = np.asarray(x, float)
+        if x.ndim not in (1, 2) or (x.ndim == 2 and len(x) != n):
+            raise ValueError(f"x must be one input (D,) or one for each of the {n} starts (n, D), not {x.shape}")
+        if isinstance(F, Cell) and x.shape[-1] != F.n_inputs:
+            raise ValueError(f"x has {x.shape[-1]} numbers, but the cell takes {F.n_inputs}")
+        x = np.broadcast_to(x, (n, x.shape[-1]))
+        _check_finite(x, "the input x of start {} is not finite")
+    if damping < 0 or tol_q < 0:
+        raise ValueError(f"damping and tol_q cannot be negative: {damping}, {tol_q}")
 
-        def step(h: np.ndarray, i: np.ndarray) -> np.ndarray:
-            return F(h)
+    reference = _reference(F, n, x, jacobian)
+    chunk = max(1, int(memory_mb * 2**20 / (32 * S**2)))
+    h, q, iterations, reason = _descend(reference, h, tol_q, max_iterations, damping, chunk, progress)
+    found = FixedPoints(
+        h, q, reason, iterations, np.linalg.norm(h - starts, axis=-1), np.ones(n, int), np.arange(n),
+        np.full(n, -1), None if x is None else np.array(x), np.arange(n),
+    )  # fmt: skip
+    found = _merge(_without_outliers(found, starts, max_distance), unique_tol)
+    if stability and len(found):
+        rows = np.array_split(np.arange(len(found)), -(-len(found) // chunk))
+        eigvals = [np.linalg.eigvals(reference.jacobian(found.h_star[i], found.start[i])) for i in rows]
+        # a hair above 1, so that rounding does not make an exact line attractor unstable
+        found = replace(found, n_unstable=(np.abs(np.concatenate(eigvals)) > 1 + 1e-9).sum(-1))
+    return found
 
-        def jac(h: np.ndarray, i: np.ndarray) -> np.ndarray:
-            return F.jacobian(h)
+
+def _check_finite(rows: np.ndarray, message: str) -> None:
+    bad = np.flatnonzero(~np.isfinite(rows).all(-1))
+    if len(bad):
+        raise ValueError(message.format(int(bad[0])) + (f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""))
+
+
+def _descend(
+    reference: _Reference, h: np.ndarray, tol_q: float, max_iterations: int, damping: float, chunk: int, progress: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    from tqdm.auto import tqdm
 
     n, S = h.shape
+    g = reference.step(h, np.arange(n)) - h
+    if g.shape != h.shape:
+        raise ValueError(f"F gives arrays of shape {g.shape} for states of shape {h.shape}: it must keep the shape")
+    _check_finite(g, "F is not finite at start {}")
+    q = (g * g).sum(-1) / 2
     mu = np.full(n, max(damping, 1e-2))
-    g = step(h, np.arange(n)) - h
-    q = (g**2).sum(-1) / 2
-    iterations, reason = np.zeros(n, int), np.full(n, "iterations", dtype="<U12")
+    iterations, reason = np.zeros(n, int), np.where(q <= tol_q, "converged", "iterations").astype("<U10")
     live = np.flatnonzero(q > tol_q)
-    reason[q <= tol_q] = "converged"
-    for _ in range(max_iterations):
-        if not len(live):
-            break
-        A = jac(h[live], live) - np.eye(S)
-        At = np.swapaxes(A, -1, -2)
-        normal = At @ A
-        normal[:, np.arange(S), np.arange(S)] += mu[live, None]
-        delta = -np.linalg.solve(normal, At @ g[live, :, None])[..., 0]
-        trial = h[live] + delta
-        g_new = step(trial, live) - trial
-        q_new = (g_new**2).sum(-1) / 2
-        better = q_new < q[live]
-        small = q_new > 0.97 * q[live]
-        iterations[live] += 1
-        stop = (q_new <= tol_q) | (small & ((better & (mu[live] <= damping * 1.01)) | (mu[live] > 1e6)))
-        now = live[better]
-        h[now], g[now], q[now] = trial[better], g_new[better], q_new[better]
-        mu[live] = np.where(better, np.maximum(mu[live] / 10, damping), mu[live] * 10)
-        reason[live[stop]] = np.where(q[live[stop]] <= tol_q, "converged", "slow")
-        live = live[~stop]
-    return FixedPoints(h, q, np.linalg.norm(h - starts, axis=-1), iterations, reason)
+    with tqdm(total=n, initial=n - len(live), disable=not progress, unit="point") as bar:
+        for iteration in range(max_iterations):
+            if not len(live):
+                break
+            products = 8 << min(iteration, 20)
+            exact = reference.partials is None or 4 * products > S
+            if exact:
+                parts = np.array_split(live, -(-len(live) // chunk))
+                delta = np.concatenate([_exact_step(reference, h[i], g[i], mu[i], i) for i in parts])
+            else:
+                delta = _rough_step(reference, h[live], g[live], mu[live], live, products)
+            trial = h[live] + delta
+            with np.errstate(all="ignore"):
+                g_new = reference.step(trial, live) - trial
+                q_new = np.nan_to_num((g_new * g_new).sum(-1) / 2, nan=np.inf)
+            gain = 1 - q_new / q[live]
+            better = gain > 0
+            taken = live[better]
+            h[taken], g[taken], q[taken] = trial[better], g_new[better], q_new[better]
+            iterations[live] += 1
+
+            at_floor = mu[live] <= max(damping, 1e-12)
+            slow = exact & better & at_floor & (gain < 0.5)
+            minimum = exact & ((better & ~at_floor & (gain < 1e-3)) | (mu[live] > 1e8))
+            mu[live] = np.where(better, np.maximum(mu[live] / 10, damping), mu[live] * 10)
+            converged = q[live] <= tol_q
+            for name, those in (("minimum", minimum), ("slow", slow), ("converged", converged)):
+                reason[live[those]] = name
+            done = converged | slow | minimum
+            bar.update(int(done.sum()))
+            live = live[~done]
+    return h, q, iterations, reason
+
+
+def _exact_step(reference: _Reference, h: np.ndarray, g: np.ndarray, mu: np.ndarray, i: np.ndarray) -> np.ndarray:
+    diagonal = np.arange(h.shape[-1])
+    A = np.array(reference.jacobian(h, i), float)
+    if A.shape != (*h.shape, h.shape[-1]):
+        raise ValueError(f"the Jacobian has shape {A.shape} for states of shape {h.shape}: it must be (n, S, S)")
+    _check_finite(A.reshape(len(h), -1), "the Jacobian is not finite on the way from start {}")
+    A[:, diagonal, diagonal] -= 1
+    At = np.swapaxes(A, -1, -2)
+    normal = At @ A
+    # where mu is 0, a trace of it keeps an exactly singular A solvable
+    normal[:, diagonal, diagonal] += np.maximum(mu, 1e-15 * np.trace(normal, axis1=-2, axis2=-1))[:, None]
+    return -np.linalg.solve(normal, At @ g[..., None])[..., 0]
+
+
+def _rough_step(
+    reference: _Reference, h: np.ndarray, g: np.ndarray, mu: np.ndarray, i: np.ndarray, products: int
+) -> np.ndarray:
+    """The same step by conjugate gradients on the normal equations (CGLS), for all points at once, in float32."""
+    assert reference.partials is not None
+    assert reference.U is not None
+    d_h, d_a = reference.partials(h, i)
+    blocks, gates, n = d_a.shape[1:]
+    U, Ut, diagonal = reference.U, np.ascontiguousarray(reference.U.T), np.arange(blocks)
+    d_h[:, diagonal, diagonal] -= 1
+    shape = (len(h), blocks, n)
+
+    def A(v: np.ndarray) -> np.ndarray:
+        a = (v[:, 0] @ U).reshape(len(v), 1, gates, n)
+        return (d_a * a).sum(2) + (d_h * v[:, None]).sum(2)
+
+    def At(v: np.ndarray) -> np.ndarray:
+        out = (d_h * v[:, :, None]).sum(1)
+        out[:, 0] += (d_a * v[:, :, None]).sum(1).reshape(len(v), -1) @ Ut
+        return out
+
+    def dot(v: np.ndarray) -> np.ndarray:
+        return (v * v).sum((1, 2), keepdims=True) + np.float32(1e-30)
+
+    scale = np.linalg.norm(g, axis=-1, keepdims=True)
+    mu32 = mu.astype(np.float32)[:, None, None]
+    residual = (-g / scale).astype(np.float32).reshape(shape)
+    delta = np.zeros(shape, np.float32)
+    direction = gradient = At(residual)
+    size = dot(gradient)
+    for _ in range(products):
+        image = A(direction)
+        length = size / (dot(image) + mu32 * dot(direction))
+        delta += length * direction
+        residual -= length * image
+        gradient = At(residual) - mu32 * delta
+        size, before = dot(gradient), size
+        direction = gradient + size / before * direction
+    return delta.reshape(h.shape) * scale
+
+
+def _without_outliers(found: FixedPoints, starts: np.ndarray, max_distance: float | None) -> FixedPoints:
+    starts = np.atleast_2d(np.asarray(starts, float))
+    centre = starts.mean(0)
+    spread = np.sqrt(((starts - centre) ** 2).sum(-1).mean())
+    if max_distance is None or spread == 0:
+        return found
+    return found[np.linalg.norm(found.h_star - centre, axis=-1) <= max_distance * spread]
+
+
+def _merge(found: FixedPoints, unique_tol: float | None) -> FixedPoints:
+    if unique_tol is None or not len(found):
+        return found
+    from scipy.spatial import cKDTree
+
+    where = found.h_star if found.x is None else np.concatenate([found.h_star, found.x], -1)
+    tree = cKDTree(where)
+    order = np.argsort(found.q, kind="stable")
+    owner = np.full(len(found), -1)
+    for (
+        i
+    ) in order:  # the point of least q takes in its neighbours; no chains, or a line attractor would become one point
+        if owner[i] < 0:
+            near = np.array(tree.query_ball_point(where[i], unique_tol))
+            owner[near[owner[near] < 0]] = i
+    kept = order[owner[order] == order]
+    place = np.full(len(found) + 1, -1)
+    place[kept] = np.arange(len(kept))
+    moved_to = np.append(place[owner], -1)
+    merged = found[kept]
+    return replace(merged, origin=moved_to[found.origin], count=np.bincount(moved_to[:-1], minlength=len(kept)))

@@ -127,7 +127,7 @@ def operating_point(
         found.append(h[off.argmin()])
         distance.append(off.min())
     order = np.argsort(distance, kind="stable")[:n_starts]
-    points = find_fixed_points(F, np.array(found)[order])
+    points = find_fixed_points(F, np.array(found)[order], unique_tol=None, max_distance=None, stability=False)
     kept = points.q <= np.median(points.q)
     off = np.where(kept, np.abs(points.h_star @ w + np.reshape(model.b, -1)[0] - logit), np.inf)
     best = int(off.argmin())
