@@ -24,9 +24,10 @@ with forget gate (LSTM).  The notation is that of Maheswaranathan & Sussillo 202
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
-from typing import Any, Callable, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -212,9 +213,7 @@ class Cell:
         for name, shape in wanted.items():
             value = getattr(self, name)
             if np.shape(value) != shape:
-                raise ValueError(
-                    f"{name} has shape {np.shape(value)}, but a {spec.title} with {n} units needs {shape}"
-                )
+                raise ValueError(f"{name} has shape {np.shape(value)}, but a {spec.title} with {n} units needs {shape}")
             if not np.isfinite(value).all():
                 raise ValueError(f"{name} holds values that are not finite")
 
@@ -337,9 +336,7 @@ class Cell:
         """J_inp (..., S, D) from partials."""
         k, n = d_u.shape[-3], self.n_units
         gates = self.W.reshape(self.n_inputs, d_u.shape[-2], n)
-        blocks = [
-            np.einsum("...gn,dgn->...nd", d_u[..., i, :, :], gates, optimize=True) for i in range(k)
-        ]
+        blocks = [np.einsum("...gn,dgn->...nd", d_u[..., i, :, :], gates, optimize=True) for i in range(k)]
         return np.concatenate(blocks, -2)
 
     def jacobians(self, h: np.ndarray, x: np.ndarray) -> Jacobians:
@@ -361,9 +358,7 @@ def initial_weights(kind: str, n_inputs: int, n_units: int, seed: int = 0) -> Ce
     rng = np.random.default_rng([seed, 11])
     limit = np.sqrt(6 / (n_inputs + n_units))
     W = rng.uniform(-limit, limit, (n_inputs, len(spec.gates) * n_units))
-    U = np.concatenate(
-        [np.linalg.qr(rng.standard_normal((n_units, n_units)))[0] for _ in spec.gates], axis=1
-    )
+    U = np.concatenate([np.linalg.qr(rng.standard_normal((n_units, n_units)))[0] for _ in spec.gates], axis=1)
     b = np.zeros(len(spec.gates) * n_units)
     if kind == "vanilla":
         U = 0.95 * np.eye(n_units) + 0.02 * U

@@ -355,7 +355,9 @@ def from_keras(model: Any, vocabulary: Vocabulary | Sequence[str], name: str = "
         if key in config and config[key] != wanted:
             raise ValueError(f"layer {keras_cell.name!r} has {key}={config[key]!r}: from_keras needs {wanted!r}")
     if kind == "gru" and not config.get("reset_after", True):
-        raise ValueError(f"layer {keras_cell.name!r} has reset_after=False: train it with reset_after=True (the default)")
+        raise ValueError(
+            f"layer {keras_cell.name!r} has reset_after=False: train it with reset_after=True (the default)"
+        )
 
     arrays = [np.asarray(v) for v in keras_cell.get_weights()]
     W, U = arrays[0], arrays[1]

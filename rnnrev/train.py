@@ -162,7 +162,9 @@ class Recurrent(keras.layers.Layer):
             u = tf.cast(tf.matmul(tf.cast(flat, self.low), W), tf.float32) + self.b
             u = tf.reshape(u, (steps, tf.shape(part)[0], self.U.shape[1]))
             h0 = tf.tile(tf.convert_to_tensor(self.h0)[None], (tf.shape(part)[0], 1))
-            parts.append(scan(self.kind, h0, u, tf.convert_to_tensor(self.U), tf.convert_to_tensor(self.b_rec), self.low))
+            parts.append(
+                scan(self.kind, h0, u, tf.convert_to_tensor(self.U), tf.convert_to_tensor(self.b_rec), self.low)
+            )
         return tf.concat(parts, 1)
 
     def call(self, x: Any, lengths: Any) -> Any:
@@ -323,11 +325,15 @@ def soft_labels(
 
     from .data import tokenize
 
-    count = CountVectorizer(tokenizer=tokenize, token_pattern=None, lowercase=False, ngram_range=(1, 3), min_df=2, binary=True)
+    count = CountVectorizer(
+        tokenizer=tokenize, token_pattern=None, lowercase=False, ngram_range=(1, 3), min_df=2, binary=True
+    )
     seen = count.fit_transform(tqdm(reviews.texts, unit="text", desc="n-grams", disable=not progress))
     by_class = [np.asarray(seen[reviews.labels == c].sum(0)).ravel() + 1.0 for c in (0, 1)]
     ratio = np.log(by_class[1] / by_class[1].sum()) - np.log(by_class[0] / by_class[0].sum())
-    regression = LogisticRegression(C=1.0, max_iter=200, solver="liblinear").fit(seen.multiply(ratio).tocsr(), reviews.labels)
+    regression = LogisticRegression(C=1.0, max_iter=200, solver="liblinear").fit(
+        seen.multiply(ratio).tocsr(), reviews.labels
+    )
     logits = [regression.decision_function(count.transform(unlabelled.texts).multiply(ratio).tocsr())]
     logits += [model.logits(unlabelled.texts, progress) for model in teachers]
     # confidences are not comparable between makes: each is scaled to the same spread first
@@ -414,9 +420,7 @@ def train(
 
     name = f"{config.cell}-{reviews.name}"
     network = (
-        _Bag(config, len(vocabulary))
-        if config.cell == "bow"
-        else _Network(config, len(vocabulary), n_classes, vectors)
+        _Bag(config, len(vocabulary)) if config.cell == "bow" else _Network(config, len(vocabulary), n_classes, vectors)
     )
     steps = config.epochs * (-(-len(ids) // config.batch_size))
     schedule = keras.optimizers.schedules.CosineDecay(config.learning_rate, steps, alpha=0.02)
@@ -541,7 +545,12 @@ def _compiled_step(network: Any, optimizer: Any, config: TrainConfig) -> Callabl
 
 
 def _epoch(
-    step: Callable[..., Any], ids: Sequence[np.ndarray], labels: np.ndarray, config: TrainConfig, epoch: int, progress: bool
+    step: Callable[..., Any],
+    ids: Sequence[np.ndarray],
+    labels: np.ndarray,
+    config: TrainConfig,
+    epoch: int,
+    progress: bool,
 ) -> dict[str, float]:
     rng = np.random.default_rng([config.seed, 5, epoch])
     cropped = [_crop(i, config.max_tokens, rng) for i in ids]
@@ -549,18 +558,30 @@ def _epoch(
     made = list(batches(lengths, config.batch_size, seed=config.seed * 1000 + epoch))
     started, tokens, seen = time.time(), 0, 0
     loss = right = 0.0
-    with tqdm(total=int(lengths.sum()), unit="token", unit_scale=True, disable=not progress, desc=f"epoch {epoch + 1}") as bar:
+    with tqdm(
+        total=int(lengths.sum()), unit="token", unit_scale=True, disable=not progress, desc=f"epoch {epoch + 1}"
+    ) as bar:
         for number, which in enumerate(made):
             padded, n = pad([cropped[i] for i in which])
             seed = np.array([config.seed, 16 * (epoch * len(made) + number)], np.int32)
             value, share = (float(v) for v in step(padded, n, labels[which], seed))
             if not np.isfinite(value):
                 raise ValueError(f"the loss became {value} in epoch {epoch + 1}: lower learning_rate or clip_norm")
-            loss, right, seen, tokens = loss + value * len(n), right + share * len(n), seen + len(n), tokens + int(n.sum())
+            loss, right, seen, tokens = (
+                loss + value * len(n),
+                right + share * len(n),
+                seen + len(n),
+                tokens + int(n.sum()),
+            )
             bar.set_postfix_str(f"loss {loss / seen:.3f}, accuracy {right / seen:.3f}", refresh=False)
             bar.update(int(n.sum()))
     seconds = time.time() - started
-    return {"loss_nats": loss / seen, "accuracy": right / seen, "tokens_per_second": tokens / seconds, "seconds": seconds}
+    return {
+        "loss_nats": loss / seen,
+        "accuracy": right / seen,
+        "tokens_per_second": tokens / seconds,
+        "seconds": seconds,
+    }
 
 
 def _crop(ids: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
