@@ -1,0 +1,774 @@
+"""Words that change what other words count: found, described, and the subspace of states that they lead to.
+
+A linear model of the network adds words up; "not" cannot act on "good" in it. What it lacks is the change of the
+input Jacobian with the state. After a modifier m the state is h_m = F(h*, x_m), and
+
+    ΔJ_inp(m) = J_inp(h_m) − J_inp(h*)                                                  (CP20, section 4)
+
+is what m does to the words after it. Here J_inp is that of the corpus-averaged map F̄ (:func:`fixed_points.mean_map`),
+and every Jacobian effect has a *finite* one beside it, with the network's own step:
+
+    Δv_k(m) = ℓ₁ᵀ[F(h_m, x_k) − F̄(h_m)] − ℓ₁ᵀ[F(h*, x_k) − F̄(h*)].
+
+Valences and effects are in nats: ℓ₁ is scaled by w·r₁, so that they are lasting changes of the logit.
+No (V, S, D) array is ever made: J_inp = Σ_g diag(d_u[g]) W_gᵀ, so a norm needs the Gram matrices W_gᵀ W_g' only,
+and a barcode the products x W_g.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .cells import CELLS, NUMPY_OPS, Cell
+from .fixed_points import MeanMap, mean_map
+from .linear import OperatingPoint
+
+__all__ = [
+    "Barcodes",
+    "Probes",
+    "Subspace",
+    "Transients",
+    "barcode",
+    "kinds",
+    "lexicon",
+    "matched_subspace",
+    "matched_words",
+    "modifier_effects",
+    "modifier_subspace",
+    "modifier_words",
+    "principal_angles",
+    "probe_words",
+    "random_subspace",
+    "slow_mode",
+    "subspace_dimension",
+    "transients",
+    "valence",
+]
+
+FLOOR = 2e-5  #: words rarer than this share of running text are not ranked: their embeddings are hardly trained
+N_TOKENS = 64  #: tokens of the averaged map where 20,000 states are scored
+
+WordList = Sequence[str] | Sequence[int] | np.ndarray
+
+
+# --- many states, one pass --------------------------------------------------------------------
+
+
+class _Reader(NamedTuple):
+    """What a pass over states needs, in one float type."""
+
+    cell: Cell
+    tokens: np.ndarray  # (n, G·N) projected inputs of the averaged map
+    weights: np.ndarray  # (n,)
+
+
+def _reader(average: MeanMap, dtype: Any = np.float64) -> _Reader:
+    return _Reader(average.cell.astype(dtype), average.u.astype(dtype), average.weights.astype(dtype))
+
+
+def _averages(reader: _Reader, h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """F̄ (c, S) and the averaged input partials (c, k, G, N) at a few states (c, S)."""
+    cell, spec = reader.cell, CELLS[reader.cell.kind]
+    a = cell.recur(h)
+    before, u, a_ = h[:, None], reader.tokens[None], a[:, None]
+    after = cell.combine(before, u, a_)
+    _, d_u, _ = spec.partials(NUMPY_OPS, before, u, a_)
+    shape = (len(h), len(reader.weights), cell.n_units)
+    mean = np.zeros((len(h), spec.blocks, len(spec.gates), cell.n_units), h.dtype)
+    for i, row in enumerate(d_u):
+        for g, d in enumerate(row):
+            if d is not None:
+                mean[:, i, g] = np.einsum("ctn,t->cn", np.broadcast_to(d, shape), reader.weights)
+    return np.einsum("cts,t->cs", after, reader.weights), mean
+
+
+def _in_parallel(function: Callable[[np.ndarray], Any], h: np.ndarray, size: int = 8) -> list[Any]:
+    # NumPy releases the interpreter lock: chunks small enough for the cache run on every core
+    parts = [h[i : i + size] for i in range(0, len(h), size)]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(function, parts))
+
+
+def _gram(cell: Cell) -> np.ndarray:
+    """W_gᵀ W_g' for every unit, (G, G, N)."""
+    gates = cell.W.reshape(cell.n_inputs, -1, cell.n_units)
+    return np.einsum("dgn,dfn->gfn", gates, gates)
+
+
+def _jacobian_norm(cell: Cell, d_u: np.ndarray, gram: np.ndarray) -> np.ndarray:
+    """‖Σ_g diag(d_u[g]) W_gᵀ‖_F of every (k, G, N) in (n, k, G, N): (n,)."""
+    square = np.einsum("aign,gfn,aifn->a", d_u, gram, d_u, optimize=True)
+    return np.sqrt(np.maximum(square, 0))
+
+
+def _numbers(point: OperatingPoint, words: WordList) -> np.ndarray:
+    known = point.model.vocabulary
+    return np.array([known.number(w) if isinstance(w, str) else int(w) for w in words], dtype=np.int64)
+
+
+def _lasting(point: OperatingPoint) -> np.ndarray:
+    """ℓ₁ in nats: what it reads off a state is the logit change that lasts, (w·r₁) ℓ₁, (S,)."""
+    return float(point.model.w @ point.r) * point.l
+
+
+def _centre(point: OperatingPoint) -> np.ndarray:
+    """The mean embedded token of running text, (D,)."""
+    return point.mean_map.weights @ point.model.embed(point.mean_map.words).astype(float)
+
+
+def _after(point: OperatingPoint, numbers: np.ndarray) -> np.ndarray:
+    """h_m = F(h*, x_m) for words by number, (n, S)."""
+    return point.model.cell.step_projected(point.h_star, point.model.projected[numbers])
+
+
+def _share(point: OperatingPoint) -> np.ndarray:
+    return np.asarray(point.model.frequencies, float)
+
+
+# --- valence, probes --------------------------------------------------------------------------
+
+
+def valence(point: OperatingPoint, words: WordList, h: np.ndarray | None = None) -> np.ndarray:
+    """What words add to the logit for good, read at states h: (w·r₁) ℓ₁ᵀ[F(h, x_k) − F̄(h)], in nats.
+
+    Parameters
+    ----------
+    words : K words or their numbers
+    h : array, (..., S), optional
+        h* by default.
+
+    Returns
+    -------
+    array, (..., K)
+        Zero is what an average word adds.
+    """
+    h = point.h_star if h is None else np.asarray(h)
+    reader, read = _reader(point.mean_map), _lasting(point)
+    inputs = point.model.projected[_numbers(point, words)].astype(float)
+
+    def at(states: np.ndarray) -> np.ndarray:
+        mean, _ = _averages(reader, states)
+        after = reader.cell.combine(states[:, None], inputs[None], reader.cell.recur(states)[:, None])
+        return after @ read - (mean @ read)[:, None]
+
+    flat = np.asarray(h, float).reshape(-1, h.shape[-1])
+    return np.concatenate(_in_parallel(at, flat)).reshape(*h.shape[:-1], len(inputs))
+
+
+def linear_valence(point: OperatingPoint) -> np.ndarray:
+    """The same to first order at h*, for every word: (w·r₁) ℓ₁ᵀ J_inp (x_k − x̄), (V,) in nats."""
+    x = point.model.embedding - _centre(point)
+    return x @ (point.mean_map.J_inp(point.h_star).T @ _lasting(point))
+
+
+class Probes(NamedTuple):
+    """Valence words on which modifiers are tried: positive ones first, the strongest leading.
+
+    ``words`` (K strings), ``numbers`` (K,), ``valence`` (K,) what each adds at h*, in nats.
+    """
+
+    words: tuple[str, ...]
+    numbers: np.ndarray
+    valence: np.ndarray
+
+    @property
+    def sign(self) -> np.ndarray:
+        """1 for the positive ones, −1 for the others, (K,)."""
+        return np.sign(self.valence)
+
+
+def probe_words(point: OperatingPoint, n: int = 20, floor: float = FLOOR) -> Probes:
+    """The n most positive and the n most negative words by ℓ₁ᵀ J_inp x, among those above a frequency floor.
+
+    A word is passed over if the network's own step does not give it the same sign at h* (:func:`valence`).
+    """
+    first_order = linear_valence(point)
+    frequent = np.flatnonzero(_share(point) >= floor)
+    frequent = frequent[frequent > 1]
+    if len(frequent) < 2 * n:
+        raise ValueError(f"only {len(frequent)} words are as frequent as {floor:g}: lower floor or n")
+    order = frequent[np.argsort(first_order[frequent])]
+    tried = np.concatenate([order[::-1][: 2 * n], order[: 2 * n]])
+    finite = valence(point, tried)
+    agrees = np.sign(finite) == np.repeat([1, -1], 2 * n)
+    if agrees[: 2 * n].sum() < n or agrees[2 * n :].sum() < n:
+        raise ValueError(f"fewer than {n} words have a clear valence at h*: use a trained network, or lower n")
+    kept = np.concatenate([np.flatnonzero(agrees[: 2 * n])[:n], 2 * n + np.flatnonzero(agrees[2 * n :])[:n]])
+    numbers = tried[kept]
+    return Probes(tuple(point.model.vocabulary.words[i] for i in numbers), numbers, finite[kept])
+
+
+# --- effects of every word --------------------------------------------------------------------
+
+
+def modifier_effects(
+    point: OperatingPoint,
+    words: WordList | None = None,
+    probes: Probes | None = None,
+    n_tokens: int = N_TOKENS,
+    floor: float = FLOOR,
+) -> Any:
+    """Score words as modifiers in one batched pass; a pandas table, best first.
+
+    Parameters
+    ----------
+    words : words or numbers, optional
+        All of the vocabulary by default (20,000 words of a 256-unit GRU: some 20 s on two cores).
+    n_tokens : int
+        Tokens of the averaged map; 64 rank as 600 do.
+    floor : float
+        Rarer words get no rank: they come last and have kind "rare".
+
+    Columns
+    -------
+    word, number, per_million : of running text
+    norm : ‖ΔJ_inp‖_F / ‖J_inp(h*)‖_F
+    positive, negative : relative change of what the positive (negative) probes add, finite; 0 no effect, −1 the
+        valence is gone, −2 it is turned round, 1 it is doubled
+    positive_jacobian, negative_jacobian : the same from ℓ₁ᵀ ΔJ_inp (x_k − x̄)
+    rms : root mean square over probes of the finite effect, nats
+    gain : ½ (positive + negative), the *modulation*: what scales both signs of valence alike
+    shift : ½ (positive − negative), what pushes both towards one sign
+    strength : how much of the valence the modifier accounts for, on a scale on which halving counts as much as
+        doubling: −g for a relative change g < 0, g/(1 + g) for g > 0; of the weaker of the two signs, and 0 where
+        they differ in direction. The ranking.
+    own : what the word itself adds at h*, nats
+    deflection : ‖(I − r₁ℓ₁ᵀ)(h_m − F̄(h*))‖, how far off the attractor it leaves the state
+    kind : see :func:`kinds`
+    """
+    import pandas as pd
+
+    probes = probe_words(point, floor=floor) if probes is None else probes
+    model = point.model
+    numbers = np.arange(2, len(model.vocabulary)) if words is None else _numbers(point, words)
+    average = mean_map(model, n_tokens)
+    reader = _reader(average, np.float32)
+    cell, h_star = reader.cell, point.h_star.astype(np.float32)
+    read = _lasting(point).astype(np.float32)
+    inputs = model.projected[probes.numbers].astype(np.float32)
+    gram = _gram(cell)
+    x = model.embedding[probes.numbers] - _centre(point)
+    gates = np.einsum("kd,dgn->gnk", x, cell.W.reshape(cell.n_inputs, -1, cell.n_units)).astype(np.float32)
+    read_blocks = read.reshape(-1, cell.n_units)
+
+    def at(h: np.ndarray) -> tuple[np.ndarray, ...]:
+        mean, d_u = _averages(reader, h)
+        after = cell.combine(h[:, None], inputs[None], cell.recur(h)[:, None])
+        return after @ read - (mean @ read)[:, None], d_u
+
+    base_finite, base_d_u = at(h_star[None])
+    read_d_u = np.einsum("aign,in->agn", base_d_u, read_blocks)
+    base_linear = np.einsum("agn,gnk->ak", read_d_u, gates)[0]
+
+    def score(h: np.ndarray) -> tuple[np.ndarray, ...]:
+        finite, d_u = at(h)
+        change = d_u - base_d_u
+        through = np.einsum("aign,in->agn", change, read_blocks)
+        linear = through.reshape(len(h), -1) @ gates.reshape(-1, gates.shape[-1])
+        return finite - base_finite, linear, _jacobian_norm(cell, change, gram)
+
+    states = cell.step_projected(h_star, model.projected[numbers].astype(np.float32))
+    finite, linear, norm = (np.concatenate(p) for p in zip(*_in_parallel(score, states)))
+
+    up, down = probes.valence > 0, probes.valence < 0
+    table = pd.DataFrame({"word": [model.vocabulary.words[i] for i in numbers], "number": numbers})
+    table["per_million"] = 1e6 * _share(point)[numbers]
+    table["norm"] = norm / _jacobian_norm(cell, base_d_u, gram)
+    for name, effects, base in (("", finite, base_finite[0]), ("_jacobian", linear, base_linear)):
+        table[f"positive{name}"] = effects[:, up].mean(1) / base[up].mean()
+        table[f"negative{name}"] = effects[:, down].mean(1) / base[down].mean()
+    table["rms"] = np.sqrt((finite**2).mean(1))
+    table["gain"] = (table.positive + table.negative) / 2
+    table["shift"] = (table.positive - table.negative) / 2
+    table["strength"] = _strength(table.positive.to_numpy(), table.negative.to_numpy())
+    deposit = states.astype(float) - point.mean_map(point.h_star)
+    table["own"] = deposit @ _lasting(point)
+    table["deflection"] = np.linalg.norm(_off_attractor(point, deposit), axis=1)
+    table["kind"] = kinds(table, floor)
+    table["rare"] = table.per_million < 1e6 * floor
+    table = table.sort_values(["rare", "strength"], ascending=[True, False], kind="stable", ignore_index=True)
+    return table.drop(columns="rare")
+
+
+def _off_attractor(point: OperatingPoint, d: np.ndarray) -> np.ndarray:
+    """Deflections without their slow mode, (I − r₁ℓ₁ᵀ) d, (..., S)."""
+    return d - (d @ point.l)[..., None] * point.r
+
+
+def _strength(positive: np.ndarray, negative: np.ndarray) -> np.ndarray:
+    """See :func:`modifier_effects`; a factor f = 1 + g counts as much as 1/f, and turning valence round (f < 0) more."""
+    both = np.stack([positive, negative])
+    size = np.where(both > 0, both / (1 + np.maximum(both, 0)), -both)
+    return np.where(positive * negative > 0, size.min(0), 0.0)
+
+
+def kinds(table: Any, floor: float = FLOOR) -> np.ndarray:
+    """Sort words into kinds by their finite effects on *both* signs of valence.
+
+    *intensifier*: adds half of it or more; *negator*: takes half of it or more (and may turn it round); *diminisher*:
+    takes a third or more, but less than a half; *other*: anything else; *rare*: under the frequency floor.
+    """
+    low, high = np.minimum(table.positive, table.negative), np.maximum(table.positive, table.negative)
+    choices = [table.per_million < 1e6 * floor, low >= 1 / 2, high <= -1 / 2, high <= -1 / 3]
+    return np.select(choices, ["rare", "intensifier", "negator", "diminisher"], "other")
+
+
+def modifier_words(table: Any, n: int = 100) -> tuple[str, ...]:
+    """The n highest-ranked modifiers of :func:`modifier_effects`' table (fewer if there are not as many)."""
+    return tuple(table.word[table.kind.isin(["intensifier", "negator", "diminisher"])][:n])
+
+
+class Barcodes(NamedTuple):
+    """Effects of words on probes, each (n, K) in nats: on what is integrated (ℓ₁) and on the logit now (w)."""
+
+    words: tuple[str, ...]
+    probes: Probes
+    finite: np.ndarray
+    jacobian: np.ndarray
+    now_finite: np.ndarray
+    now_jacobian: np.ndarray
+
+
+def barcode(point: OperatingPoint, words: WordList, probes: Probes | None = None) -> Barcodes:
+    """The barcode of each word: what it does to each probe word after it (CP20, figure 4).
+
+    ``jacobian`` holds ℓ₁ᵀ ΔJ_inp(m) (x_k − x̄), ``finite`` Δv_k(m) with the network's own step; ``now_…`` the same
+    read by w. All in float64 and with all tokens of the operating point's averaged map.
+    """
+    numbers = _numbers(point, words)
+    return _barcodes_at(point, _after(point, numbers), tuple(point.model.vocabulary.words[i] for i in numbers), probes)
+
+
+def _barcodes_at(point: OperatingPoint, h: np.ndarray, words: tuple[str, ...], probes: Probes | None) -> Barcodes:
+    probes = probe_words(point) if probes is None else probes
+    reader = _reader(point.mean_map)
+    cell = reader.cell
+    reads = np.stack([_lasting(point), np.asarray(point.model.w, float)], 1)
+    inputs = point.model.projected[probes.numbers].astype(float)
+    x = point.model.embedding[probes.numbers] - _centre(point)
+    gates = np.einsum("kd,dgn->gnk", x, cell.W.reshape(cell.n_inputs, -1, cell.n_units))
+    blocks = reads.T.reshape(2, -1, cell.n_units)
+
+    def at(states: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        mean, d_u = _averages(reader, states)
+        after = cell.combine(states[:, None], inputs[None], cell.recur(states)[:, None])
+        finite = np.moveaxis(after @ reads - (mean @ reads)[:, None], -1, 0)
+        return finite, np.einsum("aign,rin,gnk->rak", d_u, blocks, gates, optimize=True)
+
+    finite, linear = at(np.asarray(point.h_star, float)[None])
+    parts = _in_parallel(at, np.asarray(h, float))
+    finite = np.concatenate([p[0] for p in parts], 1) - finite
+    linear = np.concatenate([p[1] for p in parts], 1) - linear
+    return Barcodes(words, probes, finite[0], linear[0], finite[1], linear[1])
+
+
+# --- subspaces --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Subspace:
+    """Directions of the state space about h*, with coordinates that do not see the attractor.
+
+    A state's coordinates are c = Dᵀ(h − h*), its component in the subspace is B c. With D = (I − ℓrᵀ)B and
+    ℓᵀB = 0, removing the component changes neither the integrated coordinate ℓ·(h − h*) nor states on the
+    attractor's tangent h* + a r: P = I − B Dᵀ is an oblique projection.
+
+    Parameters
+    ----------
+    h_star : array, (S,)
+    basis : array, (S, k)
+        B, orthonormal columns.
+    dual : array, (S, k)
+        D, with Dᵀ B = I.
+    variance : array, (k,)
+        Share of the squared length of what it was made from, by axis; empty where that has no meaning.
+    words : tuple of str
+        What it was made from.
+    """
+
+    h_star: np.ndarray = field(repr=False)
+    basis: np.ndarray = field(repr=False)
+    dual: np.ndarray = field(repr=False)
+    variance: np.ndarray = field(default_factory=lambda: np.empty(0), repr=False)
+    words: tuple[str, ...] = field(default=(), repr=False)
+
+    def __post_init__(self) -> None:
+        if self.basis.shape != self.dual.shape or self.basis.ndim != 2:
+            raise ValueError(f"basis {self.basis.shape} and dual {self.dual.shape} must both be (S, k)")
+        if not np.allclose(self.dual.T @ self.basis, np.eye(self.dim), atol=1e-6):
+            raise ValueError("dual.T @ basis must be the identity")
+
+    def __repr__(self) -> str:
+        return f"Subspace({self.dim} of {len(self.h_star)} dimensions)"
+
+    @property
+    def dim(self) -> int:
+        """k."""
+        return int(self.basis.shape[1])
+
+    def take(self, k: int) -> Subspace:
+        """The first k axes."""
+        if not 0 <= k <= self.dim:
+            raise ValueError(f"the subspace has {self.dim} axes, not {k}")
+        return replace(self, basis=self.basis[:, :k], dual=self.dual[:, :k], variance=self.variance[:k])
+
+    def coordinates(self, h: np.ndarray) -> np.ndarray:
+        """(..., S) -> (..., k)."""
+        return (h - self.h_star) @ self.dual
+
+    def state(self, c: np.ndarray) -> np.ndarray:
+        """h* + B c: (..., k) -> (..., S)."""
+        return self.h_star + np.asarray(c) @ self.basis.T
+
+    @property
+    def projector(self) -> np.ndarray:
+        """P = I − B Dᵀ (S, S), so that h* + P(h − h*) has nothing left in the subspace."""
+        return np.eye(len(self.h_star)) - self.basis @ self.dual.T
+
+
+def _span(point: OperatingPoint, directions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Basis and dual of directions (S, k) that have no slow component."""
+    basis = np.linalg.qr(directions)[0]
+    return basis, basis - np.outer(point.l, point.r @ basis)
+
+
+def deflections(point: OperatingPoint, words: WordList) -> np.ndarray:
+    """How far words leave the state off the attractor, (I − r₁ℓ₁ᵀ)[F(h*, x_m) − F̄(h*)]: (n, S).
+
+    The slow component, the word's own valence, is taken out: what is left is context.
+    """
+    after = _after(point, _numbers(point, words)).astype(float)
+    return _off_attractor(point, after - point.mean_map(point.h_star))
+
+
+def modifier_subspace(point: OperatingPoint, words: WordList, dim: int = 5) -> Subspace:
+    """The subspace in which modifiers move the state: leading axes of their :func:`deflections` (CP20, section 4).
+
+    Uncentred principal axes: a deflection counts from h*, where nothing is modified. Each axis is turned so that
+    most of the deflections' weight lies on its positive side.
+    """
+    d = deflections(point, words)
+    if not 1 <= dim <= min(d.shape):
+        raise ValueError(f"{len(d)} words in {d.shape[1]} dimensions span no {dim}: lower dim or give more words")
+    _, size, axes = np.linalg.svd(d, full_matrices=False)
+    basis = axes[:dim].T * np.where((d @ axes[:dim].T).sum(0) < 0, -1.0, 1.0)
+    dual = basis - np.outer(point.l, point.r @ basis)
+    known = point.model.vocabulary.words
+    names = tuple(known[i] for i in _numbers(point, words))
+    return Subspace(point.h_star, basis, dual, (size**2 / np.sum(size**2))[:dim], names)
+
+
+def random_subspace(point: OperatingPoint, dim: int, seed: int = 0) -> Subspace:
+    """A control: random directions without slow component."""
+    directions = np.random.default_rng([seed, 71]).standard_normal((len(point.h_star), dim))
+    basis, dual = _span(point, _without(point.l[:, None], directions))
+    return Subspace(point.h_star, basis, dual)
+
+
+def matched_subspace(point: OperatingPoint, like: Subspace, states: np.ndarray, seed: int = 0) -> Subspace:
+    """A stronger control: a random subspace, orthogonal to ``like``, in which states vary as much as in ``like``.
+
+    Random directions are filtered by a power of the states' covariance, C^a z; a is found so that the variance of the
+    states' component, slow mode left out, is that of ``like``. Where no power gives as much, the leading
+    principal axes do as much as can be done.
+
+    Parameters
+    ----------
+    states : array, (n, S)
+        Visited states, see :meth:`rnnrev.model.SentimentRNN.states`.
+    """
+    from scipy import optimize
+
+    away = _without(np.column_stack([like.basis, point.l]), _off_attractor(point, states - point.h_star).T).T
+    wanted = captured(point, like, states)
+    _, size, axes = np.linalg.svd(away, full_matrices=False)
+    size, axes = size[size > 1e-9 * size[0]], axes[size > 1e-9 * size[0]]
+    z = np.random.default_rng([seed, 73]).standard_normal((len(size), like.dim))
+
+    def made(power: float) -> Subspace:
+        weights = np.exp(power * (np.log(size) - np.log(size[0])))
+        basis, dual = _span(point, axes.T @ (weights[:, None] * z))
+        return Subspace(point.h_star, basis, dual)
+
+    def excess(power: float) -> float:
+        return captured(point, made(power), states) - wanted
+
+    low, high = -2.0, 12.0
+    if excess(high) < 0:
+        return made(high)
+    if excess(low) > 0:
+        return made(low)
+    return made(float(optimize.brentq(excess, low, high, xtol=1e-3)))
+
+
+def captured(point: OperatingPoint, subspace: Subspace, states: np.ndarray) -> float:
+    """Share of the states' squared distance from the attractor's tangent that lies in a subspace."""
+    off = _off_attractor(point, states - point.h_star)
+    return float(np.sum((off @ subspace.basis) ** 2) / np.sum(off**2))
+
+
+def slow_mode(point: OperatingPoint) -> Subspace:
+    """The line attractor itself as a subspace: r₁ with its left vector as the dual. Projecting it out forgets."""
+    size = np.linalg.norm(point.r)
+    return Subspace(point.h_star, (point.r / size)[:, None], (point.l * size)[:, None])
+
+
+def _without(directions: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Columns of x less their components along these directions (S, m)."""
+    basis = np.linalg.qr(directions)[0]
+    return x - basis @ (basis.T @ x)
+
+
+class Dimension(NamedTuple):
+    """How many axes the modifiers have to themselves, and why.
+
+    ``k``; ``modifiers`` (n,) share of the modifiers' squared deflections on each axis; ``controls`` (m, n) the same for
+    random sets of frequency-matched words on their own axes; ``limit`` (n,) what 95 % of the sets stay under.
+    """
+
+    k: int
+    modifiers: np.ndarray
+    controls: np.ndarray
+    limit: np.ndarray
+
+
+def subspace_dimension(
+    point: OperatingPoint, words: WordList, candidates: WordList, n_axes: int = 10, n_sets: int = 200, seed: int = 0
+) -> Dimension:
+    """Choose the dimension of the modifier subspace by parallel analysis (Horn 1965).
+
+    An axis counts if it holds more of the modifiers' squared deflections than the axis of the same rank does for 95 %
+    of random sets of as many words, each set matched in frequency to the modifiers; counting stops at the first that
+    does not. At least one.
+    """
+    numbers, pool = _numbers(point, words), _numbers(point, candidates)
+    partners = _nearest(np.log(_share(point)[numbers])[:, None], np.log(_share(point)[pool])[:, None], 20)
+    all_deflections = deflections(point, pool)
+    rng = np.random.default_rng([seed, 79])
+
+    def shares(d: np.ndarray) -> np.ndarray:
+        size = np.linalg.svd(d, compute_uv=False) ** 2
+        return (size / size.sum())[:n_axes]
+
+    own = shares(deflections(point, numbers))
+    controls = np.array(
+        [shares(all_deflections[partners[np.arange(len(numbers)), rng.integers(20, size=len(numbers))]]) for _ in range(n_sets)]
+    )
+    limit = np.quantile(controls, 0.95, axis=0)
+    above = own > limit
+    return Dimension(max(1, int(np.argmin(above)) if not above.all() else len(above)), own, controls, limit)
+
+
+def _nearest(x: np.ndarray, others: np.ndarray, n: int) -> np.ndarray:
+    """Positions of the n nearest others to each x, features scaled to unit spread over the others: (len(x), n)."""
+    from scipy.spatial import cKDTree
+
+    scale = np.maximum(others.std(0), 1e-12)
+    if len(others) < n:
+        raise ValueError(f"matching needs at least {n} candidate words, there are {len(others)}")
+    return cKDTree(others / scale).query(x / scale, k=n)[1]
+
+
+def principal_angles(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Principal angles between the column spaces of a (n, k) and b (n, m), in degrees, smallest first."""
+    from scipy.linalg import subspace_angles
+
+    return np.degrees(subspace_angles(a, b))[::-1]
+
+
+# --- transients -------------------------------------------------------------------------------
+
+
+class Transients(NamedTuple):
+    """What is left of modifiers after n average words; arrays (words, steps + 1), n = 0 right after the modifier.
+
+    ``norm`` ‖ΔJ_inp‖_F relative to ‖J_inp(h*)‖_F; ``gain`` the modulation of the probes, finite; ``linear_norm`` and
+    ``linear_gain`` the same with the state moved by J_recⁿ alone; ``half_life`` (words,) in tokens, of the gain;
+    ``tau`` (words,) decay time in tokens of an exponential fitted to the gain.
+    """
+
+    words: tuple[str, ...]
+    norm: np.ndarray
+    gain: np.ndarray
+    linear_norm: np.ndarray
+    linear_gain: np.ndarray
+    half_life: np.ndarray
+    tau: np.ndarray
+
+
+def transients(
+    point: OperatingPoint,
+    words: WordList,
+    n_steps: int = 40,
+    probes: Probes | None = None,
+    n_tokens: int = 2 * N_TOKENS,
+) -> Transients:
+    """Follow modifiers through neutral input: h_n = F̄ⁿ(h_m), against the path from F̄(h*).
+
+    Neutral input is the corpus-averaged step. The linear paths are F̄ⁿ⁺¹(h*) + J_recⁿ(h_m − F̄(h*)).
+    """
+    probes = probe_words(point) if probes is None else probes
+    numbers = _numbers(point, words)
+    average = mean_map(point.model, n_tokens)
+    reader = _reader(average)
+    cell, gram, read = reader.cell, _gram(reader.cell), _lasting(point)
+    inputs = point.model.projected[probes.numbers].astype(float)
+    J_rec = average.jacobian(point.h_star)
+
+    def look(h: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        mean, d_u = _averages(reader, h)
+        after = cell.combine(h[:, None], inputs[None], cell.recur(h)[:, None])
+        return mean, after @ read - (mean @ read)[:, None], d_u
+
+    def looked(h: np.ndarray) -> list[np.ndarray]:
+        return [np.concatenate(p) for p in zip(*_in_parallel(look, h))]
+
+    start = _after(point, numbers).astype(float)
+    path = average(point.h_star)
+    h, moved = start, start - path
+    rows: dict[str, list[np.ndarray]] = {k: [] for k in ("norm", "gain", "linear_norm", "linear_gain")}
+    for _ in range(n_steps + 1):
+        # one pass over the reference, the network's states and the linear theory's
+        mean, finite, d_u = looked(np.concatenate([path[None], h, path + moved]))
+        change, effect = d_u[1:] - d_u[0], finite[1:] - finite[0]
+        norm = _jacobian_norm(cell, change, gram) / _jacobian_norm(cell, d_u[:1], gram)
+        up, down = probes.sign > 0, probes.sign < 0
+        gain = (effect[:, up].mean(1) / finite[0, up].mean() + effect[:, down].mean(1) / finite[0, down].mean()) / 2
+        n = len(numbers)
+        for name, value in (("norm", norm), ("gain", gain)):
+            rows[name].append(value[:n])
+            rows[f"linear_{name}"].append(value[n:])
+        path, h, moved = mean[0], mean[1 : n + 1], moved @ J_rec.T
+    made = {k: np.array(v).T for k, v in rows.items()}
+    names = tuple(point.model.vocabulary.words[i] for i in numbers)
+    half, tau = zip(*(_decay(g) for g in made["gain"]))
+    return Transients(names, **made, half_life=np.array(half), tau=np.array(tau))
+
+
+def _decay(curve: np.ndarray) -> tuple[float, float]:
+    """Half-life and fitted decay time of a curve, in steps.
+
+    The half-life is where |curve| first falls to half its start, interpolated (NaN if it never does); the decay time
+    is that of the least-squares exponential c·exp(−n/τ) over all steps.
+    """
+    from scipy import optimize
+
+    size = curve * np.sign(curve[0])
+    below = np.flatnonzero(size <= size[0] / 2)
+    half = np.nan
+    if len(below) and below[0] > 0:
+        n = below[0]
+        half = n - 1 + (size[n - 1] - size[0] / 2) / (size[n - 1] - size[n])
+    n = np.arange(len(curve))
+    try:
+        (_, tau), _ = optimize.curve_fit(
+            lambda n, c, tau: c * np.exp(-n / tau), n, size, (size[0], 5.0), bounds=([0, 0.05], [np.inf, 10 * len(n)])
+        )
+    except (RuntimeError, ValueError):
+        tau = np.nan
+    return float(half), float(tau)
+
+
+class ModeAccount(NamedTuple):
+    """A modifier's gain after n average words, by mode of J_rec: gain(n) = Σ_a (∇g·r_a) λ_aⁿ (ℓ_a·d).
+
+    ``tau`` (A,) in tokens, slowest first; ``parts`` (words, A, n) the real terms, which sum to ``total`` (words, n).
+    """
+
+    tau: np.ndarray
+    parts: np.ndarray
+
+    @property
+    def total(self) -> np.ndarray:
+        """(words, n)."""
+        return self.parts.sum(1)
+
+
+def gain_gradient(point: OperatingPoint, probes: Probes | None = None) -> np.ndarray:
+    """∇g at h*, (S,): how the modulation of the probes changes with the state, to first order.
+
+    v_k(h) = (w·r)ℓᵀ[F(h, x_k) − F̄(h)] has the gradient (w·r)[J_rec(h, x_k) − J̄_rec(h)]ᵀℓ.
+    """
+    probes = probe_words(point) if probes is None else probes
+    cell, read = point.mean_map.cell, _lasting(point)
+    base = point.mean_map.jacobian(point.h_star).T @ read
+    x = point.model.embedding[probes.numbers].astype(float)
+    gradients = np.array([cell.jacobians(np.asarray(point.h_star, float), xk).J_rec.T @ read for xk in x]) - base
+    up, down = probes.sign > 0, probes.sign < 0
+    return (gradients[up].mean(0) / probes.valence[up].mean() + gradients[down].mean(0) / probes.valence[down].mean()) / 2
+
+
+def mode_account(
+    point: OperatingPoint, words: WordList, n_steps: int = 40, probes: Probes | None = None
+) -> ModeAccount:
+    """Which modes of J_rec carry a modifier's gain, and for how long."""
+    d = _after(point, _numbers(point, words)).astype(float) - point.mean_map(point.h_star)
+    modes = point.modes
+    read = gain_gradient(point, probes) @ modes.R
+    powers = modes.eigvals[:, None] ** np.arange(n_steps + 1)
+    parts = ((d @ modes.L.T) * read)[..., None] * powers
+    return ModeAccount(modes.tau, parts.real)
+
+
+# --- judged by a grammar ----------------------------------------------------------------------
+
+
+def lexicon() -> Any:
+    """English negators and degree words, compiled from a grammar: a pandas table used only to judge rankings.
+
+    Columns ``word``, ``kind`` (negator, amplifier, downtoner), ``subclass``, ``source``. One token a word. Sources: Quirk,
+    Greenbaum, Leech & Svartvik 1985, *A Comprehensive Grammar of the English Language*; Huddleston & Pullum 2005, *A
+    Student's Introduction to English Grammar*, chapter 8.
+    """
+    import pandas as pd
+
+    return pd.read_csv(Path(__file__).parent / "datasets" / "modifiers_lexicon.csv")
+
+
+def matched_words(table: Any, targets: Iterable[str], n: int = 20) -> np.ndarray:
+    """For each target the rows of n words that are as frequent and as valent (\|own\|) but no targets: (m, n).
+
+    ``table`` is that of :func:`modifier_effects`; targets that it lacks or that are rare are left out.
+    """
+    frequent = table[table.kind != "rare"]
+    wanted = frequent.word.isin(set(targets)).to_numpy()
+    features = np.column_stack([np.log(frequent.per_million), np.abs(frequent.own)])
+    rows = frequent.index.to_numpy()
+    return rows[~wanted][_nearest(features[wanted], features[~wanted], n)]
+
+
+def judge(table: Any, column: str = "strength", n_boot: int = 2000, seed: int = 0) -> dict[str, Any]:
+    """How well a ranking finds the grammar's modifiers: precision at 20 and 50, and AUC.
+
+    The AUC is the chance that a grammar's word is ranked over a word that is as frequent and as valent
+    (:func:`matched_words`); its interval resamples the grammar's words. ``chance`` is the share of the grammar's words
+    among all that are ranked, the precision of a random ranking.
+    """
+    from .stats import Estimate
+
+    known = set(lexicon().word)
+    frequent = table[table.kind != "rare"]
+    hit = frequent.word.isin(known).to_numpy()
+    order = np.argsort(-frequent[column].to_numpy(), kind="stable")
+    value = table[column].to_numpy()
+    targets = frequent.index.to_numpy()[hit]
+    others = matched_words(table, known)
+    wins = ((value[targets][:, None] > value[others]) + 0.5 * (value[targets][:, None] == value[others])).mean(1)
+    rng = np.random.default_rng([seed, 83])
+    draws = wins[rng.integers(len(wins), size=(n_boot, len(wins)))].mean(1)
+    low, high = np.percentile(draws, [2.5, 97.5])
+    return {
+        "precision20": float(hit[order[:20]].mean()),
+        "precision50": float(hit[order[:50]].mean()),
+        "chance": float(hit.mean()),
+        "auc": Estimate(float(wins.mean()), float(low), float(high)),
+        "known": int(hit.sum()),
+        "ranked": len(frequent),
+    }
