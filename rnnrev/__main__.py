@@ -8,14 +8,12 @@ import dataclasses
 import os
 import re
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from . import __version__
+from .files import write_npz
 
 # the libraries' start-up chatter is no news to a user
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -55,15 +53,6 @@ def _train(args: argparse.Namespace) -> None:
         print(f"on {scored['texts']:,} texts of {scored['data']}; written to {args.out}")
 
 
-def _save_npz(out: str, **arrays: Any) -> None:
-    file = Path(out)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=file.parent, suffix=".npz", delete=False) as temporary:
-        np.savez(temporary, **arrays)
-    os.replace(temporary.name, file)
-    print(f"written to {file}")
-
-
 def _vectors(args: argparse.Namespace) -> None:
     from .data import DATA_SETS, Vocabulary, load_reviews
     from .train import word_vectors
@@ -73,7 +62,7 @@ def _vectors(args: argparse.Namespace) -> None:
     more = load_reviews(args.data, "unsupervised").texts if spare else ()
     vocabulary = Vocabulary.fit(train.texts, args.vocabulary_size)
     vectors = word_vectors([*train.texts, *more], vocabulary, args.n_inputs, args.epochs, args.seed)
-    _save_npz(args.out, words=np.array(vocabulary.words), vectors=vectors)
+    print(f"written to {write_npz(args.out, {'words': vocabulary.words, 'vectors': vectors})}")
 
 
 def _label(args: argparse.Namespace) -> None:
@@ -83,7 +72,8 @@ def _label(args: argparse.Namespace) -> None:
 
     unlabelled = load_reviews(args.data, args.split)
     targets = soft_labels(load_reviews(args.data, "train"), unlabelled, [load(t) for t in args.teachers])
-    _save_npz(args.out, data=args.data, split=args.split, sha256=unlabelled.fingerprint, probability=targets)
+    made = {"data": args.data, "split": args.split, "sha256": unlabelled.fingerprint, "probability": targets}
+    print(f"written to {write_npz(args.out, made)}")
 
 
 def _zoo(args: argparse.Namespace) -> None:

@@ -238,7 +238,8 @@ class Cell:
     def astype(self, dtype: Any) -> Cell:
         """The same cell in another float type (analyses use float64)."""
         names = ("W", "U", "b", "b_rec", "h0")
-        return replace(self, **{k: np.asarray(getattr(self, k), dtype) for k in names})
+        changed: dict[str, Any] = {k: np.asarray(getattr(self, k), dtype) for k in names}
+        return replace(self, **changed)
 
     # --- the step -------------------------------------------------------------------------
 

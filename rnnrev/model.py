@@ -434,7 +434,7 @@ def save(model: SentimentRNN | BagOfWords, folder: str | os.PathLike[str], *, co
     temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
         (temporary / "vocabulary.txt").write_text("\n".join(model.vocabulary.words) + "\n", encoding="utf-8")
-        np.savez_compressed(temporary / "weights.npz", **arrays)
+        np.savez_compressed(temporary / "weights.npz", **arrays)  # type: ignore[arg-type]
         (temporary / "record.json").write_text(json.dumps(model.record, indent=1, sort_keys=True) + "\n")
         names = ("vocabulary.txt", "weights.npz", "record.json")
         config["sha256"] = {n: _digest(temporary / n) for n in names}

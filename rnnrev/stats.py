@@ -85,11 +85,11 @@ def confusion(predicted: np.ndarray, labels: np.ndarray, n_classes: int = 2) -> 
 
 
 class Calibration(NamedTuple):
-    """Bins of predicted probability: mean prediction, share positive, count; and the expected error (ECE)."""
+    """Bins of predicted probability: mean prediction, share positive, number of texts; and the expected error (ECE)."""
 
     predicted: np.ndarray
     observed: np.ndarray
-    count: np.ndarray
+    texts: np.ndarray
     error: float
 
 

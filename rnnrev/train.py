@@ -16,7 +16,6 @@ import json
 import os
 import platform
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -35,6 +34,7 @@ from . import __version__, stats
 from .cells import CELLS, Cell, initial_weights, tensorflow_ops
 from .config import TrainConfig
 from .data import Reviews, Vocabulary, batches, load_reviews, pad, split_validation
+from .files import write_npz
 from .model import BagOfWords, SentimentRNN, load, save
 
 __all__ = ["Recurrent", "TrainConfig", "scan", "train", "word_vectors"]
@@ -462,6 +462,7 @@ def train(
     model = dataclasses.replace(network.to_model(vocabulary, name), counts=counts)
     if out is not None:
         model = load(save(model, out, compact=compact))  # what is shipped is what is evaluated
+    best_epoch = int(np.nanargmax([r["validation_accuracy"] for r in state.curve])) + 1 if len(validation) else None
     record = {
         "config": dataclasses.asdict(config),
         "command": " ".join(["rnnrev", *sys.argv[1:]]) if sys.argv[0].endswith("rnnrev") else None,
@@ -471,7 +472,7 @@ def train(
         "training_texts": len(texts),
         "training_tokens": int(sum(map(len, ids))),
         "curve": state.curve,
-        "best_epoch": int(np.nanargmax([r["validation_accuracy"] for r in state.curve])) + 1 if len(validation) else None,
+        "best_epoch": best_epoch,
         "validation": evaluate(model, validation, val_ids) if len(validation) else None,
         "test": evaluate(model, test) if test is not None else None,
         "seconds": round(time.time() - started, 1),
@@ -512,7 +513,7 @@ def evaluate(
         scores["calibration"] = {
             "predicted": [None if np.isnan(v) else round(float(v), 5) for v in bins.predicted],
             "observed": [None if np.isnan(v) else round(float(v), 5) for v in bins.observed],
-            "count": bins.count.tolist(),
+            "count": bins.texts.tolist(),
             "error": bins.error,
         }
     return scores
@@ -588,7 +589,8 @@ def _crop(ids: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
     """A random window of a long text: reviewers sum up at the beginning and at the end, so both are kept in reach."""
     if not size or len(ids) <= size:
         return ids
-    start = rng.choice([0, len(ids) - size, rng.integers(len(ids) - size + 1)])
+    last = len(ids) - size
+    start = (0, last, int(rng.integers(last + 1)))[rng.integers(3)]
     return ids[start : start + size]
 
 
@@ -597,10 +599,7 @@ def _checkpoint(file: Path, key: str, network: Any, state: _State) -> None:
     arrays |= {f"best{i}": v for i, v in enumerate(state.weights)}
     arrays |= {f"optimizer{i}": v for i, v in enumerate(state.optimizer)}
     arrays["meta"] = np.array(json.dumps({"key": key, "curve": state.curve, "best": state.best}))
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=file.parent, suffix=".npz", delete=False) as temporary:
-        np.savez(temporary, **arrays)
-    os.replace(temporary.name, file)
+    write_npz(file, arrays)
 
 
 def _restore(file: Path, key: str, network: Any, optimizer: Any) -> _State:

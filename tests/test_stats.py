@@ -46,7 +46,7 @@ def test_calibration_of_a_calibrated_and_of_an_overconfident_model(rng):
     labels = rng.uniform(size=len(logits)) < 1 / (1 + np.exp(-logits))
     assert stats.calibration(logits, labels).error < 0.01
     assert stats.calibration(3 * logits, labels).error > 0.1
-    assert stats.calibration(logits, labels).count.sum() == len(logits)
+    assert stats.calibration(logits, labels).texts.sum() == len(logits)
 
 
 def test_accuracy_of_nothing_is_an_error():

@@ -1,0 +1,68 @@
+"""Files that are written whole or not at all, and the records that come with the book."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+__all__ = ["RECORDS", "read_record", "write_json", "write_npz", "write_record"]
+
+#: Results on full data that chapters quote; ``rnnrev measure`` writes them.
+RECORDS = Path(__file__).parent / "records"
+
+
+def _write(file: str | os.PathLike[str], fill: Callable[[BinaryIO], object]) -> Path:
+    target = Path(file)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            fill(stream)
+        os.chmod(name, 0o644)
+        os.replace(name, target)
+    finally:
+        Path(name).unlink(missing_ok=True)
+    return target
+
+
+def write_npz(file: str | os.PathLike[str], arrays: Mapping[str, Any]) -> Path:
+    """Write arrays as .npz (no pickles) in one step: a reader sees the old file or the new one."""
+    plain = {k: np.asarray(v) for k, v in arrays.items()}
+    for name, value in plain.items():
+        if value.dtype.hasobject:
+            raise ValueError(
+                f"{name} holds Python objects, which .npz would pickle: make it an array of numbers or text"
+            )
+    return _write(file, lambda stream: np.savez(stream, **plain))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    raise TypeError(f"a record cannot hold a {type(value).__name__}: give numbers, text, lists, mappings or arrays")
+
+
+def write_json(file: str | os.PathLike[str], data: Any) -> Path:
+    """Write numbers, text, lists, mappings and arrays as JSON in one step."""
+    text = json.dumps(data, indent=1, default=_plain) + "\n"
+    return _write(file, lambda stream: stream.write(text.encode()))
+
+
+def write_record(name: str, data: Mapping[str, Any], folder: str | os.PathLike[str] = RECORDS) -> Path:
+    """Write a record, ``NAME.json``."""
+    return write_json(Path(folder) / f"{name}.json", data)
+
+
+def read_record(name: str, folder: str | os.PathLike[str] = RECORDS) -> dict[str, Any]:
+    """Read a record; ``FileNotFoundError`` says which command writes it."""
+    file = Path(folder) / f"{name}.json"
+    if not file.is_file():
+        there = ", ".join(sorted(f.stem for f in Path(folder).glob("*.json"))) or "none"
+        raise FileNotFoundError(f"there is no record {name!r} (there are: {there}): `rnnrev measure {name}` writes it")
+    return json.loads(file.read_text(encoding="utf-8"))
