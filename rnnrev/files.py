@@ -39,7 +39,7 @@ def write_npz(file: str | os.PathLike[str], arrays: Mapping[str, Any]) -> Path:
             raise ValueError(
                 f"{name} holds Python objects, which .npz would pickle: make it an array of numbers or text"
             )
-    return _write(file, lambda stream: np.savez(stream, **plain))
+    return _write(file, lambda stream: np.savez(stream, **plain))  # type: ignore[arg-type]
 
 
 def _plain(value: Any) -> Any:
