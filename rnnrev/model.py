@@ -30,6 +30,7 @@ __all__ = [
     "SentimentRNN",
     "Trace",
     "from_keras",
+    "from_torch",
     "load",
     "save",
     "unroll",
@@ -367,16 +368,73 @@ def from_keras(model: Any, vocabulary: Vocabulary | Sequence[str], name: str = "
     cell = Cell(kind, W, U, b, b_rec, np.zeros(n_state, W.dtype))
 
     read = [np.asarray(v) for v in dense.get_weights()]
-    w = np.zeros((n_state, read[0].shape[1]), W.dtype)
-    w[: len(U)] = read[0]
-    offset = read[1] if len(read) > 1 else np.zeros(w.shape[1], W.dtype)
-    if w.shape[1] == 1:
-        w, offset = w[:, 0], offset[0]
-    elif w.shape[1] == 2:  # two softmax outputs are one logit
-        w, offset = w[:, 1] - w[:, 0], offset[1] - offset[0]
+    w, offset = _binary(read[0], read[1] if len(read) > 1 else np.zeros(read[0].shape[1], W.dtype))
+    w = _pad_rows(w, n_state)
     if not isinstance(vocabulary, Vocabulary):
         vocabulary = Vocabulary((PAD, UNKNOWN, *tuple(vocabulary)[2:]))
     return SentimentRNN(cell, np.asarray(layers["embedding"].get_weights()[0]), vocabulary, w, offset, name)
+
+
+def from_torch(
+    state_dict: Mapping[str, Any], vocabulary: Vocabulary | Sequence[str], name: str = "torch model"
+) -> SentimentRNN:
+    """Wrap the weights of a PyTorch classifier, nn.Embedding → one nn.GRU, nn.LSTM or nn.RNN → nn.Linear.
+
+    PyTorch itself is not needed: ``{k: v.numpy() for k, v in model.state_dict().items()}``, or what
+    ``safetensors.numpy.load_file`` gives, will do. Parts are told by their names' ends (``weight_ih_l0``, …)
+    and their shapes. The layer must be one-directional, with tanh, and the readout at the last token.
+
+    Raises
+    ------
+    ValueError
+        If a part is missing or there are two of it; the message names it.
+    """
+    arrays = {k: np.asarray(v) for k, v in state_dict.items()}
+    more = [k for k in arrays if k.endswith("_reverse") or ("weight_ih_l" in k and not k.endswith("weight_ih_l0"))]
+    if more:
+        raise ValueError(f"{more[0]!r}: from_torch takes one layer in one direction; train with num_layers=1")
+
+    def only(role: str, fits: Callable[[str, np.ndarray], bool]) -> np.ndarray:
+        found = [k for k, v in arrays.items() if fits(k, v)]
+        if len(found) != 1:
+            raise ValueError(f"the state_dict needs one {role}, it has {len(found)} ({', '.join(found) or 'none'})")
+        return arrays[found[0]]
+
+    U = only("recurrent weight (weight_hh_l0)", lambda k, v: k.endswith("weight_hh_l0"))
+    W = only("input weight (weight_ih_l0)", lambda k, v: k.endswith("weight_ih_l0"))
+    gates, n, n_inputs = len(U) // U.shape[1], U.shape[1], W.shape[1]
+    kind = {3: "gru", 4: "lstm", 1: "vanilla"}[gates]
+    biases = [arrays.get(k.replace("weight", "bias")) for k in arrays if k.endswith(("weight_ih_l0", "weight_hh_l0"))]
+    b, b_rec = (np.zeros(len(U), U.dtype) if a is None else a for a in biases)
+    if kind == "gru":  # PyTorch orders its gates r, z, n
+        swap = np.r_[n : 2 * n, :n, 2 * n : 3 * n]
+        U, W, b, b_rec = U[swap], W[swap], b[swap], b_rec[swap]
+    words = vocabulary if isinstance(vocabulary, Vocabulary) else Vocabulary((PAD, UNKNOWN, *tuple(vocabulary)[2:]))
+
+    def plain(k: str, v: np.ndarray) -> bool:
+        return v.ndim == 2 and "_ih_l" not in k and "_hh_l" not in k
+
+    embedding = only("embedding, (V, D)", lambda k, v: plain(k, v) and v.shape == (len(words), n_inputs))
+    read = only("readout weight, (C, N)", lambda k, v: plain(k, v) and v.shape[1] == n and v is not embedding)
+    key = next(k for k, v in arrays.items() if v is read).replace("weight", "bias")
+    w, offset = _binary(read.T, arrays.get(key, np.zeros(len(read), U.dtype)))
+    n_state = n * CELLS[kind].blocks
+    cell = Cell(kind, W.T, U.T, b, b_rec, np.zeros(n_state, U.dtype))
+    return SentimentRNN(cell, embedding, words, _pad_rows(w, n_state), offset, name)
+
+
+def _binary(w: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, Any]:
+    """One logit from a readout (N, C) with one output or two; more classes as they are."""
+    if w.shape[1] == 1:
+        return w[:, 0], b[0]
+    if w.shape[1] == 2:  # two softmax outputs are one logit
+        return w[:, 1] - w[:, 0], b[1] - b[0]
+    return w, b
+
+
+def _pad_rows(w: np.ndarray, n: int) -> np.ndarray:
+    """Zeros for the part of the state that is not read (an LSTM's cell)."""
+    return np.concatenate([w, np.zeros((n - len(w), *w.shape[1:]), w.dtype)])
 
 
 # --- a model as a folder -----------------------------------------------------------------------

@@ -11,7 +11,7 @@ import pytest
 from conftest import WORDS, small_network
 
 from rnnrev.data import PAD, UNKNOWN, Vocabulary
-from rnnrev.model import BagOfWords, ModelFileError, from_keras, load, save, unroll, untrained
+from rnnrev.model import BagOfWords, ModelFileError, from_keras, from_torch, load, save, unroll, untrained
 
 TEXTS = ["The movie was not good.", "good", "", "a very, very bad movie " * 5]
 
@@ -185,6 +185,50 @@ def test_keras_models_of_another_make_are_refused_with_a_reason():
         from_keras(keras_model(keras.layers.GRU(4, reset_after=False)), words)
     with pytest.raises(ValueError, match="embedding has shape"):
         from_keras(keras_model(keras.layers.GRU(4)), words[:5])
+
+
+def torch_logit(arrays, ids):
+    """PyTorch's documented equations of nn.GRU, nn.LSTM and nn.RNN, term by term."""
+
+    def sigmoid(x):
+        return 1 / (1 + np.exp(-x))
+
+    n = arrays["rnn.weight_hh_l0"].shape[1]
+    h = c = np.zeros(n)
+    for i in ids:
+        x = arrays["embedding.weight"][i]
+        from_x = arrays["rnn.weight_ih_l0"] @ x + arrays["rnn.bias_ih_l0"]
+        from_h = arrays["rnn.weight_hh_l0"] @ h + arrays["rnn.bias_hh_l0"]
+        if len(from_x) == 3 * n:
+            r, z = sigmoid(from_x[:n] + from_h[:n]), sigmoid(from_x[n : 2 * n] + from_h[n : 2 * n])
+            h = (1 - z) * np.tanh(from_x[2 * n :] + r * from_h[2 * n :]) + z * h
+        elif len(from_x) == 4 * n:
+            i_, f, g, o = np.split(from_x + from_h, 4)
+            c = sigmoid(f) * c + sigmoid(i_) * np.tanh(g)
+            h = sigmoid(o) * np.tanh(c)
+        else:
+            h = np.tanh(from_x + from_h)
+    return arrays["head.weight"] @ h + arrays["head.bias"]
+
+
+@pytest.mark.parametrize("gates", [1, 3, 4])
+@pytest.mark.parametrize("outputs", [1, 2, 3])
+def test_wrapped_torch_weights_predict_the_same(gates, outputs, rng):
+    n, d = 6, 5
+    shapes = {
+        "embedding.weight": (12, d), "rnn.weight_ih_l0": (gates * n, d), "rnn.weight_hh_l0": (gates * n, n),
+        "rnn.bias_ih_l0": (gates * n,), "rnn.bias_hh_l0": (gates * n,),
+        "head.weight": (outputs, n), "head.bias": (outputs,),
+    }  # fmt: skip
+    arrays = {k: rng.standard_normal(s) for k, s in shapes.items()}
+    ids = np.array([2, 5, 4, 3, 9], np.int32)
+    wanted = torch_logit(arrays, ids)
+    found = from_torch(arrays, ["", "[UNK]", *WORDS]).logits_of([ids])[0]
+    np.testing.assert_allclose(found, {1: wanted[0], 2: wanted[-1] - wanted[0], 3: wanted}[outputs], atol=1e-10)
+    with pytest.raises(ValueError, match="num_layers=1"):
+        from_torch(arrays | {"rnn.weight_ih_l1": arrays["rnn.weight_hh_l0"]}, ["", "[UNK]", *WORDS])
+    with pytest.raises(ValueError, match="needs one embedding"):
+        from_torch(arrays, ["", "[UNK]", *WORDS, "extra"])
 
 
 def test_small_network_is_what_its_name_says():
