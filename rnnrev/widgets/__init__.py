@@ -15,12 +15,21 @@ import traitlets as t
 from ..model import BagOfWords, SentimentRNN
 from . import frames
 from .assets import fingerprint, pack, write_assets
-from .base import Widget, control
+from .base import Widget, control, look
 
 if TYPE_CHECKING:
     from ..linear import OperatingPoint
 
-__all__ = ["barcode_explorer", "modifier_lab", "sentiment_trace", "write_assets"]
+__all__ = [
+    "attractor_3d",
+    "barcode_explorer",
+    "flow_2d",
+    "modifier_lab",
+    "relax",
+    "sentiment_trace",
+    "where_it_stands",
+    "write_assets",
+]
 
 
 def _lab_arrays(lab: dict[str, Any], names: list[str]) -> dict[str, Any]:
@@ -72,6 +81,123 @@ def sentiment_trace(
     from .. import zoo
 
     return _SentimentTrace(model or zoo.load("gru-imdb"), bag or zoo.load("bow-imdb"), text=text)
+
+
+# --- chapter 2 --------------------------------------------------------------------------------
+
+
+class _Flow2D(Widget):
+    title = "A linear flow in the plane"
+    matrix = control(t.List(t.List(t.Float(), minlen=2, maxlen=2), minlen=2, maxlen=2))
+    start = control(t.List(t.Float(), minlen=2, maxlen=2))
+
+    def compute(self) -> dict[str, Any]:
+        return frames.flow_2d(self.matrix, self.start)
+
+    def table(self) -> tuple[list[str], list[list[Any]]]:
+        modes = zip(self.frame["eigvals"], self.frame["size"], self.frame["tau"])
+        rows = [
+            [k, f"{re:.3g}{im:+.3g}i", f"{size:.3g}", "∞" if tau is None else f"{tau:.3g}" if tau >= 0 else "grows"]
+            for k, ((re, im), size, tau) in enumerate(modes, 1)
+        ]
+        return ["mode", "λ", "|λ|", "τ in tokens"], rows
+
+
+#: Matrices that show what two modes can do.
+FLOWS = {
+    "two fast modes": [[0.6, 0.0], [0.0, 0.3]],
+    "one slow mode (line attractor)": [[0.93, 0.12], [0.02, 0.55]],
+    "exact line": [[1.0, 0.3], [0.0, 0.5]],
+    "rotation": [[0.9, -0.3], [0.3, 0.9]],
+    "saddle": [[1.1, 0.1], [0.1, 0.6]],
+    "non-normal": [[0.7, 1.2], [0.0, 0.6]],
+}
+
+
+def flow_2d(A: Any = None, presets: dict[str, Any] | None = None) -> Widget:
+    """A linear map of the plane, h' = A h: flow, modes, left vectors, time constants and the path from a point.
+
+    Parameters
+    ----------
+    A : array, (2, 2), optional
+        Where to begin; the first preset unless given.
+    presets : dict of name -> (2, 2), optional
+        Matrices on buttons.
+
+    Controls: ``matrix``, ``start``.
+    """
+    presets = {k: np.asarray(v, float).tolist() for k, v in (FLOWS if presets is None else presets).items()}
+    matrix = next(iter(presets.values())) if A is None else np.asarray(A, float).tolist()
+    return _Flow2D(kind="flow_2d", props={"presets": presets}, matrix=matrix, start=[1.0, 0.8])
+
+
+class _Attractor3D(Widget):
+    title = "States and fixed points in three dimensions"
+    yaw = look(t.Float(30.0))
+    pitch = look(t.Float(20.0))
+    zoom = look(t.Float(1.0))
+    cloud = look(t.Bool(True))
+    curve = look(t.Bool(True))
+    arrows = look(t.Bool(True))
+    path = look(t.Int(0))
+    time = look(t.Int(10_000))
+
+    def compute(self) -> dict[str, Any]:
+        return {"points": len(self.props["scene"]["cloud"]["logit"])}
+
+    def table(self) -> tuple[list[str], list[list[Any]]]:
+        scene = self.props["scene"]
+        points = zip(scene["curve"]["logit"], scene["curve"]["tau"], scene["curve"]["xyz"])
+        return ["fixed point", "logit", "τ in tokens", *scene["axes"]], [
+            [i, float(logit), f"{tau:.0f}", *map(float, xyz)] for i, (logit, tau, xyz) in enumerate(points, 1)
+        ]
+
+
+def attractor_3d(scene: dict[str, Any]) -> Widget:
+    """States of reviews, the curve of fixed points, readout and slow mode, in a picture that can be turned.
+
+    ``scene`` is made by :func:`rnnrev.line_attractor.scene`. Settings: ``yaw``, ``pitch`` (degrees), ``zoom``, ``cloud``,
+    ``curve``, ``arrows`` (shown or not), ``path`` (0 none, 1 the first review, …), ``time`` (tokens of it).
+    """
+    return _Attractor3D(kind="attractor_3d", props={"scene": _rounded(scene)})
+
+
+class _Relax(Widget):
+    title = "A state pulled off the attractor relaxes"
+    start = control(t.List(t.Float()))
+    sequence = control(t.List(t.Unicode()))
+    mode = look(t.Int(1))
+
+    def compute(self) -> dict[str, Any]:
+        return frames.relax(self.props["system"], self.start, self.sequence)
+
+    def table(self) -> tuple[list[str], list[list[Any]]]:
+        steps = ["start", *(word or "average text" for word in self.sequence)]
+        rows = zip(steps, self.frame["logit"], [float(np.linalg.norm(z[1:])) for z in self.frame["z"]])
+        return ["step", "logit", "off the attractor"], [list(r) for r in rows]
+
+
+def relax(model: dict[str, Any]) -> Widget:
+    """Pull a state off the attractor and watch it relax; feed it words and push it along.
+
+    ``model`` is made by :func:`rnnrev.line_attractor.relax_model`: the slowest modes of J_rec and what words add to them.
+    Controls: ``start`` (k coordinates), ``sequence`` (words; '' is a step of average text).
+    """
+    kick = model["kicks"][0]["z"] if model["kicks"] else [0.0] * int(model["k"])
+    return _Relax(
+        kind="relax", props={"system": _rounded(model)}, start=[float(v) for v in kick], sequence=[""] * 30
+    )
+
+
+def _rounded(value: Any) -> Any:
+    """Arrays as lists of numbers with six significant digits, all through a dict."""
+    if isinstance(value, dict):
+        return {k: _rounded(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_rounded(v) for v in value]
+    if isinstance(value, np.ndarray):
+        return _rounded(value.tolist())
+    return float(f"{value:.6g}") if isinstance(value, (float, np.floating)) else value
 
 
 # --- chapter 3 --------------------------------------------------------------------------------
@@ -144,7 +270,7 @@ def modifier_lab(
 class _BarcodeExplorer(Widget):
     title = "Barcodes: what modifiers do to valence words"
     words = control(t.List(t.Unicode(), minlen=1, maxlen=4))
-    order = control(t.Enum(["valence", "effect"], "valence"))
+    order = look(t.Enum(["valence", "effect"], "valence"))
 
     def __init__(self, lab: dict[str, Any], **controls: Any) -> None:
         self.lab = lab
@@ -182,3 +308,54 @@ def barcode_explorer(lab: dict[str, Any], words: list[str] | None = None) -> Wid
     if unknown:
         raise ValueError(f"{unknown[0]!r} is not among the lab's {len(lab['words'])} modifiers: see lab['words']")
     return _BarcodeExplorer(lab, words=list(words))
+
+
+# --- chapters 4 and 5 -------------------------------------------------------------------------
+
+
+class _WhereItStands(Widget):
+    title = "Influence of words on the final logit, by their place in a review"
+    text = control(t.Unicode())
+    phrase = control(t.Unicode())
+    place = look(t.Int(0, min=0))
+
+    def __init__(self, point: OperatingPoint, **controls: Any) -> None:
+        self.point = point
+        self.model = point.model.astype(np.float32)  # twice as fast, and what the page computes in
+        super().__init__(
+            kind="where_it_stands",
+            props={"network": point.model.name, "fingerprint": fingerprint(point.model)},
+            **controls,
+        )
+        self.for_page = {"point": {k: pack(getattr(point, k)) for k in ("h_star", "l", "r")}}
+
+    def compute(self) -> dict[str, Any]:
+        return frames.where_it_stands(self.point, self.model, self.text, self.phrase)
+
+    def table(self) -> tuple[list[str], list[list[Any]]]:
+        f = self.frame
+        rows = zip(f["places"], f["intact"], f["start"], f["slow"])
+        return ["tokens before it", "intact", "h₀ replaced", "fast modes removed at the end"], [list(r) for r in rows]
+
+
+def where_it_stands(point: OperatingPoint, text: str | None = None, phrase: str = "excellent") -> Widget:
+    """Slide words through a review: their influence on its final logit, by place, under three conditions.
+
+    The network as it is; with h₀ replaced by the state on the attractor of the same integrated coordinate; with the
+    fast modes removed from the last state. Beside them what the words count on the attractor, for good.
+
+    Parameters
+    ----------
+    point : OperatingPoint
+        :func:`rnnrev.linear.operating_point` of a network.
+    text : str, optional
+        A review; the shortest embedded one by default.
+    phrase : str
+
+    Controls: ``text``, ``phrase``; setting: ``place`` (its number on the axis).
+    """
+    if text is None:
+        from ..data import load_reviews
+
+        text = min(load_reviews("book").texts, key=len)
+    return _WhereItStands(point, text=text, phrase=phrase)

@@ -8,15 +8,21 @@ from typing import Any, ClassVar
 
 import anywidget
 import traitlets
+from threadpoolctl import threadpool_limits
 
 from .assets import css, module
 
-__all__ = ["Widget", "control"]
+__all__ = ["Widget", "control", "look"]
 
 
 def control(trait: Any) -> Any:
     """Mark a trait as one that the reader sets: the frame follows it."""
     return trait.tag(sync=True, control=True)
+
+
+def look(trait: Any) -> Any:
+    """Mark a trait that the reader sets and that changes only how the frame is drawn."""
+    return trait.tag(sync=True, look=True)
 
 
 class Widget(anywidget.AnyWidget):
@@ -52,7 +58,9 @@ class Widget(anywidget.AnyWidget):
         raise NotImplementedError
 
     def _update(self, change: Any = None) -> None:
-        self.frame = self.compute()
+        # these products are small: threads that wait for a busy core cost far more than they save
+        with threadpool_limits(1):
+            self.frame = self.compute()
 
     def html(self) -> str:
         """The widget for a static page: a table, and what the page's script needs to bring it to life."""
@@ -60,6 +68,7 @@ class Widget(anywidget.AnyWidget):
             "kind": self.kind,
             "props": {**self.props, **self.for_page},
             "controls": {name: getattr(self, name) for name in self.controls()},
+            "looks": {name: getattr(self, name) for name in sorted(self.traits(look=True))},
             "frame": self.frame,
         }
         data = json.dumps(state, ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")

@@ -31,12 +31,14 @@ export const clamp = (x, low, high) => Math.min(Math.max(x, low), high);
 
 // --- controls: each is bound to one trait both ways -----------------------------------------------
 
-function bind(model, name, show) {
-  model.on(`change:${name}`, () => show(model.get(name)));
-  show(model.get(name));
+function bind(model, name, show, also = []) {
+  const refresh = () => show(model.get(name));
+  for (const each of [name, ...also]) model.on(`change:${each}`, refresh);
+  refresh();
+  return refresh;
 }
 
-function send(model, name, value) {
+export function send(model, name, value) {
   model.set(name, value);
   model.save_changes();
 }
@@ -53,13 +55,13 @@ export function textControl(model, name, label, { rows = 2, maxlength = 1500 } =
   return html("div", { class: "rw-control rw-wide" }, html("label", { for: id }, label), box);
 }
 
-export function sliderControl(model, name, label, { min, max, step, show = String, ticks = [] }) {
+export function sliderControl(model, name, label, { min, max, step, show = String, ticks = [], read = (v) => v, write = (v) => v, also = [] }) {
   const id = unique(name);
   const output = html("output", { for: id });
   const list = ticks.length ? unique(`${name}-ticks`) : null;
   const input = html("input", {
     id, type: "range", min, max, step, list,
-    oninput: () => send(model, name, Number(input.value)),
+    oninput: () => send(model, name, write(Number(input.value))),
   });
   const control = html(
     "div", { class: "rw-control" },
@@ -68,13 +70,13 @@ export function sliderControl(model, name, label, { min, max, step, show = Strin
   );
   control.limit = (value) => {
     input.max = value;
-    input.value = model.get(name);
+    refresh();
   };
-  bind(model, name, (value) => {
-    input.value = value;
-    output.textContent = show(value);
-    input.setAttribute("aria-valuetext", show(value));
-  });
+  const refresh = bind(model, name, (value) => {
+    input.value = read(value);
+    output.textContent = show(read(value));
+    input.setAttribute("aria-valuetext", show(read(value)));
+  }, also);
   return control;
 }
 
@@ -96,6 +98,14 @@ export function checkControl(model, name, label) {
   return html("label", { for: id, class: "rw-choice" }, input, html("span", {}, label));
 }
 
+export function menuControl(model, name, label, options) {
+  const id = unique(name);
+  const menu = html("select", { id, onchange: () => send(model, name, Number(menu.value)) },
+    options.map((text, i) => html("option", { value: i }, text)));
+  bind(model, name, (value) => (menu.value = String(value)));
+  return html("div", { class: "rw-control" }, html("label", { for: id }, label), menu);
+}
+
 export const groupOf = (legend, ...members) =>
   html("fieldset", { class: "rw-control" }, html("legend", {}, legend), members);
 
@@ -113,8 +123,9 @@ export const examplesControl = (model, name, texts) =>
 
 // --- the skeleton of a widget ---------------------------------------------------------------------
 
-// draw(frame, width) -> nodes; summary(frame) -> one or two sentences, read out after a change
-export function view(el, model, { title, controls, draw, summary, hint = null }) {
+// spec.draw(frame, width) -> nodes; spec.summary(frame) -> one or two sentences, read out after a change
+export function view(el, model, spec) {
+  const { title, controls, hint = null } = spec;
   el.classList.add("rnnrev-widget");
   const heading = unique("title");
   const picture = html("div", { class: "rw-picture" });
@@ -134,9 +145,9 @@ export function view(el, model, { title, controls, draw, summary, hint = null })
   const redraw = () => {
     const frame = model.get("frame");
     if (!width || !frame || !Object.keys(frame).length) return;
-    picture.replaceChildren(...draw(frame, width).filter(Boolean));
+    picture.replaceChildren(...spec.draw(frame, width).filter(Boolean));
     clearTimeout(timer); // the sentence follows when the reader pauses
-    timer = setTimeout(() => (spoken.textContent = summary(frame)), spoken.textContent ? 300 : 0);
+    timer = setTimeout(() => (spoken.textContent = spec.summary(frame)), spoken.textContent ? 300 : 0);
   };
   const observer = new ResizeObserver(() => {
     const now = Math.floor(picture.clientWidth);
@@ -147,18 +158,39 @@ export function view(el, model, { title, controls, draw, summary, hint = null })
   });
   observer.observe(picture);
   const tell = () => (status.textContent = model.get("status") ?? "");
-  model.on("change:frame", redraw);
+  const events = ["frame", ...(spec.looks ?? [])].map((name) => `change:${name}`);
+  for (const event of events) model.on(event, redraw);
   model.on("change:status", tell);
+  if (spec.drag) dragging(picture, spec.drag);
   tell();
   return {
     redraw,
     stop() {
       observer.disconnect();
       clearTimeout(timer);
-      model.off?.("change:frame", redraw);
+      spec.stop?.();
+      for (const event of events) model.off?.(event, redraw);
       model.off?.("change:status", tell);
     },
   };
+}
+
+// Drag with mouse, pen or finger: start() when the pointer goes down on `on`, move(dx, dy, start's result) after
+function dragging(picture, { on, start, move }) {
+  picture.addEventListener("pointerdown", (down) => {
+    if (!down.target.closest?.(on)) return;
+    down.preventDefault();
+    const origin = start();
+    const follow = (event) => move(event.clientX - down.clientX, event.clientY - down.clientY, origin);
+    const end = () => {
+      window.removeEventListener("pointermove", follow);
+      window.removeEventListener("pointerup", end);
+      window.removeEventListener("pointercancel", end);
+    };
+    window.addEventListener("pointermove", follow);
+    window.addEventListener("pointerup", end);
+    window.addEventListener("pointercancel", end);
+  });
 }
 
 // --- scales and axes ------------------------------------------------------------------------------
@@ -227,7 +259,7 @@ export function lineChart({ width, height = 260, series, xs = null, labels = nul
   const count = Math.max(...series.map((s) => s.values.length));
   xs = xs ?? Array.from({ length: count }, (_, i) => i);
   const turned = labels !== null;
-  const bottom = turned ? 66 : 40;
+  const bottom = turned ? 62 : 40;
   const box = { left: 42, right: width - 50, top: 24, bottom: height - bottom };
   const y = linear(domain ?? extent(series.flatMap((s) => s.values.filter((v) => v !== null)), { least }), [box.bottom, box.top]);
   const yDomain = domain ?? extent(series.flatMap((s) => s.values.filter((v) => v !== null)), { least });
@@ -255,11 +287,9 @@ export function lineChart({ width, height = 260, series, xs = null, labels = nul
     mark !== null && svg("line", { class: "rw-here", x1: x(mark), x2: x(mark), y1: box.top, y2: box.bottom }),
     series.map((s) => {
       const points = s.values.map((v, i) => (v === null ? null : [x(xs[i]), y(v)]));
-      let path = "";
-      points.forEach((p, i) => p && (path += `${i && points[i - 1] ? "L" : "M"}${p[0].toFixed(1)},${p[1].toFixed(1)}`));
       return svg(
         "g", { class: `rw-series rw-${s.style}` },
-        svg("path", { class: "rw-line", d: path }),
+        svg("path", { class: "rw-line", d: pathOf(points.filter(Boolean)) }),
         points.length <= 80 && !s.bare &&
           points.map((p, i) => p && svg("g", {}, svg("title", {}, `${labels ? labels[i] : xs[i]}: ${s.name} ${signed(s.values[i])}`), MARKS[s.mark ?? "circle"](...p))),
       );
@@ -267,6 +297,8 @@ export function lineChart({ width, height = 260, series, xs = null, labels = nul
     ends.map(({ s, value, at }) => svg("text", { class: `rw-end rw-ink-${s.style}`, x: box.right + 4, y: at + 4 }, signed(value))),
   );
 }
+
+export const pathOf = (points) => points.map(([x, y], i) => `${i ? "L" : "M"}${x.toFixed(1)},${y.toFixed(1)}`).join("");
 
 export const shorten = (word, n) => (word.length > n ? `${word.slice(0, n - 1)}\u2026` : word);
 
@@ -299,21 +331,40 @@ export function tokenStrip({ tokens, known, rows, label }) {
 
 export const steps = (trace) => trace.slice(1).map((v, i) => v - trace[i]);
 
-// Paths in a plane with named points. paths: [{name, style, mark, points}], points: [{x, y, label, style}]
-export function planeChart({ width, height = 300, paths, points = [], xLabel, yLabel, description, labels = null }) {
-  const all = [...paths.flatMap((p) => p.points), ...points.map((p) => [p.x, p.y]), [0, 0]];
+// A plane with axes; inner({x, y, box}) gives what stands in it. Scales are kept on the node for dragging.
+export function plane({ width, height, domains: [dx, dy], xLabel, yLabel, description, className = "" }, inner) {
   const box = { left: 42, right: width - 10, top: 24, bottom: height - 40 };
-  const [dx, dy] = [extent(all.map((p) => p[0])), extent(all.map((p) => p[1]))];
   const [x, y] = [linear(dx, [box.left, box.right]), linear(dy, [box.bottom, box.top])];
-  const horizontal = niceTicks(...dx, 6);
-  return svg(
-    "svg", { class: "rw-chart", width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": description },
+  const horizontal = niceTicks(...dx, width < 420 ? 4 : 6);
+  const node = svg(
+    "svg", { class: `rw-chart ${className}`, width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": description },
     yAxis(dy, y, box.left, box.right, yLabel, 12),
     horizontal.ticks.map((t) => [
       svg("line", { class: Math.abs(t) < 1e-9 ? "rw-zero" : "rw-grid", y1: box.top, y2: box.bottom, x1: x(t), x2: x(t) }),
       svg("text", { class: "rw-tick", x: x(t), y: box.bottom + 16, "text-anchor": "middle" }, plain(t, horizontal.digits)),
     ]),
     svg("text", { class: "rw-axis", x: (box.left + box.right) / 2, y: height - 6, "text-anchor": "middle" }, xLabel),
+    inner({ x, y, box }),
+  );
+  node.perPixel = [(dx[1] - dx[0]) / (box.right - box.left), -(dy[1] - dy[0]) / (box.bottom - box.top)];
+  return node;
+}
+
+export const path = ({ name, style, mark = "circle", at, labels = null }) =>
+  svg(
+    "g", { class: `rw-series rw-${style}` },
+    svg("path", { class: "rw-line", d: pathOf(at) }),
+    at.map((p, i) => svg("g", { class: i === at.length - 1 ? "rw-last" : null }, svg("title", {}, `${name}: ${labels?.[i] ?? i}`), MARKS[mark](...p))),
+  );
+
+export const handle = (x, y, label) =>
+  svg("g", { class: "rw-handle" }, svg("title", {}, label), svg("circle", { cx: x, cy: y, r: 16, class: "rw-hold" }), svg("circle", { cx: x, cy: y, r: 6 }));
+
+// Paths with named points. paths: [{name, style, mark, points}], points: [{x, y, label, style}]
+export function planeChart({ width, height = 300, paths, points = [], labels = null, ...rest }) {
+  const all = [...paths.flatMap((p) => p.points), ...points.map((p) => [p.x, p.y]), [0, 0]];
+  const domains = [0, 1].map((k) => extent(all.map((p) => p[k]), { least: 1e-3 }));
+  return plane({ width, height, domains, ...rest }, ({ x, y, box }) => [
     placeLabels(points.map((p) => ({ ...p, px: x(p.x), py: y(p.y) })), box).map((p) =>
       svg(
         "g", { class: `rw-landmark rw-${p.style}` },
@@ -322,15 +373,8 @@ export function planeChart({ width, height = 300, paths, points = [], xLabel, yL
         svg("title", {}, p.label),
       ),
     ),
-    paths.map((path) => {
-      const at = path.points.map(([a, b]) => [x(a), y(b)]);
-      return svg(
-        "g", { class: `rw-series rw-${path.style}` },
-        svg("path", { class: "rw-line", d: at.map((p, i) => `${i ? "L" : "M"}${p[0].toFixed(1)},${p[1].toFixed(1)}`).join("") }),
-        at.map((p, i) => svg("g", { class: i === at.length - 1 ? "rw-last" : null }, svg("title", {}, `${path.name}: ${labels?.[i] ?? i}`), MARKS[path.mark ?? "circle"](...p))),
-      );
-    }),
-  );
+    paths.map((p) => path({ ...p, labels, at: p.points.map(([a, b]) => [x(a), y(b)]) })),
+  ]);
 }
 
 // A label is drawn where it covers no earlier one; every point keeps its title

@@ -1,4 +1,4 @@
-import { coordinates, lazily, scaleChange, tokenize } from "./engine.js";
+import { coordinates, dot, lazily, scaleChange, startFrom, tokenize } from "./engine.js";
 
 // What each widget draws, as rnnrev.widgets.frames computes it: settings and network in, plain numbers out.
 // `get` reads a control, `props` what stays the same. A generator yields frames that become more complete.
@@ -10,6 +10,7 @@ function textOf(net, text) {
   return { tokens: (tokens.length ? tokens : ["<unk>"]).slice(0, MAX_TOKENS), ids: net.encode(text).slice(0, MAX_TOKENS) };
 }
 
+const PLACES = 31;
 const SPACES = { modifiers: "", random: "control_", matched: "matched_" };
 
 export const FRAMES = {
@@ -52,10 +53,99 @@ export const FRAMES = {
       correlation: rows.map((x) => rows.map((y) => correlation(x, y))),
     };
   },
+
+  // Yields a coarse picture first: every eighth place, then every fourth, …
+  *where_it_stands(net, props, get) {
+    const { tokens, ids } = textOf(net, get("text"));
+    const inserted = net.encode(get("phrase")).slice(0, MAX_TOKENS);
+    const [hStar, l, r] = [props.point.h_star, props.point.l, props.point.r].map((p) => lazily(p).data);
+    const n = Math.min(ids.length + 1, PLACES);
+    const places = Array.from({ length: n }, (_, i) => Math.floor((i * ids.length) / Math.max(n - 1, 1) + 0.5));
+
+    const gain = dot(net.a.readout, r);
+    const slow = (h) => h.reduce((sum, v, i) => sum + gain * l[i] * (v - hStar[i]), 0);
+    const away = net.a.h0.reduce((sum, v, i) => sum + l[i] * (v - hStar[i]), 0);
+    const start = startFrom(hStar.map((v, i) => v + r[i] * away));
+    const whole = { intact: net.run(ids, null, "intact"), start: net.run(ids, start, "start") };
+    const end = (states, place) => {
+      let h = states[place];
+      for (const id of inserted) h = net.step(h, id);
+      for (let t = place; t < ids.length; t++) h = net.step(h, ids[t]);
+      return h;
+    };
+    const final = { intact: whole.intact[ids.length], start: whole.start[ids.length] };
+    let h = Float32Array.from(hStar);
+    for (const id of inserted) h = net.step(h, id);
+    const frame = { tokens, known: ids.map((i) => i !== 1), places, intact: Array(n).fill(null), start: Array(n).fill(null), slow: Array(n).fill(null), lasting: slow(h) };
+    const wanted = get("place");
+    const order = [];
+    for (const step of [8, 4, 2, 1]) for (let i = 0; i < n; i += step) if (!order.includes(i)) order.push(i);
+    order.unshift(wanted < n ? wanted : n - 1, n - 1);
+    let clock = performance.now();
+    for (const i of order) {
+      if (frame.intact[i] !== null) continue;
+      const intact = end(whole.intact, places[i]);
+      frame.intact[i] = net.readout(intact) - net.readout(final.intact);
+      frame.slow[i] = slow(intact) - slow(final.intact);
+      frame.start[i] = net.readout(end(whole.start, places[i])) - net.readout(final.start);
+      if (performance.now() - clock > 40) {
+        yield { ...frame };
+        clock = performance.now();
+      }
+    }
+    yield frame;
+  },
+
+  flow_2d(net, props, get) {
+    const [[a, b], [c, d]] = get("matrix");
+    const half = (a + d) / 2;
+    const inside = half * half - (a * d - b * c);
+    const root = Math.sqrt(Math.abs(inside));
+    const real = inside >= 0 || root < 1e-12;
+    let eigvals = real ? [[half + root, 0], [half - root, 0]] : [[half, root], [half, -root]];
+    if (real && Math.abs(eigvals[1][0]) > Math.abs(eigvals[0][0])) eigvals = eigvals.reverse();
+    const size = eigvals.map(([x, y]) => Math.hypot(x, y));
+    const path = [[...get("start")]];
+    const bound = (v) => Math.min(Math.max(v, -1e6), 1e6);
+    for (let t = 0; t < 40; t++) {
+      const [x, y] = path[t];
+      path.push([bound(a * x + b * y), bound(c * x + d * y)]);
+    }
+    let right = null, left = null;
+    if (real && root > 1e-6) {
+      right = eigvals.map(([v]) => eigenvector(a, b, c, d, v));
+      const [[x1, y1], [x2, y2]] = right;
+      const det = x1 * y2 - x2 * y1;
+      left = [[y2 / det, -x2 / det], [-y1 / det, x1 / det]];
+    }
+    const tau = size.map((s) => (Math.abs(s - 1) < 1e-9 ? null : s < 1e-12 ? 0 : -1 / Math.log(s)));
+    return { eigvals, size, tau, right, left, path };
+  },
+
+  attractor_3d: (net, props) => ({ points: props.scene.cloud.logit.length }),
+
+  relax(net, props, get) {
+    const { A, B, c, c0, words } = props.system;
+    const z = [[...get("start")]];
+    for (const word of get("sequence")) {
+      const last = z[z.length - 1];
+      const pushed = word ? B[words.indexOf(word)] : null;
+      z.push(A.map((row, i) => dot(row, last) + (pushed ? pushed[i] : 0)));
+    }
+    return { z, logit: z.map((v) => c0 + dot(c, v)) };
+  },
 };
 
+function eigenvector(a, b, c, d, value) {
+  const rows = [[a - value, b], [c, d - value]];
+  const [p, q] = Math.hypot(...rows[1]) > Math.hypot(...rows[0]) ? rows[1] : rows[0];
+  const v = [-q / Math.hypot(p, q), p / Math.hypot(p, q)];
+  const larger = Math.abs(v[1]) > Math.abs(v[0]) + 1e-9 ? v[1] : v[0];
+  return larger > 0 ? v : [-v[0], -v[1]];
+}
+
 // Widgets whose frames need no network: they answer at once
-export const WITHOUT_NETWORK = new Set(["barcode_explorer"]);
+export const WITHOUT_NETWORK = new Set(["attractor_3d", "barcode_explorer", "flow_2d", "relax"]);
 
 export function correlation(x, y) {
   const mean = (v) => v.reduce((s, a) => s + a, 0) / v.length;

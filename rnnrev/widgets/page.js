@@ -28,8 +28,9 @@ function loadNetwork() {
 
 // What anywidget calls a model, with frames that are computed here
 class PageModel {
-  constructor({ kind, props, controls, frame }) {
-    this.values = { kind, props, frame, status: "", ...controls };
+  constructor({ kind, props, controls, looks, frame }) {
+    this.values = { kind, props, frame, status: "", ...controls, ...looks };
+    this.controls = new Set(Object.keys(controls));
     this.listeners = new Map();
     this.changed = new Set();
     this.turn = 0;
@@ -57,7 +58,7 @@ class PageModel {
     const names = [...this.changed];
     this.changed.clear();
     for (const name of names) for (const callback of this.listeners.get(`change:${name}`) ?? []) callback();
-    if (names.some((n) => n !== "frame" && n !== "status")) this.update();
+    if (names.some((n) => this.controls.has(n))) this.update();
   }
 
   tell(name, value) {

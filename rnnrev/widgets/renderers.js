@@ -1,4 +1,7 @@
-import { barRows, choiceControl, examplesControl, html, legend, lineChart, planeChart, plain, signed, sliderControl, steps, textControl, tokenStrip, unique, view } from "./draw.js";
+import {
+  barRows, buttonsControl, checkControl, choiceControl, clamp, examplesControl, extent, groupOf, handle, html, legend, lineChart, linear,
+  menuControl, niceTicks, path, pathOf, plain, plane, planeChart, send, signed, sliderControl, steps, svg, textControl, tokenStrip, unique, view,
+} from "./draw.js";
 
 // One renderer a widget: controls, picture, and a sentence that says what is seen.
 
@@ -163,7 +166,323 @@ const RENDERERS = {
       },
     });
   },
+
+  where_it_stands(el, model) {
+    const place = sliderControl(model, "place", "Place", {
+      min: 0, max: model.get("frame").places.length - 1, step: 1,
+      show: (i) => {
+        const { places, tokens } = model.get("frame");
+        return `${places[Math.min(i, places.length - 1)]} tokens before it, ${tokens.length - places[Math.min(i, places.length - 1)]} after`;
+      },
+    });
+    const at = (frame) => Math.min(model.get("place"), frame.places.length - 1);
+    const value = (v) => (v === null ? "\u2026" : signed(v));
+    return view(el, model, {
+      title: "Where does it stand? The same words at every place of a review",
+      hint: "Influence: the final logit with the words put in at that place, less the final logit without them.",
+      looks: ["place"],
+      controls: [
+        textControl(model, "phrase", "Words to slide through", { rows: 1, maxlength: 120 }),
+        textControl(model, "text", "Review", { rows: 4 }),
+        place,
+      ],
+      draw(frame, width) {
+        place.limit(frame.places.length - 1);
+        const here = frame.places[at(frame)];
+        const series = [
+          { name: "intact", style: "intact", mark: "circle", values: frame.intact },
+          { name: "h\u2080 replaced by a state on the attractor", style: "perturbed", mark: "square", values: frame.start },
+          { name: "fast modes removed at the end", style: "slow", mark: "diamond", values: frame.slow },
+          { name: "on the attractor, for good", style: "bag", bare: true, values: frame.places.map(() => frame.lasting) },
+        ];
+        return [
+          html("p", { class: "rw-reading" }, `${frame.tokens.slice(0, here).join(" ")} `, html("mark", {}, model.get("phrase")), ` ${frame.tokens.slice(here).join(" ")}`),
+          legend(series),
+          lineChart({
+            width, series, xs: frame.places, mark: here, least: 0.5, yLabel: "influence on the final logit, in nats",
+            xLabel: "tokens of the review before it", description: this.summary(frame),
+          }),
+          unknownNote(frame),
+        ];
+      },
+      summary(frame) {
+        const i = at(frame);
+        return `\u201c${model.get("phrase")}\u201d after ${frame.places[i]} of ${frame.tokens.length} tokens changes the final logit by ${value(frame.intact[i])}; ` +
+          `with h\u2080 replaced by ${value(frame.start[i])}, with the fast modes removed at the end by ${value(frame.slow[i])}. On the attractor it counts ${signed(frame.lasting)}.`;
+      },
+    });
+  },
+
+  flow_2d(el, model) {
+    const { presets } = model.get("props");
+    const entry = (i, j, label) =>
+      sliderControl(model, "matrix", label, {
+        min: -1.2, max: 1.2, step: 0.01, show: (v) => plain(v), ticks: [0, 1],
+        read: (m) => m[i][j],
+        write: (v) => model.get("matrix").map((row, k) => row.map((old, n) => (k === i && n === j ? v : old))),
+      });
+    const from = (k, label) =>
+      sliderControl(model, "start", label, {
+        min: -1.5, max: 1.5, step: 0.05, show: (v) => plain(v), read: (s) => s[k],
+        write: (v) => model.get("start").map((old, n) => (n === k ? v : old)),
+      });
+    const size = 1.5;
+    let perPixel = [0, 0];
+    return view(el, model, {
+      title: "A linear flow in the plane: h\u2032 = A h",
+      hint: "Arrows point from h towards A h. Drag the ring, or use the sliders, to start the path elsewhere.",
+      controls: [
+        buttonsControl("Matrix", Object.fromEntries(Object.entries(presets).map(([name, m]) => [name, () => send(model, "matrix", m)]))),
+        entry(0, 0, "A\u2081\u2081"), entry(0, 1, "A\u2081\u2082"), entry(1, 0, "A\u2082\u2081"), entry(1, 1, "A\u2082\u2082"),
+        from(0, "start, first coordinate"), from(1, "start, second coordinate"),
+      ],
+      drag: {
+        on: ".rw-handle",
+        start: () => [...model.get("start")],
+        move: (dx, dy, [x, y]) => send(model, "start", [x + dx * perPixel[0], y + dy * perPixel[1]].map((v) => clamp(Math.round(v * 100) / 100, -size, size))),
+      },
+      draw(frame, width) {
+        const side = Math.min(width, 440);
+        const m = model.get("matrix");
+        const arrow = unique("arrow");
+        const grid = Array.from({ length: 13 }, (_, i) => -size + (i * 2 * size) / 12);
+        const flow = plane(
+          { width: side, height: side, domains: [[-size, size], [-size, size]], xLabel: "first coordinate", yLabel: "second coordinate", description: this.summary(frame), className: "rw-clip" },
+          ({ x, y, box }) => {
+            const clip = unique("clip");
+            const ray = ([a, b], style, label) =>
+              svg("g", { class: `rw-ray rw-${style}` }, svg("line", { x1: x(-3 * a), y1: y(-3 * b), x2: x(3 * a), y2: y(3 * b) }), svg("title", {}, label));
+            return [
+              svg("defs", {},
+                svg("marker", { id: arrow, viewBox: "0 0 6 6", refX: 5, refY: 3, markerWidth: 5, markerHeight: 5, orient: "auto" }, svg("path", { d: "M0,0L6,3L0,6z", class: "rw-head" })),
+                svg("clipPath", { id: clip }, svg("rect", { x: box.left, y: box.top, width: box.right - box.left, height: box.bottom - box.top }))),
+              svg("g", { "clip-path": `url(#${clip})` },
+                grid.map((p) => grid.map((q) => {
+                  const [u, v] = [m[0][0] * p + m[0][1] * q - p, m[1][0] * p + m[1][1] * q - q];
+                  if (Math.hypot(u, v) < 0.01) return svg("circle", { class: "rw-rest", cx: x(p), cy: y(q), r: 1.6 });
+                  return svg("line", { class: "rw-flow", x1: x(p), y1: y(q), x2: x(p + 0.3 * u), y2: y(q + 0.3 * v), "marker-end": `url(#${arrow})` });
+                })),
+                frame.right && frame.right.map((v, k) => ray(v, `c${k + 1}`, `right vector of mode ${k + 1}`)),
+                frame.left && frame.left.map((v, k) => svg("g", { class: "rw-left" }, ray(v.map((e) => e / Math.hypot(...v)), `c${k + 1}`, `left vector of mode ${k + 1}`))),
+                path({ name: "path", style: "intact", at: frame.path.map(([a, b]) => [x(clamp(a, -9, 9)), y(clamp(b, -9, 9))]) })),
+              handle(x(frame.path[0][0]), y(frame.path[0][1]), "start of the path"),
+            ];
+          },
+        );
+        perPixel = flow.perPixel;
+        return [html("div", { class: "rw-pair" }, flow, unitCircle(frame.eigvals), modesTable(frame))];
+      },
+      summary: (frame) => frame.eigvals.map((_, k) => modeText(frame, k)).join("; ") + ".",
+    });
+  },
+
+  attractor_3d(el, model) {
+    const { scene } = model.get("props");
+    const places = [...scene.cloud.xyz, ...scene.curve.xyz];
+    const centre = [0, 1, 2].map((k) => places.reduce((s, p) => s + p[k], 0) / places.length);
+    const far = Math.sqrt(Math.max(...places.map((p) => p.reduce((s, v, k) => s + (v - centre[k]) ** 2, 0))));
+    const peak = Math.max(...scene.cloud.logit.map(Math.abs));
+    const shade = (logit) => Math.round(clamp((logit / peak) * 4, -4, 4)) + 4;
+    const paths = scene.paths ?? [];
+    const time = sliderControl(model, "time", "Token", {
+      min: 0, max: 1, step: 1,
+      show(t) {
+        const shown = paths[model.get("path") - 1];
+        return shown ? tokenAt(shown, t) : "no review chosen";
+      },
+    });
+    return view(el, model, {
+      title: "States, fixed points and readout in three dimensions",
+      hint: "Drag to turn the picture, or use the sliders.",
+      looks: ["yaw", "pitch", "zoom", "cloud", "curve", "arrows", "path", "time"],
+      controls: [
+        sliderControl(model, "yaw", "Turn", { min: -180, max: 180, step: 2, show: (v) => `${plain(v, 0)}\u00b0` }),
+        sliderControl(model, "pitch", "Tilt", { min: -90, max: 90, step: 2, show: (v) => `${plain(v, 0)}\u00b0` }),
+        sliderControl(model, "zoom", "Zoom", { min: 0.5, max: 6, step: 0.1, show: (v) => `\u00d7${v.toFixed(1)}` }),
+        groupOf("Show", checkControl(model, "cloud", "states of reviews"), checkControl(model, "curve", "fixed points"), checkControl(model, "arrows", "readout and slow mode")),
+        paths.length ? menuControl(model, "path", "Path of a review", ["none", ...paths.map((p) => p.name)]) : null,
+        paths.length ? time : null,
+      ],
+      drag: {
+        on: ".rw-space",
+        start: () => [model.get("yaw"), model.get("pitch")],
+        move(dx, dy, [yaw, pitch]) {
+          model.set("yaw", ((yaw + dx * 0.5 + 540) % 360) - 180);
+          send(model, "pitch", clamp(pitch + dy * 0.5, -90, 90));
+        },
+      },
+      draw(frame, width) {
+        const height = Math.round(clamp(width * 0.75, 260, 520));
+        const [a, b] = [model.get("yaw"), model.get("pitch")].map((d) => (d * Math.PI) / 180);
+        const scale = ((Math.min(width, height) / 2) * 0.92 * model.get("zoom")) / far;
+        const project = (p) => {
+          const [x, y, z] = p.map((v, k) => v - centre[k]);
+          const [u, w] = [x * Math.cos(a) - y * Math.sin(a), x * Math.sin(a) + y * Math.cos(a)];
+          return [width / 2 + scale * u, height / 2 - scale * (z * Math.cos(b) + w * Math.sin(b))];
+        };
+        const dots = (xyz, logit, style) => {
+          const bins = Array.from({ length: 9 }, () => []);
+          xyz.forEach((p, i) => bins[shade(logit[i])].push(project(p)));
+          return bins.map((bin, k) => bin.length > 0 &&
+            svg("path", { class: `${style} rw-v${k}`, d: bin.map(([x, y]) => `M${x.toFixed(1)},${y.toFixed(1)}h0`).join("") }));
+        };
+        const shown = paths[model.get("path") - 1];
+        if (shown) time.limit(shown.xyz.length - 1);
+        const t = shown ? Math.min(model.get("time"), shown.xyz.length - 1) : 0;
+        const tips = [0, 1, 2].map((k) => centre.map((c, j) => c + (j === k ? far * 0.5 : 0)));
+        return [
+          svg(
+            "svg", { class: "rw-chart rw-space", width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": this.summary(frame) },
+            tips.map((tip, k) => {
+              const [from, to] = [project(centre), project(tip)];
+              return [svg("line", { class: "rw-zero", x1: from[0], y1: from[1], x2: to[0], y2: to[1] }), svg("text", { class: "rw-axis", x: to[0] + 3, y: to[1] }, scene.axes[k])];
+            }),
+            model.get("cloud") && dots(scene.cloud.xyz, scene.cloud.logit, "rw-cloud"),
+            model.get("curve") && [
+              svg("path", { class: "rw-curve", d: pathOf(scene.curve.xyz.map(project)) }),
+              dots(scene.curve.xyz, scene.curve.logit, "rw-fixed"),
+            ],
+            model.get("arrows") && (scene.arrows ?? []).map((arrow, k) => {
+              const [from, to] = [project(arrow.from), project(arrow.to)];
+              return svg("g", { class: `rw-arrow rw-c${k + 1}` }, svg("line", { x1: from[0], y1: from[1], x2: to[0], y2: to[1] }),
+                svg("circle", { cx: to[0], cy: to[1], r: 4 }), svg("text", { x: to[0] + 7, y: to[1] + 4 }, arrow.name));
+            }),
+            shown && path({ name: shown.name, style: "perturbed", mark: "square", at: shown.xyz.slice(0, t + 1).map(project), labels: shown.tokens }),
+          ),
+          html("div", { class: "rw-scale", "aria-hidden": "true" }, `logit ${signed(-peak, 1)}`,
+            svg("svg", { width: 126, height: 14, focusable: "false" }, Array.from({ length: 9 }, (_, k) => svg("path", { class: `rw-fixed rw-v${k}`, d: `M${7 + 14 * k},7h0` }))), signed(peak, 1)),
+          shown && html("p", { class: "rw-reading" }, shown.tokens.map((token, i) => [i === t ? html("mark", {}, token) : token, " "])),
+        ];
+      },
+      summary() {
+        const shown = paths[model.get("path") - 1];
+        const said = `${scene.cloud.xyz.length} states of reviews and ${scene.curve.xyz.length} fixed points, coloured by logit, from ${signed(Math.min(...scene.curve.logit), 1)} to ${signed(Math.max(...scene.curve.logit), 1)} along the curve of fixed points.`;
+        return shown ? `${said} ${shown.name}: ${tokenAt(shown, Math.min(model.get("time"), shown.xyz.length - 1))}.` : said;
+      },
+    });
+  },
+
+  relax(el, model) {
+    const { system } = model.get("props");
+    const MOST = 200;
+    let shown = Infinity; // how much of the path is drawn: new steps appear one by one
+    let timer = null;
+    let perPixel = [0, 0];
+    const reach = (k) => Math.max(0.5, ...system.kicks.map((kick) => Math.abs(kick.z[k])), ...system.B.map((row) => Math.abs(row[k]))) * 1.5;
+    const from = (which, label) =>
+      sliderControl(model, "start", label, {
+        min: -1, max: 1, step: 0.05, also: ["mode"], show: (v) => plain(v * reach(axis(which))), read: (s) => clamp(s[axis(which)] / reach(axis(which)), -1, 1),
+        write: (v) => model.get("start").map((old, n) => (n === axis(which) ? v * reach(n) : old)),
+      });
+    const axis = (which) => (which ? clamp(model.get("mode"), 1, system.k - 1) : 0);
+    const read = (words) => {
+      shown = model.get("sequence").length;
+      send(model, "sequence", [...model.get("sequence"), ...words].slice(0, MOST));
+    };
+    const restart = () => {
+      shown = Infinity;
+      send(model, "sequence", []);
+    };
+    const play = () => {
+      if (shown >= model.get("frame").logit.length - 1) {
+        shown = Infinity;
+        return;
+      }
+      shown += 1;
+      made.redraw();
+      timer = setTimeout(play, 60);
+    };
+    const still = window.matchMedia("(prefers-reduced-motion: reduce)");
+    model.on("change:frame", () => {
+      clearTimeout(timer);
+      if (still.matches) shown = Infinity;
+      else if (shown < Infinity) timer = setTimeout(play, 60);
+    });
+    const made = view(el, model, {
+      title: "Pull the state off the attractor and watch it relax",
+      hint: "Drag the ring, or use the sliders, to choose where the state starts; then read words.",
+      looks: ["mode"],
+      stop: () => clearTimeout(timer),
+      controls: [
+        buttonsControl("Start", Object.fromEntries(system.kicks.map((kick) => [kick.name, () => {
+          shown = Infinity;
+          send(model, "start", kick.z);
+        }]))),
+        from(0, "start, along the attractor"), from(1, "start, along the other mode"),
+        menuControl(model, "mode", "Mode on the vertical axis", system.labels.map((l, i) => (i ? l : `${l} (horizontal)`))),
+        buttonsControl("Read", {
+          "average text": () => read([""]), "\u00d7 10": () => read(Array(10).fill("")), ...Object.fromEntries(system.words.map((w) => [w, () => read([w])])), "start again": restart,
+        }),
+      ],
+      drag: {
+        on: ".rw-handle",
+        start: () => [...model.get("start")],
+        move: (dx, dy, start) => {
+          shown = Infinity;
+          send(model, "start", start.map((v, n) => (n === 0 ? v + dx * perPixel[0] : n === axis(1) ? v + dy * perPixel[1] : v)));
+        },
+      },
+      draw(frame, width) {
+        const n = Math.min(shown, frame.logit.length - 1) + 1;
+        const [z, logit] = [frame.z.slice(0, n), frame.logit.slice(0, n)];
+        const words = ["start", ...model.get("sequence").map((w) => w || "\u00b7")].slice(0, n);
+        const j = axis(1);
+        const domains = [0, j].map((k) => {
+          const all = frame.z.map((v) => v[k]);
+          return extent([...all, -reach(k), reach(k)], { margin: 0.03 });
+        });
+        const state = plane(
+          { width, height: 300, domains, xLabel: "along the attractor (slow mode)", yLabel: system.labels[j], description: this.summary(frame) },
+          ({ x, y, box }) => [
+            svg("line", { class: "rw-attractor", x1: box.left, x2: box.right, y1: y(0), y2: y(0) }),
+            path({ name: "state", style: "intact", at: z.map((v) => [x(v[0]), y(v[j])]), labels: words }),
+            z.map((v, i) => words[i] !== "\u00b7" && i > 0 && svg("text", { x: x(v[0]) + 7, y: y(v[j]) - 6 }, words[i])),
+            handle(x(z[0][0]), y(z[0][j]), "start of the path"),
+          ],
+        );
+        perPixel = state.perPixel;
+        return [
+          state,
+          lineChart({
+            width, height: 220, series: [{ name: "logit", style: "intact", values: logit }], labels: words, least: 1,
+            yLabel: "logit in nats (above 0: positive)", description: `Logit after each step, at the end ${signed(last(logit))}.`,
+          }),
+        ];
+      },
+      summary(frame) {
+        const off = (v) => Math.hypot(...v.slice(1));
+        return `After ${frame.logit.length - 1} steps the state is ${plain(off(last(frame.z)))} off the attractor (${plain(off(frame.z[0]))} at the start) and the logit is ${signed(last(frame.logit))} (${signed(frame.logit[0])} at the start).`;
+      },
+    });
+    return made;
+  },
 };
+
+const tokenAt = (shown, t) => `${shown.tokens[t] ?? START}, logit ${signed(shown.logit[Math.min(t, shown.logit.length - 1)])}`;
+
+function modeText({ eigvals, size, tau }, k) {
+  const [re, im] = eigvals[k];
+  const value = Math.abs(im) > 1e-9 ? `${plain(re)} ${im < 0 ? "\u2212" : "+"} ${Math.abs(im).toFixed(2)}i` : plain(re);
+  const pace = tau[k] === null ? "neither grows nor fades" : tau[k] < 0 ? "grows" : `\u03c4 = ${tau[k].toFixed(tau[k] < 10 ? 1 : 0)} tokens`;
+  return `\u03bb${k ? "\u2082" : "\u2081"} = ${value}, |\u03bb| = ${size[k].toFixed(2)}, ${pace}`;
+}
+
+const modesTable = (frame) =>
+  html("ul", { class: "rw-modes" },
+    frame.eigvals.map((_, k) => html("li", { class: `rw-c${k + 1}` }, html("span", { class: "rw-swatch", "aria-hidden": "true" }), modeText(frame, k))),
+    html("li", {}, frame.right ? "Solid lines: right vectors r. Dashed: left vectors \u2113." : "No real, independent modes: no lines to draw."));
+
+function unitCircle(eigvals) {
+  const side = 150;
+  const x = linear([-1.5, 1.5], [0, side]);
+  const y = linear([-1.5, 1.5], [side, 0]);
+  return html("figure", { class: "rw-inset" },
+    svg("svg", { class: "rw-chart", width: side, height: side, role: "img", "aria-label": "Eigenvalues in the complex plane, with the unit circle." },
+      svg("line", { class: "rw-grid", x1: 0, x2: side, y1: y(0), y2: y(0) }), svg("line", { class: "rw-grid", x1: x(0), x2: x(0), y1: 0, y2: side }),
+      svg("circle", { class: "rw-circle", cx: x(0), cy: y(0), r: x(1) - x(0) }),
+      eigvals.map(([re, im], k) => svg("circle", { class: `rw-value rw-c${k + 1}`, cx: x(re), cy: y(im), r: 5 }))),
+    html("figcaption", {}, "\u03bb and the unit circle"));
+}
 
 export function render({ model, el }) {
   const made = RENDERERS[model.get("kind")](el, model);
