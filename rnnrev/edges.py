@@ -5,8 +5,7 @@ v = (w·r)(ℓ·[F(h*, x) − F̄(h*)]) in nats. Everything here is measured in 
 the slope, over words, of what they do at that place on their lasting valence. It is 1 where the network only adds up.
 
 * Beginning (CP20, section on the initial state): the trained h₀ stands off the attractor, in the modifier subspace, so
-  the first words count more. :func:`start_profile`, :func:`in_context_profile`, :func:`state_barcode`,
-  :func:`subspace_share`, :func:`without`.
+  the first words count more. :func:`start_profile`, :func:`in_context_profile`, :func:`subspace_share`, :func:`starts`.
 * End (CP20, section on transients): the response of the logit n tokens after a word is
   wᵀ J_recⁿ d = Σ_a (wᵀr_a) λ_aⁿ (ℓ_aᵀ d). The slow mode is the lasting valence; fast modes that project onto w add a
   transient that counts only if the review ends soon. :func:`mode_kernel`, :func:`end_profile`, :func:`read_modes`.
@@ -17,16 +16,15 @@ Both rest on one experiment, :func:`respond`: put a word into a text in place of
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import optimize
 
+from .linear import OperatingPoint
 from .model import SentimentRNN, unroll
+from .modifiers import Subspace, random_subspace, valence
 from .stats import Estimate
-
-if TYPE_CHECKING:
-    from .linear import OperatingPoint
 
 __all__ = [
     "ModeKernel",
@@ -36,16 +34,14 @@ __all__ = [
     "deposits",
     "end_profile",
     "in_context_profile",
-    "lasting_valence",
     "mode_kernel",
     "neutral_texts",
     "profile",
     "read_modes",
     "respond",
     "start_profile",
-    "state_barcode",
+    "starts",
     "subspace_share",
-    "without",
 ]
 
 #: Rows that :func:`respond` steps at once: enough for full speed, few enough for the cache.
@@ -65,15 +61,6 @@ def deposits(point: OperatingPoint, ids: Any, h: np.ndarray | None = None) -> np
     return after.astype(float) - point.mean_map(h)
 
 
-def lasting_valence(point: OperatingPoint, ids: Any = None, h: np.ndarray | None = None) -> np.ndarray:
-    """What words add to the logit for good when read in state ``h`` (h* unless given): (n,) in nats.
-
-    v = (w·r)(ℓ·d) with d of :func:`deposits`; of the whole vocabulary if ``ids`` is None.
-    """
-    ids = np.arange(len(point.model.vocabulary)) if ids is None else ids
-    return (point.model.w @ point.r) * (deposits(point, ids, h) @ point.l)
-
-
 def neutral_texts(
     point: OperatingPoint, n: int = 16, length: int = 200, quantile: float = 0.5, seed: int = 0
 ) -> np.ndarray:
@@ -85,7 +72,7 @@ def neutral_texts(
     if not 0 < quantile <= 1:
         raise ValueError(f"quantile must lie in (0, 1], not {quantile}")
     frequencies = point.model.frequencies
-    order = np.argsort(np.abs(lasting_valence(point)), kind="stable")
+    order = np.argsort(np.abs(valence(point, np.arange(len(point.model.vocabulary)))), kind="stable")
     below = np.cumsum(frequencies[order])
     kept = order[below <= max(quantile, below[np.argmax(below > 0)])]
     p = frequencies[kept] / frequencies[kept].sum()
@@ -125,14 +112,14 @@ def respond(
     Returns
     -------
     array, (B, P, K, L)
-        logit with the word less logit without it, in nats, float64.
+        logit with the word less logit without it, in nats.  Run in float32.
 
     Raises
     ------
     ValueError
         If a text ends before the last lag after the last place.
     """
-    cell, texts, words = model.cell, np.asarray(texts), np.asarray(words)
+    texts, words = np.asarray(texts), np.asarray(words)
     lags = [int(n) for n in lags]
     reach = max(places) + max(lags)
     if reach >= texts.shape[1] or min(places) < 0 or min(lags) < 0:
@@ -140,14 +127,18 @@ def respond(
             f"places up to {max(places)} with lags up to {max(lags)} need {reach + 1} tokens or more, the texts have "
             f"{texts.shape[1]}: give longer texts"
         )
-    w = model.w if w is None else np.asarray(w)
-    h0 = cell.h0 if h0 is None else np.asarray(h0)
+    cell = model.cell.astype(np.float32)
+    known, rows_of = np.unique(np.r_[texts.ravel(), words.ravel()], return_inverse=True)
+    u_known = cell.project(model.embedding[known].astype(np.float32))
+    texts, words = rows_of[: texts.size].reshape(texts.shape), rows_of[texts.size :]
+    w = np.asarray(model.w if w is None else w, np.float32)
+    h0 = np.asarray(cell.h0 if h0 is None else h0, np.float32)
     out = np.empty((len(texts), len(places), len(words), len(lags)))
-    u_words = model.projected[words]
+    u_words = u_known[words]
     block = max(1, ROWS // len(words))
     for start in range(0, len(texts), block):
         rows = slice(start, start + block)
-        u = model.projected[texts[rows, : reach + 1]]
+        u = u_known[texts[rows, : reach + 1]]
         plain = unroll(cell, u, h0 if h0.ndim == 1 else h0[rows])
         for i, place in enumerate(places):
             h = cell.step_projected(plain[:, place, None], u_words)
@@ -199,14 +190,14 @@ def _interval(value: float, draws: np.ndarray) -> Estimate:
     return Estimate(float(value), float(low), float(high))
 
 
-def profile(effects: np.ndarray, valence: np.ndarray, at: Any, n: int = 500, seed: int = 0) -> Profile:
+def profile(effects: np.ndarray, lasting: np.ndarray, at: Any, n: int = 500, seed: int = 0) -> Profile:
     """Emphasis from measured effects: at each place the slope of effect on lasting valence, over words.
 
     Parameters
     ----------
     effects : array, (B, P, K)
         Of K words at P places in B texts, in nats.
-    valence : array, (K,) or (B, P, K)
+    lasting : array, (K,) or (B, P, K)
         Their lasting valence, in nats.
     at : array, (P,)
         What the places are called.
@@ -217,8 +208,8 @@ def profile(effects: np.ndarray, valence: np.ndarray, at: Any, n: int = 500, see
     """
     rng = np.random.default_rng([seed, 59])
     B, _, K = effects.shape
-    valence = np.broadcast_to(valence, effects.shape)
-    moments = [(v, e, v * e, v * v) for v, e in zip(np.swapaxes(valence, 0, 1), np.swapaxes(effects, 0, 1))]
+    lasting = np.broadcast_to(lasting, effects.shape)
+    moments = [(v, e, v * e, v * v) for v, e in zip(np.swapaxes(lasting, 0, 1), np.swapaxes(effects, 0, 1))]
 
     def slopes(text_weight: np.ndarray, word_weight: np.ndarray) -> np.ndarray:
         means = np.array([[((text_weight @ m) * word_weight).sum(1) for m in place] for place in moments])
@@ -283,7 +274,7 @@ def start_profile(
     word is the same for all places.
     """
     effects = respond(point.model, texts, words, places, (lag,), h0=h0)[..., 0]
-    return profile(effects, lasting_valence(point, words), places, seed=seed)
+    return profile(effects, valence(point, words), places, seed=seed)
 
 
 def in_context_profile(
@@ -304,43 +295,47 @@ def in_context_profile(
     frequencies = point.model.frequencies
     fillers = rng.choice(len(frequencies), n_fillers, p=frequencies)
     effects = -respond(point.model, texts, fillers, places, (lag,), h0=h0)[..., 0].mean(-1)
-    valence = lasting_valence(point)
-    own = valence[np.asarray(texts)[:, list(places)]] - valence[fillers].mean()
+    own_tokens = np.asarray(texts)[:, list(places)]
+    lasting = valence(point, np.r_[own_tokens.ravel(), fillers])
+    own = lasting[: own_tokens.size].reshape(own_tokens.shape) - lasting[own_tokens.size :].mean()
     # one word a text: the words' axis has length one, and the slope is over texts
     return _over_texts(effects, own, places, seed)
 
 
-def _over_texts(effects: np.ndarray, valence: np.ndarray, at: Any, seed: int, n: int = 500) -> Profile:
-    swapped = np.swapaxes(effects, 0, 1)[None], np.swapaxes(valence, 0, 1)[None]
+def _over_texts(effects: np.ndarray, lasting: np.ndarray, at: Any, seed: int, n: int = 500) -> Profile:
+    swapped = np.swapaxes(effects, 0, 1)[None], np.swapaxes(lasting, 0, 1)[None]
     return profile(*swapped, at, n=n, seed=seed)
 
 
-def state_barcode(point: OperatingPoint, h: np.ndarray, words: Any) -> np.ndarray:
-    """How a state changes what words count: lasting valence read in ``h`` less that in h*, (K,) in nats.
-
-    Of h₀ this is the barcode of the beginning; of F(h*, x_m) it is that of the modifier m.
-    """
-    return lasting_valence(point, words, h) - lasting_valence(point, words)
-
-
-def subspace_share(point: OperatingPoint, h: np.ndarray, basis: np.ndarray) -> np.ndarray:
-    """Share of the deflection h − h* that lies in a subspace, the integrated coordinate left out: (…, S) -> (…,).
-
-    A share of squared length. ``basis`` (S, k) is orthonormal.
-    """
+def subspace_share(point: OperatingPoint, h: np.ndarray, subspace: Subspace) -> np.ndarray:
+    """Share of the squared deflection h − h* in a subspace, the slow mode left out of both: (…, S) -> (…,)."""
     deflection = np.asarray(h, float) - point.h_star
-    deflection = deflection - np.outer(deflection @ point.l, point.r).reshape(deflection.shape)
-    inside = np.square(deflection @ basis).sum(-1)
-    return inside / np.square(deflection).sum(-1)
+    off = deflection - (deflection @ point.l)[..., None] * point.r
+    return np.square(subspace.coordinates(h)).sum(-1) / np.square(off).sum(-1)
 
 
-def without(point: OperatingPoint, h: np.ndarray, basis: np.ndarray) -> np.ndarray:
-    """A state with its component in a subspace removed, the integrated coordinate ℓ·(h − h*) kept; (S,) -> (S,).
+def starts(point: OperatingPoint, subspace: Subspace, seed: int = 0) -> dict[str, np.ndarray]:
+    """Initial states to compare: the network's own, without what makes it special, and controls; each (S,).
 
-    ``basis`` (S, k) is orthonormal. What is taken out moves along r, which the attractor allows for free, to keep ℓ.
+    * ``intact``: h₀;
+    * ``component removed``: h₀ without its component in the modifier subspace, ℓ·h kept;
+    * ``only the component``: h* and nothing but that component;
+    * ``on the attractor``: h*;
+    * ``random subspace removed``: the control of the same dimension;
+    * ``random change``: h₀ moved as far as in ``component removed``, in a random direction, ℓ·h kept.
     """
-    removed = basis @ (basis.T @ (np.asarray(h, float) - point.h_star))
-    return h - removed + point.r * (point.l @ removed)
+    h0 = np.asarray(point.model.cell.h0, float)
+    component = subspace.coordinates(h0) @ subspace.basis.T
+    other = random_subspace(point, subspace.dim, seed)
+    random = random_subspace(point, 1, seed + 1).basis[:, 0] * np.linalg.norm(component)
+    return {
+        "intact": h0,
+        "component removed": h0 - component,
+        "only the component": point.h_star + component,
+        "on the attractor": point.h_star,
+        "random subspace removed": h0 - other.coordinates(h0) @ other.basis.T,
+        "random change": h0 + random,
+    }
 
 
 # --- the end -----------------------------------------------------------------------------------
@@ -387,12 +382,12 @@ def mode_kernel(point: OperatingPoint, words: Any, lags: Sequence[int], d: np.nd
     d : array, (K, S), optional
         What each word does to the state: :func:`deposits` unless given; J_inp (x − x*) for the theory's letter.
     """
-    words, lags = np.asarray(words), np.asarray(lags)
+    at = np.asarray(lags)
     d = deposits(point, words) if d is None else np.asarray(d)
     modes = point.modes
     loading = (point.model.w @ modes.R) * (d @ modes.L.T)  # (K, A)
-    powers = modes.eigvals[:, None] ** lags
-    return ModeKernel(words, lags, modes.tau, (loading[:, :, None] * powers).real)
+    powers = modes.eigvals[:, None] ** at
+    return ModeKernel(np.asarray(words), at, modes.tau, (loading[:, :, None] * powers).real)
 
 
 def end_profile(
@@ -412,7 +407,7 @@ def end_profile(
     last = np.asarray(texts).shape[1] - 1
     parts = [respond(point.model, texts, words, (last - n,), (n,), h0=h0, w=w)[:, 0, :, 0] for n in lags]
     effects = np.stack(parts, 1)
-    return profile(effects, lasting_valence(point, words), lags, seed=seed), effects
+    return profile(effects, valence(point, words), lags, seed=seed), effects
 
 
 def last_tokens(model: SentimentRNN, ids: Sequence[np.ndarray], length: int) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,168 @@
+"""Figures of chapters 4 and 5: how much a word counts by where it stands, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ..edges import ModeKernel, Profile
+from ..stats import Estimate
+from .style import CONTROL, CYCLE, INTACT, MODIFIERS, NEUTRAL, PERTURBED, architecture, figure, sign_colors
+
+__all__ = ["accuracies", "barcodes", "emphasis", "geometry", "kernel", "modes", "now_and_later", "shares"]
+
+#: Line styles by role: the first line is the intact network, lines called random are controls.
+_DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
+
+
+def _style(name: str, number: int) -> dict[str, Any]:
+    known = architecture(name)
+    if known["color"] != INTACT:
+        return known
+    if number == 0:
+        return {"color": INTACT, "linestyle": "-", "marker": "o"}
+    if "random" in name:
+        return {"color": CONTROL, "linestyle": _DASHES[number % len(_DASHES)], "marker": "s"}
+    colors = (PERTURBED, *CYCLE[1:])
+    return {"color": colors[(number - 1) % len(colors)], "linestyle": _DASHES[number % len(_DASHES)], "marker": "^"}
+
+
+def emphasis(
+    profiles: Mapping[str, Profile],
+    xlabel: str = "tokens read before the word",
+    ylabel: str = "emphasis (× lasting valence)",
+    ax: Axes | None = None,
+) -> Figure:
+    """Emphasis against place, one line a condition, with 95 % bands; a line at 1, where words are only added up."""
+    made, ax = _axes(ax, 3.2)
+    ax.axhline(1, color=NEUTRAL, linewidth=0.8)
+    for number, (name, found) in enumerate(profiles.items()):
+        style = _style(name, number)
+        low, high = found.band
+        ax.fill_between(found.at, low, high, color=style["color"], alpha=0.15, linewidth=0)
+        ax.plot(found.at, found.value, label=name, markersize=4, **style)
+    ax.set_xlabel(xlabel)
+    ax.set_ylabel(ylabel)
+    ax.set_ylim(bottom=min(0, ax.get_ylim()[0]))
+    ax.legend()
+    return made
+
+
+def shares(found: Mapping[str, np.ndarray | float], ax: Axes | None = None) -> Figure:
+    """Share of a deflection that lies in the modifier subspace: a point for one state, a box for many."""
+    made, ax = _axes(ax, 0.9 + 0.42 * len(found))
+    names = list(found)
+    for row, name in enumerate(names):
+        values = np.atleast_1d(found[name])
+        color = INTACT if row == 0 else CONTROL if "random" in name else NEUTRAL
+        if len(values) > 1:
+            low, middle, high = np.percentile(values, [2.5, 50, 97.5])
+            ax.plot([low, high], [row, row], color=color, linewidth=2)
+            ax.plot(middle, row, "|", color=color, markersize=12)
+        else:
+            ax.plot(values, row, "o", color=color, markersize=8)
+    ax.set_yticks(range(len(names)), names)
+    ax.invert_yaxis()
+    ax.set_xlim(0, 1)
+    ax.set_xlabel("share of the squared deflection in the modifier subspace")
+    return made
+
+
+def barcodes(words: Sequence[str], found: Mapping[str, np.ndarray], correlations: Mapping[str, float]) -> Figure:
+    """Barcodes one above the other, probe words along x; each titled with its correlation with the first."""
+    made, axes = figure(len(found), 1, height=0.9 + 1.0 * len(found), sharex=True, squeeze=False)
+    for ax, (name, values) in zip(axes[:, 0], found.items()):
+        ax.bar(range(len(words)), values, color=sign_colors(values), width=0.85)
+        ax.axhline(0, color=NEUTRAL, linewidth=0.8)
+        note = f"   (correlation with the first: {correlations[name]:.2f})" if name in correlations else ""
+        ax.set_title(f"{name}{note}")
+    axes[-1, 0].set_xticks(range(len(words)), words, rotation=90, fontsize=7)
+    made.supylabel("change of lasting valence (nats)", fontsize=10)
+    return made
+
+
+def geometry(plane: Mapping[str, np.ndarray], labels: Mapping[str, np.ndarray]) -> Figure:
+    """States in the modifier subspace's first two axes: clouds (n, 2) by name, and labelled points (2,)."""
+    made, ax = figure(height=4.0)
+    for number, (name, points) in enumerate(plane.items()):
+        ax.scatter(*points.T, s=6, alpha=0.35, color=(NEUTRAL, MODIFIERS["intensified"])[number % 2], label=name)
+    for name, (x, y) in labels.items():
+        ax.plot(x, y, "o", color=INTACT if name.startswith("h") else PERTURBED, markersize=6)
+        ax.annotate(name, (x, y), xytext=(5, 4), textcoords="offset points")
+    ax.set_xlabel("modifier axis 1")
+    ax.set_ylabel("modifier axis 2")
+    ax.legend(loc="best")
+    return made
+
+
+def kernel(found: ModeKernel, valence: np.ndarray, edges: Sequence[float] = (3, 10, 100)) -> Figure:
+    """What each group of modes adds to the emphasis, against tokens after the word."""
+    made, ax = figure(height=3.2)
+    x = valence - valence.mean()
+
+    def slope(parts: np.ndarray) -> np.ndarray:
+        return x @ parts / (x @ x)
+
+    ax.axhline(0, color=NEUTRAL, linewidth=0.8)
+    ax.plot(found.lags, slope(found.total), color=INTACT, linewidth=2.4, label="all modes")
+    for number, (name, parts) in enumerate(found.groups(edges).items()):
+        ax.plot(found.lags, slope(parts), color=CYCLE[1 + number % 5], linestyle=_DASHES[number % 5], label=name)
+    ax.set_xlabel("tokens after the word, n")
+    ax.set_ylabel("emphasis (× lasting valence)")
+    ax.legend(title="modes by τ in tokens (how many)")
+    return made
+
+
+def modes(found: ModeKernel, valence: np.ndarray) -> Figure:
+    """Each mode's share of the emphasis at the last word against its time constant."""
+    made, ax = figure(height=2.8)
+    x = valence - valence.mean()
+    share = np.einsum("k,ka->a", x, found.parts[:, :, 0]) / (x @ x)
+    ax.axhline(0, color=NEUTRAL, linewidth=0.8)
+    ax.vlines(found.tau, 0, share, color=CONTROL, linewidth=0.8)
+    ax.scatter(found.tau[1:], share[1:], s=14, color=PERTURBED, zorder=3, label="other modes")
+    ax.scatter(found.tau[:1], share[:1], s=30, color=INTACT, zorder=3, label="slow mode")
+    ax.set_xscale("log")
+    ax.set_xlabel("time constant τ (tokens)")
+    ax.set_ylabel("emphasis at the last word")
+    ax.legend()
+    return made
+
+
+def now_and_later(words: Sequence[str], now: np.ndarray, later: np.ndarray, slope: float) -> Figure:
+    """Valence of words if the review ends at once against what lasts, each word a point; line through the middle."""
+    made, ax = figure(height=4.2)
+    span = np.array([later.min(), later.max()])
+    ax.plot(span, span, color=NEUTRAL, linewidth=1, linestyle="--", label="counts the same")
+    middle = now.mean() + slope * (span - later.mean())
+    ax.plot(span, middle, color=INTACT, label=f"slope {slope:.2f}")
+    ax.scatter(later, now, s=12, color=sign_colors(later))
+    for k in np.unique(np.r_[np.argsort(later)[[0, 1, 2, -3, -2, -1]], np.argsort(np.abs(now - middle.mean()))[-2:]]):
+        ax.annotate(words[k], (later[k], now[k]), xytext=(4, -2), textcoords="offset points", fontsize=8)
+    ax.set_xlabel("lasting valence, n → ∞ (nats)")
+    ax.set_ylabel("valence at the last word, n = 0 (nats)")
+    ax.legend(loc="upper left")
+    return made
+
+
+def accuracies(found: Mapping[str, Estimate], xlabel: str = "accuracy", ax: Axes | None = None) -> Figure:
+    """One value with its interval a row: the intact network first, controls in grey."""
+    made, ax = _axes(ax, 0.9 + 0.34 * len(found))
+    for row, (name, value) in enumerate(found.items()):
+        color = _style(name, row)["color"]
+        ax.plot([value.low, value.high], [row, row], color=color, linewidth=2)
+        ax.plot(value.value, row, "o", color=color, markersize=6)
+    ax.set_yticks(range(len(found)), list(found))
+    ax.invert_yaxis()
+    ax.set_xlabel(xlabel)
+    return made
+
+
+def _axes(ax: Axes | None, height: float) -> tuple[Figure, Axes]:
+    if ax is None:
+        return figure(height=height)
+    return ax.figure, ax  # type: ignore[return-value]
