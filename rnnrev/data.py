@@ -269,8 +269,8 @@ def _from_hub(name: str, split: str, spec: dict[str, Any]) -> Any:
     # the hub client waits minutes for a network that is not there: ask once, briefly
     os.environ.setdefault("HF_HUB_ETAG_TIMEOUT", "5")
     os.environ.setdefault("HF_HUB_DOWNLOAD_TIMEOUT", "15")
-    if not _answers(os.environ.get("HF_ENDPOINT", "https://huggingface.co")):
-        os.environ.setdefault("HF_HUB_OFFLINE", "1")  # then only its cache is asked
+    if "HF_HUB_OFFLINE" not in os.environ and not _answers(os.environ.get("HF_ENDPOINT", "https://huggingface.co")):
+        os.environ["HF_HUB_OFFLINE"] = "1"  # then only the client's cache is asked
     try:
         return _datasets().load_dataset(spec["hub"], split=split)
     except Exception as error:  # the client raises many kinds: offline, proxy, not found, …
@@ -308,9 +308,11 @@ def _read(reader: str, file: Path, **options: Any) -> Any:
                 **options,
             )
     except Exception as error:
+        if isinstance(error, StopIteration) or "corresponds to no data" in str(error):
+            raise DataError(f"{file} holds no rows: it needs one for each review") from error
         raise DataError(
             f"{file} cannot be read as {reader}: {_first_line(error.__cause__ or error)}. "
-            "Check that row, or save the table again as UTF-8"
+            "Mend the file there, or save the table again as UTF-8"
         ) from error
 
 
