@@ -1,0 +1,379 @@
+"""A review language whose truth is known: what every word means is stated, so that an analysis can be marked.
+
+A text is a row of independent words. Each word has a valence v (zero for most), and what word t adds is scaled by the
+words around it and by its place (T tokens in all, t from 0):
+
+    S = Σ_t v[w_t] · f_t,
+    f_t = 1 + Σ_{s<t} g[w_s] e^{−(t−s−1)/τ[w_s]} + g_start e^{−t/τ_start} + g_end e^{−(T−1−t)/τ_end}.
+
+A modifier with g < −1 turns valence round, with −1 ≤ g < 0 it weakens it, with g > 0 it strengthens it; right after it
+the factor is 1 + g, and it fades over τ tokens. A few modifiers also act on the words before them. The label is drawn
+with P(positive) = 1/(1 + e^{−S/noise}), so the accuracy of the best possible reader is known too.
+
+More than two classes come in two makes. *Ordered*: P(class ≤ c) = 1/(1 + e^{−(cut_c − S)/noise}), like stars.
+*Unordered*: each class has words of its own, S has one entry a class, and P = softmax(S/noise), like topics.
+
+Source: ours; the form of f is the augmented bag of words of CP20 (section 5). Classes as in Aitken et al. 2020.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import signal, special
+
+from .data import PAD, UNKNOWN, DataError, Reviews, Vocabulary, pad
+from .files import write_json
+from .stats import Estimate
+
+__all__ = ["Language", "Modifier"]
+
+
+@dataclass(frozen=True)
+class Modifier:
+    """A word that changes what its neighbours count.
+
+    ``gain`` g of the factor on the next word, ``decay`` τ in tokens, ``valence`` of its own, and whether it acts on
+    the words before it as well as on those after it (``both_ways``). A gain of 0 is a decoy.
+    """
+
+    word: str
+    gain: float
+    decay: float = 1.0
+    valence: float = 0.0
+    both_ways: bool = False
+
+    def __post_init__(self) -> None:
+        if not (self.decay > 0 and np.isfinite([self.gain, self.decay, self.valence]).all()):
+            raise ValueError(f"modifier {self.word!r}: decay must be positive, gain and valence finite ({self})")
+
+    @property
+    def kind(self) -> str:
+        """flip, dampen, amplify or decoy."""
+        if self.gain == 0:
+            return "decoy"
+        return "amplify" if self.gain > 0 else "flip" if self.gain < -1 else "dampen"
+
+
+def _modifiers(gains: Sequence[float] = (-2.0, -0.8, 2.0), decays: Sequence[float] = (1.5, 4.0, 10.0)) -> Any:
+    names = {-1: "flip", 0: "damp", 1: "amp"}
+    made = []
+    for gain in gains:
+        name = names[int(gain > 0) - int(gain < -1)]
+        made += [Modifier(f"{name}{i}", gain, decay, -0.3 * (gain < -1)) for i, decay in enumerate(decays, 1)]
+    return tuple(made)
+
+
+@dataclass(frozen=True)
+class Language:
+    """The specification of a language; vary it with :func:`dataclasses.replace`. All shares are of running text.
+
+    Raises
+    ------
+    ValueError
+        If a number makes no sense; the message names it.
+    """
+
+    n_valence: int = 60  #: valence words, half of them positive
+    strength: float = 1.0  #: valence of the strongest
+    n_neutral: int = 200
+    zipf: float = 1.0  #: frequency of the neutral word of rank k ∝ k^−zipf
+    modifiers: tuple[Modifier, ...] = _modifiers() + (Modifier("both1", 1.0, 1.5, both_ways=True),)
+    n_decoys: int = 4  #: words as frequent as modifiers that do nothing
+    valence_share: float = 0.2
+    modifier_share: float = 0.12  #: all modifiers together
+    start_gain: float = 1.5
+    start_length: float = 4.0  #: tokens
+    end_gain: float = 1.5
+    end_length: float = 4.0  #: tokens
+    min_tokens: int = 20
+    max_tokens: int = 60
+    noise: float = 0.4  #: in units of S
+    cuts: tuple[float, ...] = (0.0,)  #: between ordered classes, in units of S
+    n_topics: int = 0  #: 3 or more for unordered classes instead
+
+    def __post_init__(self) -> None:
+        for name in ("strength", "start_length", "end_length", "noise"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be positive, not {getattr(self, name)}")
+        for name in ("n_neutral", "min_tokens"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if self.max_tokens < self.min_tokens:
+            raise ValueError(f"max_tokens ({self.max_tokens}) is less than min_tokens ({self.min_tokens})")
+        parts = self.n_topics or 2
+        if self.n_valence < parts or self.n_valence % parts:
+            raise ValueError(f"n_valence must be a multiple of {parts}, not {self.n_valence}")
+        if self.n_topics in (1, 2) or self.n_topics < 0:
+            raise ValueError(f"n_topics is 0 or at least 3, not {self.n_topics}: two classes need one valence")
+        if not self.cuts or np.any(np.diff(self.cuts) <= 0):
+            raise ValueError(f"cuts must increase, at least one: {self.cuts}")
+        if min(self.valence_share, self.modifier_share) < 0 or self._neutral_share <= 0:
+            raise ValueError(
+                f"the shares of valence words, modifiers and decoys leave {self._neutral_share:.2f} for neutral words"
+            )
+        if len(set(self.words)) != len(self.words):
+            raise ValueError("two words have the same name")
+
+    # --- words ---------------------------------------------------------------------------------
+
+    @cached_property
+    def decoys(self) -> tuple[str, ...]:
+        """Words as frequent as a modifier that change nothing."""
+        return tuple(f"decoy{i + 1}" for i in range(self.n_decoys))
+
+    @property
+    def _each_modifier(self) -> float:
+        return self.modifier_share / max(len(self.modifiers), 1)
+
+    @property
+    def _neutral_share(self) -> float:
+        modifiers = self.modifier_share if self.modifiers else 0.0
+        return 1 - self.valence_share - modifiers - self.n_decoys * self._each_modifier
+
+    @cached_property
+    def _scale(self) -> np.ndarray:
+        """Valences of the valence words, evenly spaced; positive only for topics."""
+        if self.n_topics:
+            n = self.n_valence // self.n_topics
+            return np.tile(self.strength * np.arange(1, n + 1) / n, self.n_topics)
+        half = self.n_valence // 2
+        up = self.strength * np.arange(half, 0, -1) / half
+        return np.concatenate([up, -up])
+
+    @cached_property
+    def words(self) -> tuple[str, ...]:
+        """All words: valence words, modifiers, decoys, neutral words."""
+        half, width = self.n_valence // 2, len(str(self.n_valence))
+        if self.n_topics:
+            n = self.n_valence // self.n_topics
+            valence = [f"topic{c + 1}w{i + 1:0{width}d}" for c in range(self.n_topics) for i in range(n)]
+        else:
+            valence = [f"{sign}{i + 1:0{width}d}" for sign in ("good", "bad") for i in range(half)]
+        neutral = [f"thing{i + 1:0{len(str(self.n_neutral))}d}" for i in range(self.n_neutral)]
+        return (*valence, *(m.word for m in self.modifiers), *self.decoys, *neutral)
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """Padding, unknown, then :attr:`words`."""
+        return Vocabulary((PAD, UNKNOWN, *self.words))
+
+    @cached_property
+    def frequencies(self) -> np.ndarray:
+        """Share of running text of every word in :attr:`vocabulary`, (V,)."""
+        ranks = np.arange(1, self.n_neutral + 1, dtype=float) ** -self.zipf
+        return np.concatenate(
+            [
+                [0, 0],
+                np.full(self.n_valence, self.valence_share / self.n_valence),
+                np.full(len(self.modifiers) + self.n_decoys, self._each_modifier),
+                self._neutral_share * ranks / ranks.sum(),
+            ]
+        )
+
+    @cached_property
+    def valence(self) -> np.ndarray:
+        """v of every word in :attr:`vocabulary`: (V,), or (V, C) for C topics."""
+        own = np.zeros(len(self.vocabulary))
+        own[2 : 2 + self.n_valence] = self._scale
+        if self.n_topics:
+            topic = np.repeat(np.arange(self.n_topics), self.n_valence // self.n_topics)
+            out = np.zeros((len(own), self.n_topics))
+            out[np.arange(2, 2 + self.n_valence), topic] = self._scale
+            return out
+        own[2 + self.n_valence : 2 + self.n_valence + len(self.modifiers)] = [m.valence for m in self.modifiers]
+        return own
+
+    @property
+    def n_classes(self) -> int:
+        """2, or more."""
+        return self.n_topics or len(self.cuts) + 1
+
+    @property
+    def background(self) -> float:
+        """Mean of f − 1 that the modifiers of running text add, far from both ends.
+
+        A reader in mid-text knows a word's valence as v (1 + background), and a modifier's gain as g/(1 + background).
+        """
+        reach = [(1 + m.both_ways) * m.gain / -np.expm1(-1 / m.decay) for m in self.modifiers]
+        return float(self._each_modifier * np.sum(reach))
+
+    # --- the truth of a text -------------------------------------------------------------------
+
+    def factors(
+        self, padded: np.ndarray, lengths: np.ndarray, *, modifiers: bool = True, start: bool = True, end: bool = True
+    ) -> np.ndarray:
+        """f_t of every token: token numbers (n, T), right-padded, and lengths (n,) -> (n, T).
+
+        Each part can be left out, which is what a reader that lacks it makes of the text.
+        """
+        n_words = len(self.vocabulary)
+        first = 2 + self.n_valence
+        f = np.ones(padded.shape)
+        groups: dict[tuple[float, bool], np.ndarray] = {}  # modifiers of one decay share a filter
+        for i, m in enumerate(self.modifiers if modifiers else ()):
+            for backward in (False, True)[: 1 + m.both_ways]:
+                groups.setdefault((m.decay, backward), np.zeros(n_words))[first + i] = m.gain
+        for (decay, backward), gain in groups.items():
+            put = gain[padded]
+            put = put[:, ::-1] if backward else put
+            # the filter that says: what was put in one step ago, and what is left of what was before
+            left = signal.lfilter([0, 1], [1, -np.exp(-1 / decay)], put, axis=1)
+            f += left[:, ::-1] if backward else left
+        place = np.arange(padded.shape[1])
+        if start:
+            f += self.start_gain * np.exp(-place / self.start_length)
+        if end:
+            f += self.end_gain * np.exp(-np.maximum(lengths[:, None] - 1 - place, 0) / self.end_length)
+        return f
+
+    def encode(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Texts as this language's own token numbers (n, T), right-padded, and lengths (n,)."""
+        return pad(self.vocabulary.encode_all(texts))
+
+    def totals(self, padded: np.ndarray, lengths: np.ndarray, **without: bool) -> np.ndarray:
+        """S of texts: (n,), or (n, C) for topics; options as in :meth:`factors`."""
+        f = self.factors(padded, lengths, **without)
+        inside = np.arange(padded.shape[1]) < lengths[:, None]
+        if self.n_topics:
+            return np.stack([(v[padded] * f * inside).sum(1) for v in self.valence.T], 1)
+        return (self.valence[padded] * f * inside).sum(1)
+
+    def probabilities(self, totals: np.ndarray) -> np.ndarray:
+        """P(class | S): (n,) or (n, C) -> (n, C)."""
+        z = np.asarray(totals) / self.noise
+        if self.n_topics:
+            return special.softmax(z, -1)
+        below = special.expit(np.asarray(self.cuts) / self.noise - z[..., None])
+        edges = np.concatenate([np.zeros((*z.shape, 1)), below, np.ones((*z.shape, 1))], -1)
+        return np.diff(edges)
+
+    def bayes(self, n: int = 50_000, seed: int = 0) -> Estimate:
+        """Accuracy of the best possible reader, E max_c P(c | text), over ``n`` texts with its 95 % interval."""
+        best = self.probabilities(self.totals(*self.sample_ids(n, seed))).max(-1)
+        half = 1.96 * best.std() / np.sqrt(n)
+        return Estimate(float(best.mean()), float(best.mean() - half), float(best.mean() + half))
+
+    # --- texts ---------------------------------------------------------------------------------
+
+    def sample_ids(self, n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        """Draw n texts: token numbers (n, T) int32, right-padded, and lengths (n,)."""
+        rng = np.random.default_rng([seed, 83])
+        lengths = rng.integers(self.min_tokens, self.max_tokens + 1, n)
+        edges = np.cumsum(self.frequencies)
+        drawn = np.searchsorted(edges, rng.random((n, self.max_tokens)) * edges[-1], side="right").astype(np.int32)
+        drawn[np.arange(self.max_tokens) >= lengths[:, None]] = 0
+        return drawn, lengths
+
+    def sample(self, n: int, seed: int = 0, split: str = "train") -> Reviews:
+        """Draw n labelled texts, over a million tokens a second. Training and test texts need different seeds."""
+        if n < 1:
+            raise ValueError(f"a sample has at least one text, not {n}")
+        padded, lengths = self.sample_ids(n, seed)
+        chances = np.cumsum(self.probabilities(self.totals(padded, lengths)), 1)
+        u = np.random.default_rng([seed, 89]).random((n, 1))
+        labels = np.minimum((u > chances).sum(1), self.n_classes - 1).astype(np.int64)
+        rows = np.array(self.vocabulary.words, dtype=object)[padded].tolist()
+        return Reviews("language", split, tuple(" ".join(row[:k]) for row, k in zip(rows, lengths.tolist())), labels)
+
+    def explain(self, text: str) -> Any:
+        """How a text comes to its S, one row a token: word, valence, factor, what it adds, and the sum so far."""
+        import pandas as pd
+
+        if self.n_topics:
+            raise ValueError("explain is for one valence: this language has topics")
+        ids = self.vocabulary.encode(text)
+        v, f = self.valence[ids], self.factors(ids[None], np.array([len(ids)]))[0]
+        words = [self.vocabulary.words[i] for i in ids]
+        return pd.DataFrame({"word": words, "valence": v, "factor": f, "adds": v * f, "sum": np.cumsum(v * f)})
+
+    # --- the specification as tables, text and files ---------------------------------------------
+
+    def to_frame(self) -> Any:
+        """The truth, one row a word: ``role`` (positive, negative, topic…, modifier, decoy, neutral), ``kind``,
+        ``valence``, ``gain``, ``decay`` in tokens (NaN where there is none), ``both_ways``, ``per_million``."""
+        import pandas as pd
+
+        n, m = self.n_valence, len(self.modifiers)
+        if self.n_topics:
+            roles = [f"topic {c + 1}" for c in range(self.n_topics) for _ in range(n // self.n_topics)]
+        else:
+            roles = ["positive"] * (n // 2) + ["negative"] * (n // 2)
+        roles += ["modifier"] * m + ["decoy"] * self.n_decoys + ["neutral"] * self.n_neutral
+        table = pd.DataFrame({"word": self.words, "role": roles, "kind": ""})
+        table["valence"] = self.valence[2:].sum(1) if self.n_topics else self.valence[2:]
+        table["gain"], table["decay"], table["both_ways"] = 0.0, np.nan, False
+        for row, made in enumerate(self.modifiers, n):
+            table.loc[row, ["kind", "gain", "decay", "both_ways"]] = [made.kind, made.gain, made.decay, made.both_ways]
+        table.loc[n + m : n + m + self.n_decoys - 1, "kind"] = "decoy"
+        table["per_million"] = 1e6 * self.frequencies[2:]
+        return table
+
+    def with_classes(self, n: int, seed: int = 0) -> Language:
+        """The same language with n ordered classes, cut so that they are (nearly) equally frequent."""
+        if n < 2:
+            raise ValueError(f"a language has at least two classes, not {n}")
+        totals = replace(self, n_topics=0).totals(*self.sample_ids(20_000, seed))
+        cuts = np.quantile(totals, np.arange(1, n) / n) if n > 2 else np.zeros(1)
+        return replace(self, cuts=tuple(float(c) for c in cuts.round(3)), n_topics=0)
+
+    def __str__(self) -> str:
+        def times(text: str, items: Sequence[str]) -> str:
+            return f"{text}: {', '.join(items)}" if items else f"{text}: none"
+
+        by_kind: dict[str, list[str]] = {}
+        for m in self.modifiers:
+            ways = ", both ways" if m.both_ways else ""
+            own = f", valence {m.valence:+.1f}" if m.valence else ""
+            by_kind.setdefault(m.kind, []).append(
+                f"{m.word} ({1 + m.gain:+.1f}× fading over {m.decay:g} tokens{ways}{own})"
+            )
+        if self.n_topics:
+            label = f"{self.n_topics} unordered classes, softmax of S/{self.noise:g}"
+        elif len(self.cuts) > 1:
+            cuts = ", ".join(f"{c:g}" for c in self.cuts)
+            label = f"{self.n_classes} ordered classes, cut at {cuts}, noise {self.noise:g}"
+        else:
+            label = f"positive with chance 1/(1 + exp(−S/{self.noise:g}))"
+        lines = [
+            f"{self.n_valence} valence words up to ±{self.strength:g}, evenly spaced ({self.valence_share:.0%} of text)",
+            *(times(kind, items) for kind, items in by_kind.items()),
+            times(f"modifiers are {self.modifier_share:.0%} of text; as frequent as each, but idle", self.decoys),
+            f"{self.n_neutral} neutral words, Zipf exponent {self.zipf:g}",
+            f"first word {1 + self.start_gain:g}×, fading over {self.start_length:g} tokens; "
+            f"last word {1 + self.end_gain:g}×, over {self.end_length:g} tokens",
+            f"{self.min_tokens} to {self.max_tokens} tokens; {label}",
+        ]
+        return "\n".join(lines)
+
+    def save(self, file: str | os.PathLike[str]) -> Path:
+        """Write the specification as JSON, in one step."""
+        return write_json(file, asdict(self))
+
+    @classmethod
+    def load(cls, file: str | os.PathLike[str]) -> Language:
+        """Read what :meth:`save` wrote; ``DataError`` names the file and what is wrong with it."""
+        try:
+            return cls.from_dict(json.loads(Path(file).read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise DataError(f"{file} is not the specification of a language: {error}") from error
+
+    @classmethod
+    def from_dict(cls, spec: dict[str, Any]) -> Language:
+        """A specification from plain numbers, as :func:`dataclasses.asdict` gives them; what is missing is as usual."""
+        unknown = set(spec) - {f.name for f in fields(cls)}
+        if unknown:
+            raise ValueError(f"a language has no {', '.join(sorted(unknown))}")
+        made = dict(spec)
+        if "modifiers" in made:
+            made["modifiers"] = tuple(m if isinstance(m, Modifier) else Modifier(**m) for m in made["modifiers"])
+        if "cuts" in made:
+            made["cuts"] = tuple(made["cuts"])
+        return cls(**made)

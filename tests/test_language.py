@@ -1,0 +1,171 @@
+"""The language against sums done by hand, closed forms and its own statistics."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.special import expit
+
+from rnnrev.data import DataError, tokenize
+from rnnrev.language import Language, Modifier
+
+PLAIN = Language(
+    n_valence=4, modifiers=(Modifier("flip", -2.0, 2.0, -0.5), Modifier("both", 1.0, 3.0, both_ways=True)),
+    n_decoys=1, start_gain=0.0, end_gain=0.0, min_tokens=3, max_tokens=9,
+)  # fmt: skip
+
+
+def total(language: Language, text: str) -> float:
+    return float(language.totals(*language.encode([text]))[0])
+
+
+def test_sentences_by_hand():
+    # good1 counts 1, good2 counts 1/2
+    assert total(PLAIN, "thing001 good1 good2") == pytest.approx(1.5)
+    # right after the flip the factor is 1 − 2, one token later 1 − 2 e^{−1/2}; the flip has −0.5 of its own
+    assert total(PLAIN, "flip good1") == pytest.approx(-0.5 - 1)
+    assert total(PLAIN, "flip thing001 bad1") == pytest.approx(-0.5 - (1 - 2 * np.exp(-0.5)))
+    # the second word does not act on the first, but the one that acts both ways does
+    assert total(PLAIN, "good1 flip") == pytest.approx(1 - 0.5)
+    assert total(PLAIN, "good1 both good1") == pytest.approx(2 + 2)
+    # modifiers add up
+    assert total(PLAIN, "flip both good1") == pytest.approx(-0.5 * 2 + (1 - 2 * np.exp(-0.5) + 1))
+    assert total(PLAIN, "decoy1 good1") == pytest.approx(1)
+
+
+def test_beginning_and_end_by_hand():
+    language = replace(PLAIN, start_gain=1.0, start_length=2.0, end_gain=3.0, end_length=5.0)
+    expected = (1 + 1 + 3 * np.exp(-2 / 5)) + (1 + np.exp(-1) + 3) / 2
+    assert total(language, "good1 thing001 good2") == pytest.approx(expected)
+    padded, lengths = language.encode(["good1 thing001 good2", "bad1"])
+    np.testing.assert_allclose(language.totals(padded, lengths), [expected, -5])
+    without = language.totals(padded, lengths, start=False, end=False, modifiers=False)
+    np.testing.assert_allclose(without, [1.5, -1])
+
+
+def test_factors_equal_the_double_sum(rng):
+    language = Language(max_tokens=25)
+    padded, lengths = language.sample_ids(5, seed=3)
+    known = {m.word: m for m in language.modifiers}
+    found = language.factors(padded, lengths)
+    for row in range(5):
+        T = lengths[row]
+        words = [language.vocabulary.words[i] for i in padded[row, :T]]
+        for t in range(T):
+            f = 1 + 1.5 * np.exp(-t / 4) + 1.5 * np.exp(-(T - 1 - t) / 4)
+            for s, word in enumerate(words):
+                if word in known and (s < t or (s > t and known[word].both_ways)):
+                    f += known[word].gain * np.exp(-(abs(t - s) - 1) / known[word].decay)
+            assert found[row, t] == pytest.approx(f)
+
+
+def test_probabilities_and_bayes_accuracy_of_one_sentence():
+    assert PLAIN.probabilities(np.array([0.8]))[0, 1] == pytest.approx(expit(0.8 / 0.4))
+    # a language that can only say good1: S = T, so the Bayes accuracy is the mean of σ(T/noise) over lengths
+    only = Language(
+        n_valence=2, modifiers=(), n_decoys=0, start_gain=0, end_gain=0, valence_share=1 - 1e-9, min_tokens=1,
+        max_tokens=1, n_neutral=1, noise=2.0,
+    )  # fmt: skip
+    assert only.bayes(1000).value == pytest.approx(expit(1 / 2.0))
+
+
+def test_bayes_accuracy_is_reached_by_the_best_reader():
+    for language in (Language(), Language().with_classes(3), Language(n_topics=3, n_valence=60)):
+        reviews = language.sample(20_000, seed=5)
+        guess = language.probabilities(language.totals(*language.encode(reviews.texts))).argmax(-1)
+        reached = np.mean(guess == reviews.labels)
+        bayes = language.bayes(20_000, seed=6)
+        assert abs(reached - bayes.value) < 4 * np.sqrt(bayes.value * (1 - bayes.value) / 20_000)
+
+
+def test_ordered_and_unordered_classes():
+    three = Language().with_classes(3)
+    labels = three.sample(6000, seed=1).labels
+    np.testing.assert_allclose(np.bincount(labels) / 6000, 1 / 3, atol=0.04)
+    p = three.probabilities(np.array([-50.0, 50.0]))
+    np.testing.assert_allclose(p, [[1, 0, 0], [0, 0, 1]], atol=1e-9)
+    topics = Language(n_topics=4, n_valence=60)
+    assert topics.totals(*topics.encode(["topic3w01 thing001"])).argmax() == 2
+    assert topics.n_classes == 4
+
+
+def test_sampling_statistics():
+    language = Language()
+    padded, lengths = language.sample_ids(4000, seed=2)
+    assert (lengths.min(), lengths.max()) == (20, 60)
+    assert ((padded > 0).sum(1) == lengths).all()
+    found = np.bincount(padded[padded > 0], minlength=len(language.vocabulary)) / lengths.sum()
+    expected = language.frequencies
+    assert expected.sum() == pytest.approx(1)
+    error = np.abs(found - expected) / np.sqrt(np.maximum(expected, 1e-9) / lengths.sum())
+    assert error[2:].max() < 5
+    table = language.to_frame()
+    shares = table.groupby("role").per_million.sum() / 1e6
+    assert shares["positive"] + shares["negative"] == pytest.approx(language.valence_share)
+    assert shares["modifier"] == pytest.approx(language.modifier_share)
+
+
+def test_background_is_the_mean_factor_in_mid_text():
+    language = replace(Language(), start_gain=0.0, end_gain=0.0, min_tokens=200, max_tokens=200)
+    middle = language.factors(*language.sample_ids(2000))[:, 80:120]
+    assert middle.mean() - 1 == pytest.approx(language.background, abs=0.02)
+
+
+def test_texts_are_their_tokens_and_depend_on_the_seed():
+    language = Language()
+    reviews = language.sample(50, seed=4)
+    padded, lengths = language.sample_ids(50, seed=4)
+    again, _ = language.encode(reviews.texts)
+    np.testing.assert_array_equal(again, padded[:, : again.shape[1]])
+    assert all(len(tokenize(t)) == n for t, n in zip(reviews.texts, lengths))
+    assert reviews.fingerprint == language.sample(50, seed=4).fingerprint
+    assert reviews.fingerprint != language.sample(50, seed=5).fingerprint
+
+
+def test_truth_table_and_text():
+    table = Language().to_frame().set_index("word")
+    assert table.loc["good01", "valence"] == 1
+    assert table.loc["bad30", "valence"] == pytest.approx(-1 / 30)
+    assert table.loc["flip2", ["kind", "gain", "decay"]].tolist() == ["flip", -2.0, 4.0]
+    assert table.loc["decoy1", "kind"] == "decoy"
+    assert table.loc["decoy1", "gain"] == 0
+    assert table.loc["both1", "both_ways"]
+    said = str(Language())
+    for piece in ("flip3", "decoy4", "both ways", "0.4"):
+        assert piece in said
+    steps = PLAIN.explain("flip good1")
+    assert steps["sum"].tolist() == pytest.approx([-0.5, -1.5])
+
+
+def test_save_and_load(tmp_path):
+    language = replace(Language(), noise=0.7, modifiers=(Modifier("no", -2.0, 3.0),)).with_classes(3)
+    file = language.save(tmp_path / "language.json")
+    assert Language.load(file) == language
+    file.write_text(json.dumps({"colour": 3}))
+    with pytest.raises(DataError, match="colour"):
+        Language.load(file)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"noise": 0.0}, "noise"),
+        ({"n_valence": 7}, "multiple of 2"),
+        ({"valence_share": 0.95}, "neutral"),
+        ({"cuts": (1.0, 1.0)}, "increase"),
+        ({"n_topics": 2}, "at least 3"),
+        ({"min_tokens": 90}, "less than min_tokens"),
+        ({"modifiers": (Modifier("good01", 1.0),)}, "same name"),
+    ],
+)
+def test_nonsense_is_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        replace(Language(), **change)
+
+
+def test_a_modifier_without_end_is_refused():
+    with pytest.raises(ValueError, match="decay"):
+        Modifier("no", -2.0, 0.0)
