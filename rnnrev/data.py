@@ -74,7 +74,7 @@ class DataError(ValueError):
 
 # --- text to tokens ---------------------------------------------------------------------------
 
-_TAG = re.compile(r"<[^<>]{1,200}>")
+_TAG = re.compile(r"</?[A-Za-z!][^<>]{0,200}>")
 _TREEBANK = re.compile(r"(?<=[^\W_]) (n't|'(?:s|re|ve|ll|d|m))\b")
 _TOKEN = re.compile(r"[^\W_]+(?:'[^\W_]+)*|\.\.\.|[.,!?;:()\"/$%&*-]")
 _CURLY = str.maketrans("\u2019\u2018\u201c\u201d\u2013\u2014", "''\"\"--")

@@ -398,3 +398,7 @@ def test_contrast_phrases_hold_their_words():
 
 def test_texts_come_with_a_licence():
     assert "CC-BY-4.0" in (data.EMBEDDED / "LICENSE").read_text("utf-8")
+
+
+def test_a_heart_is_not_a_tag():
+    assert tokenize("i <3 it, 5 > 4 <br/>and <!-- x --> more") == ["i", "3", "it", ",", "5", "4", "and", "more"]

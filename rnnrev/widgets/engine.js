@@ -3,7 +3,7 @@
 
 // --- text to tokens (rnnrev.data.tokenize, line for line) ----------------------------------------
 
-const TAG = /<[^<>]{1,200}>/gu;
+const TAG = /<\/?[A-Za-z!][^<>]{0,200}>/gu;
 const TREEBANK = /(?<=[\p{L}\p{N}]) (n't|'(?:s|re|ve|ll|d|m))(?![\p{L}\p{N}_])/gu;
 const TOKEN = /[\p{L}\p{N}]+(?:'[\p{L}\p{N}]+)*|\.\.\.|[.,!?;:()"/$%&*-]/gu;
 const CURLY = { "\u2019": "'", "\u2018": "'", "\u201c": '"', "\u201d": '"', "\u2013": "-", "\u2014": "-" };
