@@ -107,7 +107,7 @@ def mean_map(model: SentimentRNN, n_tokens: int = 600, seed: int = 0) -> MeanMap
 
     A word more frequent than its share of the sample is taken for sure and keeps its own p(v). From the rest a
     systematic sample is drawn, each word with probability in proportion to p(v), along an order by what one step
-    with it does to the logit: positive and negative words come in the shares they have. So F̄ is unbiased, and far
+    with it does to the logit: positive and negative words come in the shares they have. So F̄ is unbiased, and
     nearer to the average over all words than one over as many independent draws.
     """
     p = np.asarray(model.frequencies, float)
@@ -295,7 +295,7 @@ def numeric_jacobian(F: Callable[[np.ndarray], np.ndarray], h: np.ndarray, eps: 
     """
     n, S = h.shape
     moves = eps * np.concatenate([np.eye(S), -np.eye(S)])
-    moved = np.asarray(F((h[:, None] + moves).reshape(-1, S)), float).reshape(n, 2, S, S)
+    moved = np.reshape(F((h[:, None] + moves).reshape(-1, S)), (n, 2, S, S))
     return np.swapaxes(moved[:, 0] - moved[:, 1], -1, -2) / (2 * eps)
 
 
@@ -310,10 +310,17 @@ def keras_step(layer: Any) -> tuple[Callable[..., np.ndarray], Callable[..., np.
     sizes = list(np.atleast_1d(cell.state_size))
 
     def flat(h: Any, x: Any) -> Any:
-        _, states = cell(tf.cast(x, cell.compute_dtype), tf.split(tf.cast(h, cell.compute_dtype), sizes, -1))
+        h = tf.ensure_shape(h, (None, sum(sizes)))
+        _, states = cell(x, tf.split(h, sizes, -1))
         return tf.concat(tf.nest.flatten(states), -1)
 
-    @tf.function(reduce_retracing=True)
+    rows = [tf.TensorSpec((None, None), cell.compute_dtype)] * 2
+
+    @tf.function(input_signature=rows)
+    def step(h: Any, x: Any) -> Any:
+        return flat(h, x)
+
+    @tf.function(input_signature=rows)
     def jacobian(h: Any, x: Any) -> Any:
         with tf.GradientTape() as tape:
             tape.watch(h)
@@ -321,10 +328,10 @@ def keras_step(layer: Any) -> tuple[Callable[..., np.ndarray], Callable[..., np.
         return tape.batch_jacobian(after, h)
 
     def F(h: np.ndarray, x: np.ndarray) -> np.ndarray:
-        return flat(h, x).numpy()
+        return step(np.asarray(h, cell.compute_dtype), np.asarray(x, cell.compute_dtype)).numpy()
 
     def J(h: np.ndarray, x: np.ndarray) -> np.ndarray:
-        return jacobian(tf.constant(h, cell.compute_dtype), tf.constant(x, cell.compute_dtype)).numpy()
+        return jacobian(np.asarray(h, cell.compute_dtype), np.asarray(x, cell.compute_dtype)).numpy()
 
     return F, J
 
@@ -441,9 +448,10 @@ def _descend(
     from tqdm.auto import tqdm
 
     n, S = h.shape
-    g = reference.step(h, np.arange(n)) - h
-    if g.shape != h.shape:
-        raise ValueError(f"F gives arrays of shape {g.shape} for states of shape {h.shape}: it must keep the shape")
+    after = reference.step(h, np.arange(n))
+    if after.shape != h.shape:
+        raise ValueError(f"F gives arrays of shape {after.shape} for states of shape {h.shape}: it must keep the shape")
+    g = after - h
     _check_finite(g, "F is not finite at start {}")
     q = (g * g).sum(-1) / 2
     mu = np.full(n, max(damping, 1e-2))
@@ -472,7 +480,7 @@ def _descend(
 
             at_floor = mu[live] <= max(damping, 1e-12)
             slow = exact & better & at_floor & (gain < 0.5)
-            minimum = exact & ((better & ~at_floor & (gain < 1e-3)) | (mu[live] > 1e8))
+            minimum = exact & ((better & ~at_floor & (gain < 1e-4)) | (mu[live] > 1e8))
             mu[live] = np.where(better, np.maximum(mu[live] / 10, damping), mu[live] * 10)
             converged = q[live] <= tol_q
             for name, those in (("minimum", minimum), ("slow", slow), ("converged", converged)):
