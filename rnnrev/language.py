@@ -62,7 +62,7 @@ class Modifier:
         return "amplify" if self.gain > 0 else "flip" if self.gain < -1 else "dampen"
 
 
-def _modifiers(gains: Sequence[float] = (-2.0, -0.8, 2.0), decays: Sequence[float] = (1.5, 4.0, 10.0)) -> Any:
+def _modifiers(gains: Sequence[float] = (-2.0, -0.8, 2.0), decays: Sequence[float] = (1.5, 3.0, 6.0)) -> Any:
     names = {-1: "flip", 0: "damp", 1: "amp"}
     made = []
     for gain in gains:
@@ -90,12 +90,12 @@ class Language:
     valence_share: float = 0.2
     modifier_share: float = 0.12  #: all modifiers together
     start_gain: float = 1.5
-    start_length: float = 4.0  #: tokens
+    start_length: float = 3.0  #: tokens
     end_gain: float = 1.5
-    end_length: float = 4.0  #: tokens
-    min_tokens: int = 20
-    max_tokens: int = 60
-    noise: float = 0.4  #: in units of S
+    end_length: float = 3.0  #: tokens
+    min_tokens: int = 10
+    max_tokens: int = 40
+    noise: float = 0.3  #: in units of S
     cuts: tuple[float, ...] = (0.0,)  #: between ordered classes, in units of S
     n_topics: int = 0  #: 3 or more for unordered classes instead
 
@@ -343,7 +343,7 @@ class Language:
         else:
             label = f"positive with chance 1/(1 + exp(−S/{self.noise:g}))"
         lines = [
-            f"{self.n_valence} valence words up to ±{self.strength:g}, evenly spaced ({self.valence_share:.0%} of text)",
+            f"{self.n_valence} valence words evenly up to ±{self.strength:g} ({self.valence_share:.0%} of text)",
             *(times(kind, items) for kind, items in by_kind.items()),
             times(f"modifiers are {self.modifier_share:.0%} of text; as frequent as each, but idle", self.decoys),
             f"{self.n_neutral} neutral words, Zipf exponent {self.zipf:g}",

@@ -55,7 +55,7 @@ def test_factors_equal_the_double_sum(rng):
         T = lengths[row]
         words = [language.vocabulary.words[i] for i in padded[row, :T]]
         for t in range(T):
-            f = 1 + 1.5 * np.exp(-t / 4) + 1.5 * np.exp(-(T - 1 - t) / 4)
+            f = 1 + 1.5 * np.exp(-t / 3) + 1.5 * np.exp(-(T - 1 - t) / 3)
             for s, word in enumerate(words):
                 if word in known and (s < t or (s > t and known[word].both_ways)):
                     f += known[word].gain * np.exp(-(abs(t - s) - 1) / known[word].decay)
@@ -63,7 +63,7 @@ def test_factors_equal_the_double_sum(rng):
 
 
 def test_probabilities_and_bayes_accuracy_of_one_sentence():
-    assert PLAIN.probabilities(np.array([0.8]))[0, 1] == pytest.approx(expit(0.8 / 0.4))
+    assert PLAIN.probabilities(np.array([0.8]))[0, 1] == pytest.approx(expit(0.8 / 0.3))
     # a language that can only say good1: S = T, so the Bayes accuracy is the mean of σ(T/noise) over lengths
     only = Language(
         n_valence=2, modifiers=(), n_decoys=0, start_gain=0, end_gain=0, valence_share=1 - 1e-9, min_tokens=1,
@@ -95,7 +95,7 @@ def test_ordered_and_unordered_classes():
 def test_sampling_statistics():
     language = Language()
     padded, lengths = language.sample_ids(4000, seed=2)
-    assert (lengths.min(), lengths.max()) == (20, 60)
+    assert (lengths.min(), lengths.max()) == (10, 40)
     assert ((padded > 0).sum(1) == lengths).all()
     found = np.bincount(padded[padded > 0], minlength=len(language.vocabulary)) / lengths.sum()
     expected = language.frequencies
@@ -129,12 +129,12 @@ def test_truth_table_and_text():
     table = Language().to_frame().set_index("word")
     assert table.loc["good01", "valence"] == 1
     assert table.loc["bad30", "valence"] == pytest.approx(-1 / 30)
-    assert table.loc["flip2", ["kind", "gain", "decay"]].tolist() == ["flip", -2.0, 4.0]
+    assert table.loc["flip2", ["kind", "gain", "decay"]].tolist() == ["flip", -2.0, 3.0]
     assert table.loc["decoy1", "kind"] == "decoy"
     assert table.loc["decoy1", "gain"] == 0
     assert table.loc["both1", "both_ways"]
     said = str(Language())
-    for piece in ("flip3", "decoy4", "both ways", "0.4"):
+    for piece in ("flip3", "decoy4", "both ways", "0.3"):
         assert piece in said
     steps = PLAIN.explain("flip good1")
     assert steps["sum"].tolist() == pytest.approx([-0.5, -1.5])
