@@ -10,16 +10,46 @@ Sources: LA19 section 4 and supplement; CP20 section 3; Sussillo & Barak 2013.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
-from .data import load_reviews
-from .fixed_points import MeanMap, find_fixed_points, mean_map
+from .cells import Cell, Jacobians
+from .data import batches, load_reviews, pad
+from .fixed_points import FixedPoints, MeanMap, find_fixed_points, mean_map
 from .model import SentimentRNN
 
-__all__ = ["Eigenmodes", "OperatingPoint", "eigenmodes", "operating_point", "time_constants"]
+__all__ = [
+    "Eigenmodes",
+    "LinearModel",
+    "OperatingPoint",
+    "eigenmodes",
+    "linear_model",
+    "linearize",
+    "mode_conditions",
+    "non_normality",
+    "operating_point",
+    "participation",
+    "time_constants",
+]
+
+
+def linearize(F: Cell | MeanMap, h: np.ndarray, x: np.ndarray | None = None) -> Jacobians:
+    """J_rec (..., S, S) and J_inp (..., S, D) at states h (..., S): exact, and in float64.
+
+    A cell also needs the input ``x`` (..., D); the mean map averages both Jacobians over its words.
+    """
+    if isinstance(F, MeanMap):
+        d_h, d_u, d_a = F.partials(h)
+        return Jacobians(F.cell.assemble_J_rec(d_h, d_a), F.cell.assemble_J_inp(d_u))
+    if x is None:
+        raise ValueError("a cell is linearized at a state and an input: give x")
+    return F.astype(np.float64).jacobians(np.asarray(h, float), np.asarray(x, float))
+
+
+# --- modes ------------------------------------------------------------------------------------
 
 
 class Eigenmodes(NamedTuple):
@@ -83,6 +113,27 @@ def eigenmodes(J: np.ndarray, w: np.ndarray | None = None) -> Eigenmodes:
     return Eigenmodes(eigvals, R, L, time_constants(eigvals), condition)
 
 
+def participation(modes: Eigenmodes) -> np.ndarray:
+    """How many units a mode lives on, (..., S): (Σ|r|²)² / Σ|r|⁴, from 1 (one unit) to S (all alike)."""
+    size = np.abs(modes.R) ** 2
+    return size.sum(-2) ** 2 / (size**2).sum(-2)
+
+
+def mode_conditions(modes: Eigenmodes) -> np.ndarray:
+    """‖ℓ_a‖‖r_a‖ (..., S): how many times a disturbance of J may move λ_a; 1 for all modes of a normal matrix."""
+    return np.linalg.norm(modes.L, axis=-1) * np.linalg.norm(modes.R, axis=-2)
+
+
+def non_normality(J: np.ndarray) -> np.ndarray:
+    """Henrici's departure from normality, √(‖J‖² − Σ|λ|²) / ‖J‖ in [0, 1): 0 where the modes are orthogonal."""
+    total = (np.asarray(J, float) ** 2).sum((-2, -1))
+    outside = total - (np.abs(np.linalg.eigvals(J)) ** 2).sum(-1)
+    return np.sqrt(np.maximum(outside, 0) / total)
+
+
+# --- the operating point ----------------------------------------------------------------------
+
+
 class OperatingPoint(NamedTuple):
     """The approximate fixed point of F̄ from which the chapters start, and its slow mode.
 
@@ -119,22 +170,136 @@ def operating_point(
     model = model.astype(np.float64)
     texts = load_reviews("book").texts if texts is None else texts
     F = mean_map(model, n_tokens, seed)
-    w = np.reshape(model.w, (len(model.w), -1))[:, 0]
+    w, b = _first_readout(model)
     found, distance = [], []
     for h in model.states(texts):
         h = h[min(10, len(h) - 1) :]
-        off = np.abs(h @ w + np.reshape(model.b, -1)[0] - logit)
+        off = np.abs(h @ w + b - logit)
         found.append(h[off.argmin()])
         distance.append(off.min())
     order = np.argsort(distance, kind="stable")[:n_starts]
     points = find_fixed_points(F, np.array(found)[order], unique_tol=None, max_distance=None, stability=False)
     kept = points.q <= np.median(points.q)
-    off = np.where(kept, np.abs(points.h_star @ w + np.reshape(model.b, -1)[0] - logit), np.inf)
+    off = np.where(kept, np.abs(points.h_star @ w + b - logit), np.inf)
     best = int(off.argmin())
     h_star = points.h_star[best]
     modes = eigenmodes(F.jacobian(h_star), w)
     real = int(np.argmax(np.abs(modes.eigvals.imag) < 1e-12))  # the slowest mode that is real
     return OperatingPoint(
         model, F, h_star, float(points.q[best]), modes, modes.R[:, real].real, modes.L[real].real,
-        float(h_star @ w + np.reshape(model.b, -1)[0]),
+        float(h_star @ w + b),
     )  # fmt: skip
+
+
+def _first_readout(model: SentimentRNN) -> tuple[np.ndarray, float]:
+    return np.reshape(model.w, (len(model.w), -1))[:, 0], float(np.reshape(model.b, -1)[0])
+
+
+# --- the linear model -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class LinearModel:
+    """The network made linear around one fixed point, or around the nearest of several at every token.
+
+    h_t = h* + d(x_t) + J_rec (h_{t-1} − h*), with d(x) what a word does to the state at h*: the *finite* effect
+    F(h*, x) − h*, or by the input Jacobian, F̄(h*) − h* + J_inp (x − x̄).
+
+    Parameters
+    ----------
+    model : SentimentRNN
+    h_star : array, (P, S)
+    J_rec : array, (P, S, S)
+    after : array, (P, S)
+        F̄(h*), h* itself at an exact fixed point.
+    J_inp : array, (P, S, D), or None
+        None for finite effects.
+    x_ref : array, (D,)
+        x̄, the mean embedded token.
+    """
+
+    model: SentimentRNN
+    h_star: np.ndarray = field(repr=False)
+    J_rec: np.ndarray = field(repr=False)
+    after: np.ndarray = field(repr=False)
+    J_inp: np.ndarray | None = field(repr=False)
+    x_ref: np.ndarray = field(repr=False)
+
+    def step(self, h: np.ndarray, ids: np.ndarray) -> np.ndarray:
+        """One token on: states (B, S) and token numbers (B,) -> (B, S)."""
+        if len(self.h_star) == 1:
+            return self._near(0, h, ids)
+        # ‖h − h*‖² up to what all points share
+        which = ((self.h_star**2).sum(-1) - 2 * h @ self.h_star.T).argmin(-1)
+        out = np.empty_like(h)
+        for p in np.unique(which):
+            rows = which == p
+            out[rows] = self._near(p, h[rows], ids[rows])
+        return out
+
+    def _near(self, p: int, h: np.ndarray, ids: np.ndarray) -> np.ndarray:
+        h_star = self.h_star[p]
+        if self.J_inp is None:
+            after = self.model.cell.step_projected(h_star, self.model.projected[ids])
+        else:
+            after = self.after[p] + (self.model.embedding[ids] - self.x_ref) @ self.J_inp[p].T
+        return after + (h - h_star) @ self.J_rec[p].T
+
+    def _runs(self, ids: Sequence[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """(texts still running, their states, t) for t = 0, 1, …; the states of one batch are a view that goes on."""
+        lengths = np.array([len(i) for i in ids])
+        for which in batches(lengths, 256):
+            which = which[::-1]  # longest first: texts that have ended are at the end
+            padded, n = pad([ids[i] for i in which])
+            h = np.repeat(self.model.cell.h0[None].astype(float), len(which), 0)
+            yield which, h, np.array(0)
+            for t in range(padded.shape[1]):
+                live = int(np.searchsorted(-n, -t, side="left"))
+                h[:live] = self.step(h[:live], padded[:live, t])
+                yield which[:live], h[:live], np.array(t + 1)
+
+    def states_of(self, ids: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """The states of texts given as token numbers, a list of (T + 1, S), h₀ first."""
+        out = [np.empty((len(i) + 1, self.model.cell.n_state)) for i in ids]
+        for which, h, t in self._runs(ids):
+            for i, row in zip(which, h):
+                out[i][t] = row
+        return out
+
+    def final_states_of(self, ids: Sequence[np.ndarray]) -> np.ndarray:
+        """The state after the last token, (n, S)."""
+        out = np.empty((len(ids), self.model.cell.n_state))
+        for which, h, _ in self._runs(ids):
+            out[which] = h
+        return out
+
+    def logits_of(self, ids: Sequence[np.ndarray]) -> np.ndarray:
+        """Predicted logits (n,) of texts given as token numbers, in nats."""
+        return self.model.readout(self.final_states_of(ids))
+
+    def logits(self, texts: Sequence[str]) -> np.ndarray:
+        """Predicted logits (n,) of whole texts, in nats."""
+        return self.logits_of(self.model.vocabulary.encode_all(texts))
+
+
+def linear_model(
+    point: OperatingPoint, points: FixedPoints | np.ndarray | None = None, *, inputs: str = "finite"
+) -> LinearModel:
+    """The network made linear at an operating point, or re-linearized at the nearest of several fixed points of F̄.
+
+    Parameters
+    ----------
+    point : OperatingPoint
+        Gives the network and F̄, and h* where there are no ``points``.
+    points : FixedPoints or array (P, S), optional
+    inputs : str
+        ``"finite"`` for the full effect of a word at h*, ``"jacobian"`` for J_inp (x − x̄).
+    """
+    if inputs not in ("finite", "jacobian"):
+        raise ValueError(f"inputs must be finite or jacobian, not {inputs!r}")
+    h_star = point.h_star if points is None else getattr(points, "h_star", points)
+    h_star = np.atleast_2d(np.asarray(h_star, float))
+    J = linearize(point.mean_map, h_star)
+    x_ref = point.model.frequencies @ point.model.embedding
+    J_inp = J.J_inp if inputs == "jacobian" else None
+    return LinearModel(point.model, h_star, J.J_rec, point.mean_map(h_star), J_inp, x_ref)
