@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from ..linear import OperatingPoint
 
 __all__ = [
+    "FLOWS",
+    "Widget",
     "attractor_3d",
     "barcode_explorer",
     "flow_2d",
@@ -184,9 +186,7 @@ def relax(model: dict[str, Any]) -> Widget:
     Controls: ``start`` (k coordinates), ``sequence`` (words; '' is a step of average text).
     """
     kick = model["kicks"][0]["z"] if model["kicks"] else [0.0] * int(model["k"])
-    return _Relax(
-        kind="relax", props={"system": _rounded(model)}, start=[float(v) for v in kick], sequence=[""] * 30
-    )
+    return _Relax(kind="relax", props={"system": _rounded(model)}, start=[float(v) for v in kick], sequence=[""] * 30)
 
 
 def _rounded(value: Any) -> Any:

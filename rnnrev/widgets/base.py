@@ -42,7 +42,8 @@ class Widget(anywidget.AnyWidget):
     def __init__(self, **controls: Any) -> None:
         self.for_page: dict[str, Any] = {}
         super().__init__(**controls)
-        self.observe(self._update, names=self.controls())
+        if self.controls():
+            self.observe(self._update, names=self.controls())
         self._update()
 
     def controls(self) -> list[str]:

@@ -129,7 +129,7 @@ export function view(el, model, spec) {
   el.classList.add("rnnrev-widget");
   const heading = unique("title");
   const picture = html("div", { class: "rw-picture" });
-  const spoken = html("p", { class: "rw-summary", "aria-live": "polite", "aria-atomic": "true" });
+  const spoken = html("p", { class: spec.quiet ? "rw-hidden" : "rw-summary", "aria-live": "polite", "aria-atomic": "true" });
   const status = html("p", { class: "rw-status", role: "status" });
   const root = html(
     "div", { class: "rw-body", role: "group", "aria-labelledby": heading },

@@ -76,9 +76,7 @@ def modifier_lab(
     plane = lab[SPACES[space] + "dual"][:, :2]
     runs = {
         "intact": perturb.run(point.model, [ids], states=True),
-        "perturbed": perturb.run(
-            point.model, [ids], perturb.scale(subspace(lab, space, dimension), gain), states=True
-        ),
+        "perturbed": perturb.run(point.model, [ids], perturb.scale(subspace(lab, space, dimension), gain), states=True),
     }
     frame: dict[str, Any] = {"tokens": tokens, "known": (ids != 1).tolist()}
     for name, run in runs.items():
@@ -152,7 +150,9 @@ def _inserted(
     for t in range(len(ids) + len(inserted)):
         live = int(np.searchsorted(places, t, side="right"))  # texts whose place has been reached
         since = t - places[:live]
-        token = np.where(since < len(inserted), inserted[np.minimum(since, len(inserted) - 1)], ids[max(t - len(inserted), 0)])
+        token = np.where(
+            since < len(inserted), inserted[np.minimum(since, len(inserted) - 1)], ids[max(t - len(inserted), 0)]
+        )
         h[:, :live] = model.cell.step_projected(h[:, :live], model.projected[token])
     return h
 

@@ -272,6 +272,7 @@ const RENDERERS = {
         perPixel = flow.perPixel;
         return [html("div", { class: "rw-pair" }, flow, unitCircle(frame.eigvals), modesTable(frame))];
       },
+      quiet: true, // the list beside the picture says it already
       summary: (frame) => frame.eigvals.map((_, k) => modeText(frame, k)).join("; ") + ".",
     });
   },
@@ -314,7 +315,7 @@ const RENDERERS = {
       draw(frame, width) {
         const height = Math.round(clamp(width * 0.75, 260, 520));
         const [a, b] = [model.get("yaw"), model.get("pitch")].map((d) => (d * Math.PI) / 180);
-        const scale = ((Math.min(width, height) / 2) * 0.92 * model.get("zoom")) / far;
+        const scale = ((Math.min(width, height) / 2) * 1.25 * model.get("zoom")) / far;
         const project = (p) => {
           const [x, y, z] = p.map((v, k) => v - centre[k]);
           const [u, w] = [x * Math.cos(a) - y * Math.sin(a), x * Math.sin(a) + y * Math.cos(a)];

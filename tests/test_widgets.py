@@ -1,0 +1,326 @@
+"""Widgets without a browser: setting a control gives the frame that the analysis modules give."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from html import unescape
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import small_network
+
+from rnnrev import edges, perturb, widgets
+from rnnrev.data import Vocabulary
+from rnnrev.linear import OperatingPoint, operating_point
+from rnnrev.model import BagOfWords, SentimentRNN, load, save
+from rnnrev.widgets import assets, frames
+
+TEXT = "The movie wasn't good, the a bad movie was not very good."
+
+
+@pytest.fixture(scope="module")
+def point() -> OperatingPoint:
+    return operating_point(
+        small_network("gru"), texts=[TEXT, "not bad. very good. a movie was not bad the"], n_tokens=8
+    )
+
+
+@pytest.fixture(scope="module")
+def bag(point: OperatingPoint) -> BagOfWords:
+    vocabulary = point.model.vocabulary
+    return BagOfWords(np.random.default_rng(5).standard_normal(len(vocabulary)), 0.2, vocabulary)
+
+
+@pytest.fixture(scope="module")
+def lab(point: OperatingPoint) -> dict[str, Any]:
+    return make_lab(point)
+
+
+def make_lab(point: OperatingPoint, k: int = 3) -> dict[str, Any]:
+    """As perturb.lab makes it, from random subspaces: ℓᵀB = 0, D = (I − ℓrᵀ)B."""
+    rng = np.random.default_rng(3)
+    words = ["not", "very", "don't", "the"]
+    lab: dict[str, Any] = {"h_star": point.h_star, "l": point.l, "r": point.r, "dimension": 2, "words": words}
+    for prefix in frames.SPACES.values():
+        basis = rng.standard_normal((len(point.h_star), k))
+        basis -= np.outer(point.l, point.l @ basis) / (point.l @ point.l)
+        basis = np.linalg.qr(basis)[0]
+        lab |= {prefix + "basis": basis, prefix + "dual": basis - np.outer(point.l, point.r @ basis)}
+    return lab | {
+        "kinds": ["negator", "intensifier", "negator", "other"],
+        "word_coordinates": rng.standard_normal((len(words), k)),
+        "probes": ["good", "movie", "bad"],
+        "probe_valence": np.array([1.0, 0.1, -0.8]),
+        "barcodes": rng.standard_normal((len(words), 3)),
+    }
+
+
+# --- sentiment trace --------------------------------------------------------------------------
+
+
+def test_trace_follows_the_text(point: OperatingPoint, bag: BagOfWords) -> None:
+    widget = widgets.sentiment_trace(point.model, bag, "good")
+    for text in (TEXT, "not bad", "", "gloriously unknown words"):
+        widget.text = text
+        network, counted = point.model.trace(text), bag.trace(text)
+        assert widget.frame["tokens"] == list(network.tokens)
+        np.testing.assert_allclose(widget.frame["network"], [network.start, *network.logits], atol=1e-5)
+        np.testing.assert_allclose(widget.frame["bag"], [counted.start, *counted.logits], atol=1e-5)
+    assert widget.frame["known"] == [False] * 3
+
+
+@pytest.mark.parametrize("kind", ["vanilla", "ugrnn", "gru", "lstm"])
+def test_trace_works_for_any_network(kind: str, bag: BagOfWords) -> None:
+    model = small_network(kind)
+    assert widgets.sentiment_trace(model, bag, TEXT).frame["network"][-1] == pytest.approx(
+        model.logits([TEXT])[0], abs=1e-5
+    )
+
+
+def test_long_texts_are_cut(point: OperatingPoint, bag: BagOfWords) -> None:
+    frame = widgets.sentiment_trace(point.model, bag, "good " * 1000).frame
+    assert len(frame["tokens"]) == len(frame["network"]) - 1 == frames.MAX_TOKENS
+
+
+# --- modifier lab -----------------------------------------------------------------------------
+
+
+def test_lab_does_by_hand_what_it_says(point: OperatingPoint, lab: dict[str, Any]) -> None:
+    widget = widgets.modifier_lab(point, lab, TEXT, gain=0.4)
+    widget.dimension, widget.space = 3, "random"
+    B, D = lab["control_basis"], lab["control_dual"]
+    h, logits = point.model.cell.h0, []
+    for token in [None, *point.model.vocabulary.encode(TEXT)]:
+        h = h if token is None else point.model.cell.step_projected(h, point.model.projected[token])
+        h = h + (0.4 - 1) * B @ (D.T @ (h - point.h_star))
+        logits.append(point.model.readout(h))
+    np.testing.assert_allclose(widget.frame["perturbed"], logits, atol=1e-5)
+
+
+def test_lab_agrees_with_perturb_for_every_control(point: OperatingPoint, lab: dict[str, Any]) -> None:
+    widget = widgets.modifier_lab(point, lab, TEXT)
+    for space, gain, dimension in (("modifiers", 0.0, 1), ("random", 2.5, 2), ("matched", -1.0, 3)):
+        widget.space, widget.gain, widget.dimension = space, gain, dimension
+        change = perturb.scale(frames.subspace(lab, space, dimension), gain)
+        expected = perturb.run(point.model, [TEXT], change).logits[0]
+        np.testing.assert_allclose(widget.frame["perturbed"], expected, atol=1e-5)
+        np.testing.assert_allclose(widget.frame["intact"], perturb.run(point.model, [TEXT]).logits[0], atol=1e-5)
+
+
+def test_gain_one_changes_nothing_and_gain_zero_empties_the_plane(point: OperatingPoint, lab: dict[str, Any]) -> None:
+    widget = widgets.modifier_lab(point, lab, TEXT, gain=1.0)
+    np.testing.assert_allclose(widget.frame["perturbed"], widget.frame["intact"], atol=1e-9)
+    widget.gain = 0.0
+    np.testing.assert_allclose(widget.frame["perturbed_path"], 0, atol=1e-6)
+    assert np.abs(widget.frame["intact_path"]).max() > 0.01
+
+
+def test_lab_starts_from_the_chosen_dimension_and_has_no_more_than_there_are(
+    point: OperatingPoint, lab: dict[str, Any]
+) -> None:
+    widget = widgets.modifier_lab(point, lab)
+    assert widget.dimension == lab["dimension"]
+    widget.dimension = 99
+    assert widget.dimension == 3
+
+
+# --- barcodes ---------------------------------------------------------------------------------
+
+
+def test_barcodes_follow_the_chosen_words(lab: dict[str, Any]) -> None:
+    widget = widgets.barcode_explorer(lab)
+    assert widget.words == ["not", "very"]  # the first of each kind
+    widget.words = ["the", "don't", "not"]
+    np.testing.assert_allclose(widget.frame["rows"], lab["barcodes"][[3, 2, 0]], atol=1e-6)
+    expected = np.corrcoef(lab["barcodes"][3], lab["barcodes"][0])[0, 1]
+    assert widget.frame["correlation"][0][2] == pytest.approx(expected, abs=1e-5)
+    widget.words = ["very"]
+    assert widget.frame["correlation"] == [[1.0]]
+
+
+def test_unknown_modifier_is_named(lab: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="'hardly' is not among the lab's 4"):
+        widgets.barcode_explorer(lab, ["hardly"])
+
+
+# --- where it stands --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("phrase", ["bad", "not very good", ""])
+def test_places_agree_with_whole_texts(point: OperatingPoint, phrase: str) -> None:
+    text = TEXT * 4
+    widget = widgets.where_it_stands(point, text, "good")
+    widget.phrase = phrase
+    ids, put = point.model.vocabulary.encode(text), point.model.vocabulary.encode(phrase)
+    places = widget.frame["places"]
+    assert places[0] == 0
+    assert places[-1] == len(ids)
+    assert len(places) == frames.PLACES
+    texts = [ids, *(np.concatenate([ids[:p], put, ids[p:]]) for p in places)]
+    start = point.h_star + point.r * (point.l @ (point.model.cell.h0 - point.h_star))
+    slow = int(np.argmin(np.abs(point.modes.L @ point.r - 1)))
+    w, b = edges.read_modes(point, [slow])
+    run = perturb.run(point.model, texts, states=True)
+    for name, logits in (
+        ("intact", run.final),
+        ("start", perturb.run(point.model, texts, perturb.start_from(start)).final),
+        ("slow", np.array([s[-1] for s in run.states or []]) @ w + b),
+    ):
+        np.testing.assert_allclose(widget.frame[name], logits[1:] - logits[0], atol=2e-4)
+
+
+def test_short_texts_have_every_place(point: OperatingPoint) -> None:
+    frame = widgets.where_it_stands(point, "good movie", "bad").frame
+    assert frame["places"] == [0, 1, 2]
+    assert widgets.where_it_stands(point, "", "bad").frame["places"] == [0, 1]
+
+
+def test_lasting_influence_of_one_word_is_its_lasting_valence_beside_average_text(point: OperatingPoint) -> None:
+    frame = widgets.where_it_stands(point, "good", "bad").frame
+    drift = (point.model.w @ point.r) * (point.l @ (point.mean_map(point.h_star) - point.h_star))
+    bad = point.model.projected[point.model.vocabulary.number("bad")]
+    deposit = point.model.cell.step_projected(point.h_star, bad) - point.mean_map(point.h_star)
+    assert frame["lasting"] - drift == pytest.approx((point.model.w @ point.r) * (point.l @ deposit), abs=1e-4)
+
+
+# --- chapter 2 --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("A", list(widgets.FLOWS.values()) + [[[0.2, 0.9], [-0.7, -0.4]], [[0.0, 1.0], [1.0, 0.0]]])
+def test_flow_agrees_with_numpy(A: list[list[float]]) -> None:
+    widget = widgets.flow_2d(A)
+    widget.start = [0.3, -1.1]
+    frame = widget.frame
+    found = np.array(frame["eigvals"]) @ [1, 1j]
+    np.testing.assert_allclose(np.sort_complex(found), np.sort_complex(np.linalg.eigvals(np.array(A))), atol=1e-5)
+    assert abs(found[0]) >= abs(found[1])
+    np.testing.assert_allclose(frame["path"][7], np.linalg.matrix_power(np.array(A), 7) @ [0.3, -1.1], atol=1e-5)
+    if np.abs(found.imag).max() > 0:
+        assert frame["right"] is None
+        return
+    R, L = np.array(frame["right"]).T, np.array(frame["left"])
+    np.testing.assert_allclose(np.array(A) @ R, R * found.real, atol=1e-5)
+    np.testing.assert_allclose(L @ R, np.eye(2), atol=1e-5)
+
+
+def test_time_constants_of_a_flow() -> None:
+    frame = widgets.flow_2d([[1.0, 0.0], [0.0, np.exp(-1 / 7)]]).frame
+    assert frame["tau"] == [None, pytest.approx(7)]
+    assert widgets.flow_2d([[1.1, 0], [0, 0]]).frame["tau"] == [pytest.approx(-1 / np.log(1.1), abs=1e-6), 0.0]
+    assert widgets.flow_2d([[0.5, 0], [0, 0.5]]).frame["right"] is None  # every direction is a mode: none is drawn
+    assert max(map(max, widgets.flow_2d([[1.2, 1.2], [1.2, 1.2]]).frame["path"])) == 1e6
+
+
+SYSTEM: dict[str, Any] = {
+    "k": 2, "A": np.array([[1.0, 0.0], [0.1, 0.5]]), "tau": [np.inf, 1.4], "labels": ["slow mode", "mode 2"],
+    "words": ["great", "awful"], "B": np.array([[1.0, 0.2], [-1.0, 0.3]]), "kind": ["positive", "negative"],
+    "c": [2.0, 0.5], "c0": -0.1, "kicks": [{"name": "off the attractor", "z": [0.0, 1.0]}],
+}  # fmt: skip
+SCENE: dict[str, Any] = {
+    "axes": ["PC 1", "PC 2", "PC 3"], "units": "state",
+    "curve": {"xyz": np.eye(3), "logit": [-1.0, 0.0, 1.0], "q": [0.0] * 3, "tau": [100.0, 200.0, 300.0]},
+    "cloud": {"xyz": np.arange(12.0).reshape(4, 3), "logit": [-2.0, 1.0, 0.0, 2.0]},
+    "paths": [{"name": "a review", "tokens": ["(start)", "good"], "xyz": [[0, 0, 0], [1, 1, 1]], "logit": [0.0, 1.0]}],
+    "arrows": [{"name": "w (readout)", "from": [0, 0, 0], "to": [1, 0, 0]}],
+}  # fmt: skip
+
+
+def test_relaxing_state_follows_its_linear_map() -> None:
+    widget = widgets.relax(SYSTEM)
+    widget.start, widget.sequence = [0.5, 1.0], ["", "awful", ""]
+    A, B = SYSTEM["A"], SYSTEM["B"]
+    z = A @ (A @ (A @ [0.5, 1.0]) + B[1])
+    np.testing.assert_allclose(widget.frame["z"][3], z, atol=1e-6)
+    assert widget.frame["logit"][3] == pytest.approx(-0.1 + np.dot([2.0, 0.5], z), abs=1e-6)
+
+
+def test_turning_the_scene_computes_nothing() -> None:
+    widget = widgets.attractor_3d(SCENE)
+    before = widget.frame
+    widget.yaw = 77.0
+    assert widget.frame is before
+    assert widget.props["scene"]["curve"]["xyz"][1] == [0.0, 1.0, 0.0]
+
+
+# --- HTML and files ---------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def everything(point: OperatingPoint, bag: BagOfWords, lab: dict[str, Any]) -> list[widgets.Widget]:
+    return [
+        widgets.sentiment_trace(point.model, bag, TEXT), widgets.flow_2d(), widgets.attractor_3d(SCENE),
+        widgets.relax(SYSTEM), widgets.modifier_lab(point, lab, TEXT), widgets.barcode_explorer(lab),
+        widgets.where_it_stands(point, TEXT, "bad"),
+    ]  # fmt: skip
+
+
+def test_every_widget_is_live_in_jupyter_and_a_table_in_html(everything: list[widgets.Widget]) -> None:
+    for widget in everything:
+        data, _ = widget._repr_mimebundle_()
+        assert {"application/vnd.jupyter.widget-view+json", "text/html", "text/plain"} <= set(data)
+        page = data["text/html"]
+        state = json.loads(re.findall(r'<script type="application/json">(.*?)</script>', page, re.DOTALL)[0])
+        assert state["kind"] == widget.kind
+        assert state["frame"] == json.loads(json.dumps(widget.frame))
+        assert set(state["controls"]) == set(widget.controls())
+        assert page.count("<tr>") > 2
+        assert "<caption>" in page
+
+
+def test_markup_in_a_text_stays_text(point: OperatingPoint, bag: BagOfWords) -> None:
+    text = "good </script><script>alert(1)</script> &amp;"
+    page = widgets.sentiment_trace(point.model, bag, text).html()
+    assert page.count("<script") == page.count("</script>") == 1
+    state = json.loads(page.split(">", 2)[2].split("</script>")[0])
+    assert state["controls"]["text"] == text
+
+
+def test_front_end_is_one_module_or_one_script() -> None:
+    for text in (assets.module(), assets.script()):
+        assert not re.search(r"^import ", text, re.MULTILINE)
+        assert "http" not in text.replace("http://www.w3.org/2000/svg", "")
+    assert re.findall(r"^export .*", assets.module(), re.MULTILINE) == ["export default { render };"]
+    assert "export " not in assets.script()
+
+
+def read_asset(text: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    matched = re.fullmatch(r'rnnrevAsset\("gru-imdb",(.*),"([A-Za-z0-9+/=]*)"\);\n', text, re.DOTALL)
+    assert matched
+    header, raw = json.loads(matched[1]), base64.b64decode(matched[2])
+    layout = header["arrays"].items()
+    return header, {k: np.frombuffer(raw, s["dtype"], s["length"], s["offset"]) for k, s in layout}
+
+
+def test_asset_holds_the_shipped_form_of_the_network(tmp_path: Any, bag: BagOfWords) -> None:
+    save(small_network("gru").astype(np.float32), tmp_path / "model", compact=True)
+    model = load(tmp_path / "model")
+    assert isinstance(model, SentimentRNN)
+    written = widgets.write_assets(tmp_path / "site", model, bag)
+    assert [f.name for f in written] == ["widgets.js", "widgets.css", "gru-imdb.js"]
+    header, arrays = read_asset(written[2].read_text())
+    assert header["words"].split("\n") == list(model.vocabulary.words)
+    embedding = arrays["embedding"].reshape(model.embedding.shape) * arrays["embedding_scale"][:, None]
+    np.testing.assert_allclose(embedding, model.embedding, rtol=1e-6)
+    for name in ("W", "U", "b", "b_rec", "h0"):
+        np.testing.assert_array_equal(arrays[name].astype(np.float32), getattr(model.cell, name).ravel())
+    np.testing.assert_array_equal(arrays["beta"], bag.beta.astype(np.float32))
+    assert header["fingerprint"] == assets.fingerprint(model) != assets.fingerprint(small_network("gru", seed=9))
+
+
+def test_what_a_page_cannot_run_is_refused(tmp_path: Any, point: OperatingPoint, bag: BagOfWords) -> None:
+    with pytest.raises(ValueError, match="pages run a GRU with one logit, not lstm"):
+        widgets.write_assets(tmp_path, small_network("lstm"), bag)
+    words = Vocabulary((*bag.vocabulary.words[:-1], "other"))
+    with pytest.raises(ValueError, match="do not share a vocabulary"):
+        widgets.write_assets(tmp_path, point.model, BagOfWords(bag.beta, bag.b, words))
+
+
+def test_tables_say_what_frames_hold(everything: list[widgets.Widget]) -> None:
+    trace = next(w for w in everything if w.kind == "sentiment_trace")
+    columns, rows = trace.table()
+    assert columns == ["token", "network", "bag of words"]
+    assert rows[-1] == [".", trace.frame["network"][-1], trace.frame["bag"][-1]]
+    assert unescape(trace.html()).count("wasn't") == 2  # in the state and in the table
