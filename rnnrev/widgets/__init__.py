@@ -158,8 +158,8 @@ class _Attractor3D(Widget):
 def attractor_3d(scene: dict[str, Any]) -> Widget:
     """States of reviews, the curve of fixed points, readout and slow mode, in a picture that can be turned.
 
-    ``scene`` is made by :func:`rnnrev.line_attractor.scene`. Settings: ``yaw``, ``pitch`` (degrees), ``zoom``, ``cloud``,
-    ``curve``, ``arrows`` (shown or not), ``path`` (0 none, 1 the first review, …), ``time`` (tokens of it).
+    ``scene`` is made by :func:`rnnrev.line_attractor.scene`. Settings: ``yaw``, ``pitch`` (degrees), ``zoom``,
+    ``cloud``, ``curve``, ``arrows`` (shown or not), ``path`` (0 none, 1 the first review, …), ``time`` (its tokens).
     """
     return _Attractor3D(kind="attractor_3d", props={"scene": _rounded(scene)})
 
@@ -182,7 +182,8 @@ class _Relax(Widget):
 def relax(model: dict[str, Any]) -> Widget:
     """Pull a state off the attractor and watch it relax; feed it words and push it along.
 
-    ``model`` is made by :func:`rnnrev.line_attractor.relax_model`: the slowest modes of J_rec and what words add to them.
+    ``model`` is made by :func:`rnnrev.line_attractor.relax_model`: the slowest modes of J_rec and what words add to
+    them.
     Controls: ``start`` (k coordinates), ``sequence`` (words; '' is a step of average text).
     """
     kick = model["kicks"][0]["z"] if model["kicks"] else [0.0] * int(model["k"])

@@ -94,7 +94,7 @@ def _asset(model: SentimentRNN, bag: BagOfWords | None, name: str) -> str:
         "words": "\n".join(model.vocabulary.words),
         "arrays": layout,
     }
-    body = json.dumps(header, ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")
+    body = json.dumps(header, ensure_ascii=False, separators=(",", ":"))
     return f'rnnrevAsset({json.dumps(name)},{body},"{base64.b64encode(b"".join(parts)).decode()}");\n'
 
 

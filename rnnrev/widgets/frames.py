@@ -71,7 +71,7 @@ def subspace(lab: dict[str, Any], space: str, dim: int) -> Subspace:
 def modifier_lab(
     point: OperatingPoint, lab: dict[str, Any], text: str, gain: float, dimension: int, space: str
 ) -> dict[str, Any]:
-    """Logits (T + 1) intact and with a subspace scaled by ``gain``, and both paths in its first two axes, (T + 1, 2)."""
+    """Logits (T + 1) intact and with a subspace scaled by ``gain``, and both paths (T + 1, 2) in its first two axes."""
     tokens, ids = _text(point.model.vocabulary, text)
     plane = lab[SPACES[space] + "dual"][:, :2]
     runs = {
@@ -147,12 +147,11 @@ def _inserted(
 ) -> np.ndarray:
     """Final states (C, P, S) with words put in at each place, from the states (C, T + 1, S) without them."""
     h = plain[:, places].copy()
-    for t in range(len(ids) + len(inserted)):
+    m = len(inserted)
+    for t in range(len(ids) + m):
         live = int(np.searchsorted(places, t, side="right"))  # texts whose place has been reached
         since = t - places[:live]
-        token = np.where(
-            since < len(inserted), inserted[np.minimum(since, len(inserted) - 1)], ids[max(t - len(inserted), 0)]
-        )
+        token = np.where(since < m, inserted[np.minimum(since, m - 1)], ids[max(t - m, 0)])
         h[:, :live] = model.cell.step_projected(h[:, :live], model.projected[token])
     return h
 
