@@ -36,10 +36,17 @@ __all__ = [
     "Subspace",
     "Transients",
     "barcode",
+    "captured",
+    "deflections",
+    "gain_gradient",
+    "judge",
     "kinds",
+    "lasting_readout",
     "lexicon",
+    "linear_valence",
     "matched_subspace",
     "matched_words",
+    "mode_account",
     "modifier_effects",
     "modifier_subspace",
     "modifier_words",
@@ -113,8 +120,8 @@ def _numbers(point: OperatingPoint, words: WordList) -> np.ndarray:
     return np.array([known.number(w) if isinstance(w, str) else int(w) for w in words], dtype=np.int64)
 
 
-def _lasting(point: OperatingPoint) -> np.ndarray:
-    """ℓ₁ in nats: what it reads off a state is the logit change that lasts, (w·r₁) ℓ₁, (S,)."""
+def lasting_readout(point: OperatingPoint) -> np.ndarray:
+    """(w·r₁) ℓ₁, (S,): what it reads off a change of state is the change of the logit that lasts, in nats."""
     return float(point.model.w @ point.r) * point.l
 
 
@@ -150,7 +157,7 @@ def valence(point: OperatingPoint, words: WordList, h: np.ndarray | None = None)
         Zero is what an average word adds.
     """
     h = point.h_star if h is None else np.asarray(h)
-    reader, read = _reader(point.mean_map), _lasting(point)
+    reader, read = _reader(point.mean_map), lasting_readout(point)
     inputs = point.model.projected[_numbers(point, words)].astype(float)
 
     def at(states: np.ndarray) -> np.ndarray:
@@ -165,7 +172,7 @@ def valence(point: OperatingPoint, words: WordList, h: np.ndarray | None = None)
 def linear_valence(point: OperatingPoint) -> np.ndarray:
     """The same to first order at h*, for every word: (w·r₁) ℓ₁ᵀ J_inp (x_k − x̄), (V,) in nats."""
     x = point.model.embedding - _centre(point)
-    return x @ (point.mean_map.J_inp(point.h_star).T @ _lasting(point))
+    return x @ (point.mean_map.J_inp(point.h_star).T @ lasting_readout(point))
 
 
 class Probes(NamedTuple):
@@ -251,7 +258,7 @@ def modifier_effects(
     average = mean_map(model, n_tokens)
     reader = _reader(average, np.float32)
     cell, h_star = reader.cell, point.h_star.astype(np.float32)
-    read = _lasting(point).astype(np.float32)
+    read = lasting_readout(point).astype(np.float32)
     inputs = model.projected[probes.numbers].astype(np.float32)
     gram = _gram(cell)
     x = model.embedding[probes.numbers] - _centre(point)
@@ -289,7 +296,7 @@ def modifier_effects(
     table["shift"] = (table.positive - table.negative) / 2
     table["strength"] = _strength(table.positive.to_numpy(), table.negative.to_numpy())
     deposit = states.astype(float) - point.mean_map(point.h_star)
-    table["own"] = deposit @ _lasting(point)
+    table["own"] = deposit @ lasting_readout(point)
     table["deflection"] = np.linalg.norm(_off_attractor(point, deposit), axis=1)
     table["kind"] = kinds(table, floor)
     table["rare"] = table.per_million < 1e6 * floor
@@ -303,7 +310,7 @@ def _off_attractor(point: OperatingPoint, d: np.ndarray) -> np.ndarray:
 
 
 def _strength(positive: np.ndarray, negative: np.ndarray) -> np.ndarray:
-    """See :func:`modifier_effects`; a factor f = 1 + g counts as much as 1/f, and turning valence round (f < 0) more."""
+    """See :func:`modifier_effects`: a factor f = 1 + g counts as much as 1/f, and f < 0 for more than any f > 0."""
     both = np.stack([positive, negative])
     size = np.where(both > 0, both / (1 + np.maximum(both, 0)), -both)
     return np.where(positive * negative > 0, size.min(0), 0.0)
@@ -346,11 +353,13 @@ def barcode(point: OperatingPoint, words: WordList, probes: Probes | None = None
     return _barcodes_at(point, _after(point, numbers), tuple(point.model.vocabulary.words[i] for i in numbers), probes)
 
 
-def _barcodes_at(point: OperatingPoint, h: np.ndarray, words: tuple[str, ...], probes: Probes | None) -> Barcodes:
+def _barcodes_at(
+    point: OperatingPoint, h: np.ndarray, words: tuple[str, ...], probes: Probes | None, average: MeanMap | None = None
+) -> Barcodes:
     probes = probe_words(point) if probes is None else probes
-    reader = _reader(point.mean_map)
+    reader = _reader(point.mean_map if average is None else average)
     cell = reader.cell
-    reads = np.stack([_lasting(point), np.asarray(point.model.w, float)], 1)
+    reads = np.stack([lasting_readout(point), np.asarray(point.model.w, float)], 1)
     inputs = point.model.projected[probes.numbers].astype(float)
     x = point.model.embedding[probes.numbers] - _centre(point)
     gates = np.einsum("kd,dgn->gnk", x, cell.W.reshape(cell.n_inputs, -1, cell.n_units))
@@ -527,43 +536,71 @@ def _without(directions: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 
 class Dimension(NamedTuple):
-    """How many axes the modifiers have to themselves, and why.
+    """How many dimensions the modifiers need, by two criteria.
 
-    ``k``; ``modifiers`` (n,) share of the modifiers' squared deflections on each axis; ``controls`` (m, n) the same for
-    random sets of frequency-matched words on their own axes; ``limit`` (n,) what 95 % of the sets stay under.
+    ``left`` (n + 1,) share of the modifiers' effect on the integrated coordinate that is left when k = 0 … n axes are
+    removed from the state, ``left_now`` the same for the logit now; ``k`` the smallest for which both are under 10 %.
+    ``shares`` (n,) of the modifiers' squared deflections by axis, ``limit`` (n,) what random sets of frequency-matched
+    words stay under (95 %), ``typical`` (n,) their mean; ``k_variance`` the leading axes with more than the limit.
     """
 
     k: int
-    modifiers: np.ndarray
-    controls: np.ndarray
+    left: np.ndarray
+    left_now: np.ndarray
+    k_variance: int
+    shares: np.ndarray
     limit: np.ndarray
+    typical: np.ndarray
 
 
 def subspace_dimension(
-    point: OperatingPoint, words: WordList, candidates: WordList, n_axes: int = 10, n_sets: int = 200, seed: int = 0
+    point: OperatingPoint,
+    words: WordList,
+    candidates: WordList,
+    n_axes: int = 8,
+    n_sets: int = 200,
+    probes: Probes | None = None,
+    seed: int = 0,
 ) -> Dimension:
-    """Choose the dimension of the modifier subspace by parallel analysis (Horn 1965).
+    """Choose the dimension of the modifier subspace by what it must do, and show its variance beside controls.
 
-    An axis counts if it holds more of the modifiers' squared deflections than the axis of the same rank does for 95 %
-    of random sets of as many words, each set matched in frequency to the modifiers; counting stops at the first that
-    does not. At least one.
+    By function: axes are found from every other of the ``words`` and removed from the states that the rest lead to; the
+    smallest dimension that takes away 90 % of the root mean square effect on the probes, on what is integrated and on
+    the logit, is taken. By variance: parallel analysis (Horn 1965) against sets of as many of the ``candidates``,
+    each set matched in frequency to the modifiers.
     """
     numbers, pool = _numbers(point, words), _numbers(point, candidates)
+    n_axes = min(n_axes, len(numbers) // 2, len(point.h_star))
+    probes = probe_words(point) if probes is None else probes
+    kept, average = [], mean_map(point.model, N_TOKENS)
+    for fit, test in ((numbers[::2], numbers[1::2]), (numbers[1::2], numbers[::2])):
+        subspace = modifier_subspace(point, fit, n_axes)
+        h = _after(point, test).astype(float)
+        removed = [h - subspace.take(k).coordinates(h) @ subspace.basis[:, :k].T for k in range(n_axes + 1)]
+        made = _barcodes_at(point, np.concatenate(removed), (), probes, average)
+        kept.append([np.square(e).reshape(n_axes + 1, -1).sum(1) for e in (made.finite, made.now_finite)])
+    left, left_now = np.sqrt(np.sum(kept, axis=0))
+    left, left_now = left / left[0], left_now / left_now[0]
+    small = np.flatnonzero((left < 0.1) & (left_now < 0.1))
+
     partners = _nearest(np.log(_share(point)[numbers])[:, None], np.log(_share(point)[pool])[:, None], 20)
     all_deflections = deflections(point, pool)
     rng = np.random.default_rng([seed, 79])
 
     def shares(d: np.ndarray) -> np.ndarray:
-        size = np.linalg.svd(d, compute_uv=False) ** 2
+        size = np.linalg.eigvalsh(d @ d.T)[::-1]
         return (size / size.sum())[:n_axes]
 
-    own = shares(deflections(point, numbers))
-    controls = np.array(
-        [shares(all_deflections[partners[np.arange(len(numbers)), rng.integers(20, size=len(numbers))]]) for _ in range(n_sets)]
-    )
-    limit = np.quantile(controls, 0.95, axis=0)
+    rows = np.arange(len(numbers))
+    controls = np.array([
+        shares(all_deflections[partners[rows, rng.integers(20, size=len(rows))]]) for _ in range(n_sets)
+    ])  # fmt: skip
+    own, limit = shares(deflections(point, numbers)), np.quantile(controls, 0.95, axis=0)
     above = own > limit
-    return Dimension(max(1, int(np.argmin(above)) if not above.all() else len(above)), own, controls, limit)
+    k_variance = len(above) if above.all() else int(np.argmin(above))
+    return Dimension(
+        int(small[0]) if len(small) else n_axes, left, left_now, k_variance, own, limit, controls.mean(0)
+    )
 
 
 def _nearest(x: np.ndarray, others: np.ndarray, n: int) -> np.ndarray:
@@ -618,7 +655,7 @@ def transients(
     numbers = _numbers(point, words)
     average = mean_map(point.model, n_tokens)
     reader = _reader(average)
-    cell, gram, read = reader.cell, _gram(reader.cell), _lasting(point)
+    cell, gram, read = reader.cell, _gram(reader.cell), lasting_readout(point)
     inputs = point.model.projected[probes.numbers].astype(float)
     J_rec = average.jacobian(point.h_star)
 
@@ -655,7 +692,7 @@ def transients(
 def _decay(curve: np.ndarray) -> tuple[float, float]:
     """Half-life and fitted decay time of a curve, in steps.
 
-    The half-life is where |curve| first falls to half its start, interpolated (NaN if it never does); the decay time
+    The half-life is where its size first falls to half its start, interpolated (NaN if it never does); the decay time
     is that of the least-squares exponential c·exp(−n/τ) over all steps.
     """
     from scipy import optimize
@@ -697,12 +734,13 @@ def gain_gradient(point: OperatingPoint, probes: Probes | None = None) -> np.nda
     v_k(h) = (w·r)ℓᵀ[F(h, x_k) − F̄(h)] has the gradient (w·r)[J_rec(h, x_k) − J̄_rec(h)]ᵀℓ.
     """
     probes = probe_words(point) if probes is None else probes
-    cell, read = point.mean_map.cell, _lasting(point)
+    cell, read = point.mean_map.cell, lasting_readout(point)
     base = point.mean_map.jacobian(point.h_star).T @ read
     x = point.model.embedding[probes.numbers].astype(float)
     gradients = np.array([cell.jacobians(np.asarray(point.h_star, float), xk).J_rec.T @ read for xk in x]) - base
     up, down = probes.sign > 0, probes.sign < 0
-    return (gradients[up].mean(0) / probes.valence[up].mean() + gradients[down].mean(0) / probes.valence[down].mean()) / 2
+    positive = gradients[up].mean(0) / probes.valence[up].mean()
+    return (positive + gradients[down].mean(0) / probes.valence[down].mean()) / 2
 
 
 def mode_account(
@@ -723,7 +761,7 @@ def mode_account(
 def lexicon() -> Any:
     """English negators and degree words, compiled from a grammar: a pandas table used only to judge rankings.
 
-    Columns ``word``, ``kind`` (negator, amplifier, downtoner), ``subclass``, ``source``. One token a word. Sources: Quirk,
+    Columns ``word`` (one token), ``kind`` (negator, amplifier, downtoner), ``subclass``, ``source``. Sources: Quirk,
     Greenbaum, Leech & Svartvik 1985, *A Comprehensive Grammar of the English Language*; Huddleston & Pullum 2005, *A
     Student's Introduction to English Grammar*, chapter 8.
     """
@@ -733,7 +771,7 @@ def lexicon() -> Any:
 
 
 def matched_words(table: Any, targets: Iterable[str], n: int = 20) -> np.ndarray:
-    """For each target the rows of n words that are as frequent and as valent (\|own\|) but no targets: (m, n).
+    r"""For each target the rows of n words that are as frequent and as valent (size of ``own``) but no targets: (m, n).
 
     ``table`` is that of :func:`modifier_effects`; targets that it lacks or that are rare are left out.
     """

@@ -9,27 +9,39 @@ Source: CP20 section 4 (projecting out the modifier subspace); science of the co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from .data import batches, pad
+from . import modifiers
+from .data import batches, load_contrasts, pad
+from .linear import OperatingPoint
 from .model import SentimentRNN
 from .modifiers import Subspace
+from .stats import Estimate, accuracy
 
 __all__ = [
     "Change",
+    "Modulation",
     "Run",
     "Step",
+    "abolition",
     "add",
+    "amplify",
     "clamp",
+    "conditions",
+    "costs",
     "keep",
+    "lab",
+    "modulation",
     "only",
+    "phrase_pairs",
     "project_out",
     "run",
     "scale",
+    "sentence_pairs",
     "start_from",
 ]
 
@@ -37,12 +49,14 @@ __all__ = [
 class Step(NamedTuple):
     """Where a run stands: ``t`` tokens read (0 before the first), which tokens were read last, how long the texts are.
 
-    ``tokens`` and ``lengths`` are (B,); at t = 0 the tokens are padding (0).
+    ``tokens`` and ``lengths`` are (B,); ``before`` (B, S) are the states before these tokens, as changed then. At
+    t = 0 the tokens are padding (0), and ``before`` is the state itself.
     """
 
     t: int
     tokens: np.ndarray
     lengths: np.ndarray
+    before: np.ndarray
 
 
 Change = Callable[[np.ndarray, Step], np.ndarray]
@@ -78,6 +92,28 @@ def _affine(subspace: Subspace, gain: float, value: np.ndarray) -> Change:
     def change(h: np.ndarray, step: Step) -> np.ndarray:
         kind = h.dtype
         return h + (h @ dual.astype(kind) + offset.astype(kind)) @ subspace.basis.T.astype(kind)
+
+    return change
+
+
+def amplify(point: OperatingPoint, subspace: Subspace, gain: float) -> Change:
+    """Multiply by ``gain`` what each token *adds* to the state's coordinates in a subspace (and those of h₀).
+
+    :func:`scale` multiplies at every step also what is left from the steps before, so that a gain over 1 compounds and
+    may run away. Here what earlier tokens left passes on with J_rec as it is: to first order the coordinates are
+    ``gain`` times those of the network as it is, and stay stable. A negative gain lets "not" act like "very".
+
+        c ← c + (g − 1)[c − Dᵀ J_rec (h_before − h*)]
+    """
+    dual = (gain - 1) * subspace.dual
+    carry = point.mean_map.jacobian(point.h_star).T @ dual
+
+    def change(h: np.ndarray, step: Step) -> np.ndarray:
+        kind, h_star = h.dtype, point.h_star.astype(h.dtype)
+        more = (h - h_star) @ dual.astype(kind)
+        if step.t:
+            more -= (step.before - h_star) @ carry.astype(kind)
+        return h + more @ subspace.basis.T.astype(kind)
 
     return change
 
@@ -153,11 +189,13 @@ class Run:
     """What a network made of texts, perturbed or not.
 
     ``logits`` one array (T + 1,) a text, before its first token and after each, in nats; ``final`` (n,) the last
-    of each; ``states`` one array (T + 1, S) a text if they were asked for, after the changes.
+    of each, ``last`` (n, S) the states they were read from; ``states`` one array (T + 1, S) a text if they were asked
+    for. States are those after the changes.
     """
 
     logits: list[np.ndarray] = field(repr=False)
     final: np.ndarray
+    last: np.ndarray = field(repr=False)
     states: list[np.ndarray] | None = field(default=None, repr=False)
 
 
@@ -192,6 +230,7 @@ def run(
     shape = () if model.w.ndim == 1 else (model.w.shape[1],)
     logits: list[np.ndarray] = [np.empty(0)] * len(ids)
     kept: list[np.ndarray] = [np.empty(0)] * len(ids)
+    last = np.empty((len(ids), cell.n_state), model.embedding.dtype)
     lengths = np.array([len(i) for i in ids])
     with tqdm(total=int(lengths.sum()), unit="token", disable=not progress) as bar:
         for which in batches(lengths, batch_size):
@@ -203,18 +242,289 @@ def run(
             h = np.broadcast_to(cell.h0, (len(order), cell.n_state)).astype(out.dtype)
             for t in range(steps + 1):
                 live = int(np.searchsorted(-n, -t, side="right")) if t else len(order)
-                h = h[:live]
+                last[order[live : len(h)]], h = h[live:], h[:live]
                 tokens = padded[:live, t - 1] if t else np.zeros(live, np.int32)
+                before = h
                 if t:
                     h = cell.step_projected(h, projected[tokens])
                 for change in changes:
-                    h = change(h, Step(t, tokens, n[:live]))
+                    h = change(h, Step(t, tokens, n[:live], before))
                 out[:live, t] = model.readout(h)
                 if path is not None:
                     path[:live, t] = h
+            last[order[: len(h)]] = h
             for row, i in enumerate(order):
                 logits[i] = out[row, : n[row] + 1].copy()
                 if path is not None:
                     kept[i] = path[row, : n[row] + 1].copy()
             bar.update(int(n.sum()))
-    return Run(logits, np.array([v[-1] for v in logits]), kept if states else None)
+    return Run(logits, np.array([v[-1] for v in logits]), last, kept if states else None)
+
+
+# --- does it still understand? ------------------------------------------------------------------
+
+
+def phrase_pairs(model: SentimentRNN, table: Any = None) -> Any:
+    """The contrast phrases as pairs without and with a modifier: a pandas table.
+
+    Columns ``condition`` (negated, intensified, diminished), ``modifier``, ``word`` and its ``valence`` (1 or −1),
+    ``without`` and ``with`` (token numbers). Phrases with a word that the network does not know are left out.
+
+    Parameters
+    ----------
+    table : pandas table, optional
+        As :func:`rnnrev.data.load_contrasts` gives it, the default.
+    """
+    table = load_contrasts() if table is None else table
+    table = table.assign(ids=model.vocabulary.encode_all(table.text))
+    table = table[[not np.any(i == 1) for i in table.ids]]
+    base = table[table.condition == "base"][["word", "frame", "ids"]]
+    pairs = table[table.condition != "base"].merge(base, on=["word", "frame"], suffixes=("_with", "_without"))
+    pairs = pairs.rename(columns={"ids_with": "with", "ids_without": "without"})
+    return pairs[["condition", "modifier", "word", "valence", "without", "with"]]
+
+
+SENTENCE_ENDS = (".", "!", "?", "...", ";", ":")
+_CONDITIONS = {"negator": "negated", "amplifier": "intensified", "downtoner": "diminished"}
+
+
+def sentence_pairs(
+    point: OperatingPoint, table: Any, texts: Sequence[str], window: int = 3, n: int = 2000, seed: int = 0
+) -> Any:
+    r"""Natural sentences with one modifier before a valence word, and the same with the modifier struck out.
+
+    The rule: a sentence counts if it holds exactly one word of the grammar (:func:`modifiers.lexicon`) and one of
+    the ``window`` tokens after it is a valence word; the first one's valence is the sign of its ℓ₁ᵀJ_inp x.
+    Valence words are the frequent words with the strongest ℓ₁ᵀJ_inp x, of either sign, up to a tenth of running text.
+    The control strikes out words matched in frequency and valence (:func:`modifiers.matched_words`) in
+    sentences that hold no word of the list. At most n pairs a condition are drawn.
+
+    Parameters
+    ----------
+    table : of :func:`modifiers.modifier_effects`
+
+    Returns
+    -------
+    pandas table as :func:`phrase_pairs` gives it, with ``condition`` also "control".
+    """
+    import pandas as pd
+
+    model, known = point.model, point.model.vocabulary
+    lexicon = modifiers.lexicon()
+    role = {known.index[w]: _CONDITIONS[k] for w, k in zip(lexicon.word, lexicon.kind) if w in known}
+    control = set(table.number.loc[np.unique(modifiers.matched_words(table, lexicon.word, 5))].tolist())
+    first_order, share = modifiers.linear_valence(point), np.asarray(model.frequencies)
+    usable = np.zeros(len(known), bool)
+    usable[table.number[table.kind != "rare"]] = True
+    usable[list(role)] = False
+    order = np.flatnonzero(usable)
+    order = order[np.argsort(-np.abs(first_order[order]))]
+    valent = set(order[np.cumsum(share[order]) <= 0.1].tolist())
+    control -= valent
+    ends = [known.index[e] for e in SENTENCE_ENDS if e in known]
+    rows = []
+    for ids in model.vocabulary.encode_all(texts):
+        for part in np.split(ids, np.flatnonzero(np.isin(ids, ends)) + 1):
+            where = [i for i, t in enumerate(part.tolist()) if t in role]
+            plain = not where
+            if plain:
+                where = [i for i, t in enumerate(part.tolist()) if t in control][:1]
+            if len(where) != 1 or len(part) > 60:
+                continue
+            i = where[0]
+            hit = [t for t in part[i + 1 : i + 1 + window].tolist() if t in valent][:1]
+            if hit:
+                rows.append({
+                    "condition": "control" if plain else role[int(part[i])], "modifier": known.words[part[i]],
+                    "word": known.words[hit[0]], "valence": int(np.sign(first_order[hit[0]])),
+                    "without": np.delete(part, i), "with": part,
+                })  # fmt: skip
+    if not rows:
+        raise ValueError("no sentence of these texts holds a modifier before a valence word: give more texts")
+    pairs = pd.DataFrame(rows)
+    parts = [g.sample(min(n, len(g)), random_state=seed) for _, g in pairs.groupby("condition")]
+    return pd.concat(parts, ignore_index=True)
+
+
+class Modulation(NamedTuple):
+    """What modifiers do to words of either valence; each an estimate.
+
+    ``base`` half the logit difference between positive and negative words without modifier, in nats; ``gain`` the
+    relative change of that difference (0 nothing, −1 all of it gone, 1 doubled); ``own`` what the modifier adds to both
+    alike, its own valence, in nats.
+    """
+
+    base: Estimate
+    gain: Estimate
+    own: Estimate
+
+
+def modulation(
+    valence: np.ndarray, without: np.ndarray, with_: np.ndarray, words: Any, n: int = 2000, seed: int = 0
+) -> Modulation:
+    """Separate what a modifier does to other words from what it says itself.
+
+    With Δ the change of the logit by the modifier, averaged over positive (+) and over negative (−) words:
+    own = ½(Δ₊ + Δ₋), modulation = ½(Δ₊ − Δ₋), gain = modulation / base. Intervals resample words.
+    """
+    valence, change = np.asarray(valence), np.asarray(with_, float) - without
+    codes, groups = np.unique(np.asarray(words).astype(str), return_inverse=True)
+    if not (np.any(valence > 0) and np.any(valence < 0)):
+        raise ValueError("modulation needs words of both signs of valence")
+    sums = np.zeros((len(codes), 6))
+    for j, sign in enumerate((1, -1)):
+        own = valence == sign
+        for i, value in enumerate((np.ones(len(own)), np.asarray(without, float), change)):
+            np.add.at(sums[:, 3 * j + i], groups[own], value[own])
+
+    def of(weights: np.ndarray) -> np.ndarray:
+        total = weights @ sums
+        with np.errstate(invalid="ignore", divide="ignore"):
+            up, down = total[:, 1:3] / total[:, :1], total[:, 4:6] / total[:, 3:4]
+            base, modulated = ((up - down) / 2).T
+            return np.stack([base, modulated / base, (up[:, 1] + down[:, 1]) / 2])
+
+    value = of(np.ones((1, len(codes))))[:, 0]
+    draws = of(np.random.default_rng([seed, 89]).multinomial(len(codes), np.full(len(codes), 1 / len(codes)), n))
+    low, high = np.nanpercentile(draws, [2.5, 97.5], axis=1)
+    return Modulation(*(Estimate(float(v), float(a), float(b)) for v, a, b in zip(value, low, high)))
+
+
+def conditions(
+    point: OperatingPoint, subspace: Subspace, states: np.ndarray, seed: int = 0, gain: float = 2.0
+) -> dict[str, list[Change]]:
+    """The perturbations of chapter 3 with their controls, by name.
+
+    ``states`` (n, S) are visited ones, for the control of the same variance.
+    """
+    return {
+        "intact": [],
+        "modifiers removed": [project_out(subspace)],
+        "random, same dimension": [project_out(modifiers.random_subspace(point, subspace.dim, seed))],
+        "random, same variance": [project_out(modifiers.matched_subspace(point, subspace, states, seed))],
+        "attractor removed": [project_out(modifiers.slow_mode(point))],
+        f"modifiers × {gain:g}": [amplify(point, subspace, gain)],
+    }
+
+
+def abolition(
+    point: OperatingPoint,
+    pairs: Any,
+    perturbations: Mapping[str, Sequence[Change]],
+    *,
+    mid_review: bool = True,
+    lasting: bool = False,
+    seed: int = 0,
+) -> Any:
+    """Does the network still understand modifiers? A pandas table, one row a perturbation and condition.
+
+    Parameters
+    ----------
+    pairs : of :func:`phrase_pairs` or :func:`sentence_pairs`
+    mid_review : bool
+        Start every text from h*, as if in the middle of a review, where the beginning's emphasis is gone (chapter 4);
+        else from the network's own h₀.
+    lasting : bool
+        Read what stays, (w·r₁)ℓ₁ᵀ(h − h*), instead of the logit, in which transients show as well (chapter 5).
+
+    Columns ``perturbation``, ``condition``, ``pairs`` (how many), and :func:`modulation`'s ``base``, ``gain``, ``own``.
+    """
+    import pandas as pd
+
+    model, read = point.model.astype(np.float32), modifiers.lasting_readout(point)
+    first = [start_from(point.h_star)] if mid_review else []
+    texts = [*pairs["without"], *pairs["with"]]
+    unique: dict[bytes, int] = {}
+    where = np.array([unique.setdefault(t.tobytes(), len(unique)) for t in texts])
+    ids = [np.frombuffer(k, texts[0].dtype) for k in unique]
+    rows = []
+    for name, changes in perturbations.items():
+        made = run(model, ids, [*first, *changes])
+        value = ((made.last - point.h_star) @ read if lasting else made.final)[where]
+        without, with_ = value[: len(pairs)], value[len(pairs) :]
+        for condition in pairs.condition.unique():
+            rows_of = (pairs.condition == condition).to_numpy()
+            found = modulation(
+                pairs.valence[rows_of], without[rows_of], with_[rows_of], pairs.word[rows_of], seed=seed
+            )
+            rows.append({"perturbation": name, "condition": condition, "pairs": int(rows_of.sum()), **found._asdict()})
+    return pd.DataFrame(rows)
+
+
+def costs(
+    model: SentimentRNN,
+    ids: Sequence[np.ndarray],
+    labels: np.ndarray,
+    perturbations: Mapping[str, Sequence[Change]],
+    progress: bool = False,
+    seed: int = 0,
+) -> Any:
+    """Accuracy under each perturbation and what it costs: a pandas table.
+
+    Columns ``perturbation``; ``accuracy`` and ``cost`` as estimates, the cost being the accuracy lost against the first
+    perturbation (paired bootstrap over texts); ``correlation`` of the logits with the first's. Runs in float32.
+    """
+    import pandas as pd
+
+    from .stats import bootstrap
+
+    model = model.astype(np.float32)
+    rows, reference = [], None
+    for name, changes in perturbations.items():
+        logits = run(model, ids, changes, progress=progress).final.astype(float)
+        right = ((logits > 0) == labels).astype(float)
+        reference = (logits, right) if reference is None else reference
+        lost = reference[1] - right
+        cost = bootstrap(lost, seed=seed) if lost.any() else Estimate(0.0, 0.0, 0.0)
+        correlation = float(np.corrcoef(logits, reference[0])[0, 1])
+        rows.append({
+            "perturbation": name, "accuracy": accuracy(logits > 0, labels), "cost": cost, "correlation": correlation,
+        })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+# --- for widgets, and for the record -----------------------------------------------------------
+
+
+def lab(point: OperatingPoint, k: int = 5, n_words: int = 200, seed: int = 0) -> dict[str, Any]:
+    """Everything that the modifier lab and the barcode explorer need of a network, as arrays and lists.
+
+    ``h_star``, ``l``, ``r`` (S,); ``basis`` and ``dual`` (S, k) of the modifier subspace, ``control_…`` of a random and
+    ``matched_…`` of a random one of the same variance; ``dimension``, the one chosen; ``words`` the highest-ranked
+    modifiers with ``kinds`` and ``word_coordinates`` (n, k); ``probes`` with ``probe_valence`` (K,); ``barcodes`` and
+    ``barcodes_jacobian`` (n, K), in nats. ``carry`` (S, k), J_recᵀ dual, serves :func:`amplify`: a gain g on the first j
+    axes is ``h + (g − 1) basis[:, :j] @ (dual[:, :j].T @ (h − h_star) − carry[:, :j].T @ (before − h_star))``, without
+    the last term on the initial state.
+    """
+    probes = modifiers.probe_words(point)
+    table = modifiers.modifier_effects(point, probes=probes)
+    chosen = modifiers.modifier_words(table, 100)
+    subspace = modifiers.modifier_subspace(point, chosen, k)
+    frequent = table.word[table.kind != "rare"]
+    dimension = modifiers.subspace_dimension(point, chosen, frequent, probes=probes, seed=seed)
+    control = modifiers.random_subspace(point, k, seed)
+    matched = modifiers.matched_subspace(point, subspace, typical_states(point, seed=seed), seed)
+    J_rec = point.mean_map.jacobian(point.h_star)
+    words = list(modifiers.modifier_words(table, n_words))
+    codes = modifiers.barcode(point, words, probes)
+    after = point.model.cell.step_projected(point.h_star, point.model.projected[table.number[: len(words)]])
+    kind = dict(zip(table.word, table.kind))
+    return {
+        "h_star": point.h_star, "l": point.l, "r": point.r,
+        "basis": subspace.basis, "dual": subspace.dual, "carry": J_rec.T @ subspace.dual,
+        "control_basis": control.basis, "control_dual": control.dual, "control_carry": J_rec.T @ control.dual,
+        "matched_basis": matched.basis, "matched_dual": matched.dual, "matched_carry": J_rec.T @ matched.dual,
+        "variance": subspace.variance,
+        "dimension": min(dimension.k, k),
+        "words": words, "kinds": [kind[w] for w in words], "word_coordinates": subspace.coordinates(after),
+        "probes": list(probes.words), "probe_valence": probes.valence,
+        "barcodes": codes.finite, "barcodes_jacobian": codes.jacobian,
+    }  # fmt: skip
+
+
+def typical_states(point: OperatingPoint, n_texts: int = 64, length: int = 100, seed: int = 0) -> np.ndarray:
+    """States that running text leads to, (n, S): texts of words drawn from p(v), the first twenty tokens dropped."""
+    model = point.model
+    ids = np.random.default_rng([seed, 97]).choice(len(model.vocabulary), (n_texts, length), p=model.frequencies)
+    made = run(model, list(ids), states=True).states
+    return np.concatenate([h[20:] for h in made or []])
