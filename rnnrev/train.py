@@ -98,7 +98,7 @@ def scan(kind: str, h0: Any, u: Any, U: Any, b_rec: Any, low: Any = tf.float32) 
         inputs = array(width).unstack(u)
 
         def forward(t: Any, h: Any, states: Any, recurrent: Any) -> tuple[Any, ...]:
-            a = up(tf.matmul(down(h), low_U)) + b_rec
+            a = up(tf.matmul(down(h[:, :n]), low_U)) + b_rec
             h = spec.combine(ops, h, inputs.read(t), a)
             return t + 1, h, states.write(t, h), recurrent.write(t, a)
 
