@@ -191,14 +191,16 @@ def relax(model: dict[str, Any]) -> Widget:
 
 
 def _rounded(value: Any) -> Any:
-    """Arrays as lists of numbers with six significant digits, all through a dict."""
+    """Arrays as lists of numbers with six significant digits, all through a dict; None where a number is not finite."""
     if isinstance(value, dict):
         return {k: _rounded(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
         return [_rounded(v) for v in value]
     if isinstance(value, np.ndarray):
         return _rounded(value.tolist())
-    return float(f"{value:.6g}") if isinstance(value, (float, np.floating)) else value
+    if isinstance(value, (float, np.floating)):
+        return float(f"{value:.6g}") if np.isfinite(value) else None
+    return value
 
 
 # --- chapter 3 --------------------------------------------------------------------------------

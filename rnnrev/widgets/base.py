@@ -72,7 +72,7 @@ class Widget(anywidget.AnyWidget):
             "looks": {name: getattr(self, name) for name in sorted(self.traits(look=True))},
             "frame": self.frame,
         }
-        data = json.dumps(state, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+        data = json.dumps(state, ensure_ascii=False, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
         columns, rows = self.table()
         head = "".join(f'<th scope="col">{escape(c)}</th>' for c in columns)
         body = "".join("<tr>" + "".join(f"<td>{escape(_cell(v))}</td>" for v in row) + "</tr>" for row in rows)

@@ -15,8 +15,11 @@ function fill(node, attributes, children) {
 export const html = (tag, attributes, ...children) => fill(document.createElement(tag), attributes, children);
 export const svg = (tag, attributes, ...children) => fill(document.createElementNS(SVG, tag), attributes, children);
 
-let counter = 0;
-export const unique = (name) => `rw-${name}-${++counter}`;
+// JupyterLab loads this file once a widget: the count has to be the page's
+export function unique(name) {
+  globalThis.rnnrevCount = (globalThis.rnnrevCount ?? 0) + 1;
+  return `rw-${name}-${globalThis.rnnrevCount}`;
+}
 
 // +1.23, −0.50: a true minus sign, and no sign on zero
 export function signed(x, digits = 2) {

@@ -34,6 +34,7 @@ class PageModel {
     this.listeners = new Map();
     this.changed = new Set();
     this.turn = 0;
+    this.settled = Promise.resolve(); // when the latest frame is complete
   }
 
   get(name) {
@@ -58,7 +59,7 @@ class PageModel {
     const names = [...this.changed];
     this.changed.clear();
     for (const name of names) for (const callback of this.listeners.get(`change:${name}`) ?? []) callback();
-    if (names.some((n) => this.controls.has(n))) this.update();
+    if (names.some((n) => this.controls.has(n))) this.settled = this.update();
   }
 
   tell(name, value) {

@@ -1,0 +1,402 @@
+"""Widgets in headless Chromium, in pages opened from the disk: the package's numbers, by keyboard, on a phone."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import small_network
+from test_widgets import SCENE, SYSTEM, TEXT, make_lab
+
+from rnnrev import widgets, zoo
+from rnnrev.data import tokenize
+from rnnrev.linear import OperatingPoint, operating_point
+from rnnrev.model import BagOfWords, SentimentRNN, load, save
+from rnnrev.widgets import assets
+
+pytestmark = pytest.mark.browser
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Widgets</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="stylesheet" href="rnnrev/widgets.css"><script defer src="rnnrev/widgets.js"></script>
+</head><body><main><h1>Widgets</h1>{}</main></body></html>"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    sync_api = pytest.importorskip("playwright.sync_api")
+    if CHROMIUM is None:
+        pytest.skip("needs Chromium (Debian: apt install chromium)")
+    options = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"]
+    with sync_api.sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
+        yield found
+        found.close()
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> SentimentRNN:
+    """A network as it is shipped: rounded to int8 and float16."""
+    folder = save(small_network("gru").astype(np.float32), tmp_path_factory.mktemp("model") / "gru", compact=True)
+    loaded = load(folder)
+    assert isinstance(loaded, SentimentRNN)
+    return loaded
+
+
+@pytest.fixture(scope="module")
+def bag(model: SentimentRNN) -> BagOfWords:
+    beta = np.random.default_rng(5).standard_normal(len(model.vocabulary)).astype(np.float32)
+    return BagOfWords(beta, 0.2, model.vocabulary)
+
+
+@pytest.fixture(scope="module")
+def point(model: SentimentRNN) -> OperatingPoint:
+    return operating_point(model, texts=[TEXT, "not bad. very good. a movie was bad the"], n_tokens=8)
+
+
+@pytest.fixture(scope="module")
+def shown(model: SentimentRNN, bag: BagOfWords, point: OperatingPoint) -> dict[str, widgets.Widget]:
+    lab = make_lab(point)
+    made = [
+        widgets.sentiment_trace(model, bag, "good"), widgets.flow_2d(), widgets.attractor_3d(SCENE),
+        widgets.relax(SYSTEM), widgets.modifier_lab(point, lab, TEXT), widgets.barcode_explorer(lab),
+        widgets.where_it_stands(point, TEXT * 4, "bad"),
+    ]  # fmt: skip
+    return {w.kind: w for w in made}
+
+
+@pytest.fixture(scope="module")
+def site(
+    tmp_path_factory: pytest.TempPathFactory, model: SentimentRNN, bag: BagOfWords, shown: dict[str, widgets.Widget]
+) -> Path:
+    folder = tmp_path_factory.mktemp("site")
+    widgets.write_assets(folder / "rnnrev", model, bag)
+    for name, made in (("all", list(shown.values())), *((kind, [w]) for kind, w in shown.items())):
+        body = PAGE.replace("{}", "\n".join(w.html() for w in made))
+        (folder / f"{name}.html").write_text(body, encoding="utf-8")
+    return folder
+
+
+class Pages:
+    """Opens pages, and holds what they asked for and complained about."""
+
+    def __init__(self, browser: Any, site: Path) -> None:
+        self.browser, self.site = browser, site
+        self.requests: list[str] = []
+        self.errors: list[str] = []
+
+    def open(self, name: str, width: int = 900, **options: Any) -> Any:
+        page = self.browser.new_page(viewport={"width": width, "height": 900}, **options)
+        page.on("request", lambda request: self.requests.append(request.url))
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("console", lambda message: message.type == "error" and self.errors.append(message.text))
+        page.set_default_timeout(15_000)
+        page.goto((self.site / f"{name}.html").as_uri())
+        return page
+
+
+@pytest.fixture
+def pages(browser: Any, site: Path) -> Iterator[Pages]:
+    opened = Pages(browser, site)
+    yield opened
+    for context in browser.contexts:
+        context.close()
+    assert opened.errors == []
+    assert all(url.startswith(("file:", "data:", "blob:")) for url in opened.requests)
+
+
+def frame_of(page: Any, kind: str) -> Any:
+    return page.evaluate(f"document.querySelector('[data-widget={kind}]').rnnrev.get('frame')")
+
+
+def set_controls(page: Any, kind: str, **values: Any) -> Any:
+    """Set controls as a reader would, wait for the last frame, return it."""
+    return page.evaluate(
+        """async ([kind, values]) => {
+             const model = document.querySelector(`[data-widget=${kind}]`).rnnrev;
+             for (const [name, value] of Object.entries(values)) model.set(name, value);
+             model.save_changes();
+             await model.settled;
+             return model.get('frame');
+           }""",
+        [kind, values],
+    )
+
+
+def assert_same(found: Any, expected: Any, where: str = "frame") -> None:
+    """Equal structures; numbers to 1e-4."""
+    if isinstance(expected, dict):
+        assert set(found) == set(expected), where
+        for key in expected:
+            assert_same(found[key], expected[key], f"{where}.{key}")
+    elif isinstance(expected, list):
+        assert len(found) == len(expected), where
+        for i, (a, b) in enumerate(zip(found, expected)):
+            assert_same(a, b, f"{where}[{i}]")
+    elif isinstance(expected, float) and not isinstance(found, str):
+        assert found == pytest.approx(expected, abs=1e-4), where
+    else:
+        assert found == expected, where
+
+
+def test_typed_sentence_gives_the_logits_of_the_package(pages: Pages, model: SentimentRNN, bag: BagOfWords) -> None:
+    page = pages.open("sentiment_trace")
+    sentence = "The movie wasn\u2019t bad \u2014 don't VERY good &amp; <b>not</b> caf\u00e9!"
+    page.get_by_label("Sentence", exact=True).fill(sentence)
+    page.get_by_text("The network runs in this page.").wait_for()
+    frame = frame_of(page, "sentiment_trace")
+    network, counted = model.trace(sentence), bag.trace(sentence)
+    assert frame["tokens"] == list(network.tokens)
+    np.testing.assert_allclose(frame["network"], [network.start, *network.logits], atol=1e-4)
+    np.testing.assert_allclose(frame["bag"], [counted.start, *counted.logits], atol=1e-4)
+    said = page.locator(".rw-summary")
+    page.wait_for_function("document.querySelector('.rw-summary').textContent.includes('After 12 tokens')")
+    assert f"{abs(network.logits[-1]):.2f}" in said.inner_text()
+
+
+@pytest.mark.parametrize(
+    ("kind", "controls"),
+    [
+        ("sentiment_trace", {"text": ""}),
+        ("sentiment_trace", {"text": "good " * 400}),
+        ("flow_2d", {"matrix": [[0.9, -0.3], [0.3, 0.9]], "start": [0.2, -1.0]}),
+        ("flow_2d", {"matrix": [[1.2, 0.4], [0.5, 1.1]], "start": [1.0, 1.0]}),
+        ("flow_2d", {"matrix": [[0.7, 1.2], [0.0, 0.6]], "start": [-1.0, 0.3]}),
+        ("relax", {"start": [0.5, 1.0], "sequence": ["", "awful", "", "great"]}),
+        ("modifier_lab", {"text": "not very good", "gain": 2.45, "dimension": 3, "space": "random"}),
+        ("modifier_lab", {"text": TEXT * 3, "gain": -1.0, "dimension": 1, "space": "matched"}),
+        ("barcode_explorer", {"words": ["the", "don't"]}),
+        ("where_it_stands", {"text": TEXT * 5, "phrase": "not very good"}),
+        ("where_it_stands", {"text": "good movie", "phrase": ""}),
+    ],
+)
+def test_page_computes_the_frame_that_python_computes(
+    pages: Pages, shown: dict[str, widgets.Widget], kind: str, controls: dict[str, Any]
+) -> None:
+    page, widget = pages.open(kind), shown[kind]
+    for name, value in controls.items():
+        setattr(widget, name, value)
+    assert_same(set_controls(page, kind, **controls), json.loads(json.dumps(widget.frame)))
+
+
+def test_typing_on_gives_the_same_as_typing_at_once(pages: Pages, model: SentimentRNN) -> None:
+    page = pages.open("sentiment_trace")
+    for text in ("the movie", "the movie was", "the bad", "the movie was not good", "the movie was not"):
+        frame = set_controls(page, "sentiment_trace", text=text)
+        np.testing.assert_allclose(frame["network"][-1], model.logits([text])[0], atol=1e-4)
+
+
+def test_tokens_are_those_of_the_package(browser: Any) -> None:
+    rng = random.Random(0)
+    words = (
+        "don't|do n't|it 's|n't|_|a_b|café|naïve|İstanbul|STRASSE|ΣΣ|’|‘|“|—|...|....|good|rock'n'roll|'a'|½|²|४|中文"
+    )
+    markup = (
+        "<br />|<b>|</i>|<3|< 3|a<b|&amp;|&lt;b&gt;|&eacute;|&#39;|&#x27;s|&nbsp;|&amp|&|😀|x\u0301|10/10|$5|50%|.|-"
+    )
+    pieces = [*words.split("|"), *markup.split("|"), "\n", "\t", " ", " ", " ", "(", ")", '"']
+    texts = [
+        "".join(rng.choice(pieces) + rng.choice(["", " "]) for _ in range(rng.randint(1, 25))) for _ in range(1500)
+    ]
+    page = browser.new_page()
+    page.set_content(f"<script type=module>{assets.module()}\nglobalThis.tokenize = tokenize;</script>")
+    found = page.evaluate("(texts) => texts.map(tokenize)", texts)
+    page.close()
+    for text, tokens in zip(texts, found):
+        assert tokens == tokenize(text), repr(text)
+
+
+def test_everything_by_keyboard(pages: Pages) -> None:
+    page = pages.open("modifier_lab")
+    reached = []
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        reached.append(
+            page.evaluate(
+                "document.activeElement.labels?.[0]?.firstChild.textContent || document.activeElement.textContent"
+            )
+        )
+        if reached[-1].startswith("Gain"):
+            before = frame_of(page, "modifier_lab")["perturbed"]
+            for _ in range(8):
+                page.keyboard.press("ArrowRight")
+            page.wait_for_function(
+                "(old) => document.querySelector('[data-widget]').rnnrev.get('frame').perturbed.at(-1) !== old",
+                arg=before[-1],
+            )
+            outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+            assert outline == "solid"
+    assert page.evaluate("document.querySelector('[data-widget]').rnnrev.get('gain')") == pytest.approx(0.4)
+    assert reached[0] == "Sentence"
+    assert any(r.startswith("Dimensions") for r in reached)
+
+
+def test_examples_and_choices_by_click(pages: Pages) -> None:
+    page = pages.open("modifier_lab")
+    page.get_by_role("button", name="The movie was not bad.").click()
+    page.get_by_label("random subspace").check()
+    page.wait_for_function("document.querySelector('.rw-summary').textContent.includes('random subspace')")
+    assert page.get_by_label("Sentence", exact=True).input_value() == "The movie was not bad."
+    assert frame_of(page, "modifier_lab")["tokens"] == ["the", "movie", "was", "not", "bad", "."]
+
+
+def test_modifiers_are_added_and_removed(pages: Pages) -> None:
+    page = pages.open("barcode_explorer")
+    page.get_by_role("combobox", name="Add a modifier").fill("the")
+    page.get_by_role("button", name="remove not").click()
+    assert page.evaluate("document.querySelector('[data-widget]').rnnrev.get('words')") == ["very", "the"]
+    page.get_by_role("combobox", name="Add a modifier").fill("gloriously")
+    page.get_by_role("button", name="Add").click()
+    page.get_by_text("is not among these 4 modifiers").wait_for()
+
+
+def test_path_starts_where_it_is_dragged_to(pages: Pages) -> None:
+    page = pages.open("flow_2d")
+    box = page.locator(".rw-handle").bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x - 120, y + 60, steps=5)
+    page.mouse.up()
+    start = page.evaluate("document.querySelector('[data-widget]').rnnrev.get('start')")
+    assert start[0] < 0.5
+    assert start[1] < 0.5
+    assert frame_of(page, "flow_2d")["path"][0] == start
+
+
+def test_scene_turns_when_dragged(pages: Pages) -> None:
+    page = pages.open("attractor_3d")
+    page.locator(".rw-space").scroll_into_view_if_needed()
+    before = page.locator(".rw-curve").get_attribute("d")
+    box = page.locator(".rw-space").bounding_box()
+    page.mouse.move(box["x"] + 200, box["y"] + 100)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 260, box["y"] + 120, steps=4)
+    page.mouse.up()
+    assert page.evaluate("document.querySelector('[data-widget]').rnnrev.get('yaw')") == pytest.approx(60)
+    assert page.locator(".rw-curve").get_attribute("d") != before
+
+
+def test_words_push_the_state_along(pages: Pages) -> None:
+    page = pages.open("relax")
+    page.get_by_role("button", name="start again").click()
+    page.get_by_role("button", name="great").click()
+    page.wait_for_function("document.querySelector('.rw-summary').textContent.includes('After 1 steps')")
+    assert frame_of(page, "relax")["z"][1] == pytest.approx(list(SYSTEM["A"] @ [0, 1] + SYSTEM["B"][0]))
+
+
+def test_place_follows_its_slider(pages: Pages) -> None:
+    page = pages.open("where_it_stands")
+    slider = page.get_by_role("slider", name="Place")
+    slider.focus()
+    page.keyboard.press("End")
+    places = frame_of(page, "where_it_stands")["places"]
+    page.get_by_text(f"{places[-1]} tokens before it, 0 after").wait_for()
+    assert page.locator(".rw-reading mark").inner_text() == "bad"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_page_fits_a_phone(pages: Pages, scheme: str) -> None:
+    page = pages.open("all", width=360, color_scheme=scheme)
+    page.wait_for_selector("[data-widget=where_it_stands] svg.rw-chart")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    small = page.evaluate(
+        """[...document.querySelectorAll('.rw-body :is(button, input:not([type=radio], [type=checkbox]), select)')]
+             .filter((e) => e.getBoundingClientRect().height < 24).map((e) => e.outerHTML)"""
+    )
+    assert small == []
+
+
+def test_network_is_loaded_when_it_is_needed(pages: Pages) -> None:
+    page = pages.open("all")
+    page.wait_for_selector("svg.rw-chart")
+    assert not any("gru-imdb.js" in url for url in pages.requests)
+    page.get_by_label("Sentence", exact=True).first.focus()
+    page.get_by_text("The network runs in this page.").first.wait_for()
+    assert sum("gru-imdb.js" in url for url in pages.requests) == 1
+
+
+def test_without_javascript_there_is_a_table(pages: Pages, shown: dict[str, widgets.Widget]) -> None:
+    page = pages.open("all", java_script_enabled=False)
+    assert page.locator("table caption").count() == len(shown)
+    assert page.get_by_role("cell", name="(start)").first.is_visible()
+
+
+def test_page_says_so_when_it_holds_another_network(pages: Pages, bag: BagOfWords, site: Path) -> None:
+    other = widgets.sentiment_trace(small_network("gru", seed=4), bag, "good")
+    (site / "other.html").write_text(PAGE.replace("{}", other.html()), encoding="utf-8")
+    page = pages.open("other")
+    before = frame_of(page, "sentiment_trace")
+    page.get_by_label("Sentence", exact=True).fill("bad")
+    page.get_by_text("This page cannot run small gru by itself").wait_for()
+    assert frame_of(page, "sentiment_trace") == before
+
+
+def test_same_front_end_under_anywidget(pages: Pages, shown: dict[str, widgets.Widget]) -> None:
+    """JupyterLab's side: the module renders from a model, sends what the reader sets and redraws new frames."""
+    page = pages.open("all")
+    widget = shown["modifier_lab"]
+    state = {n: getattr(widget, n) for n in ("kind", "props", "frame", "text", "gain", "dimension", "space")}
+    page.evaluate(
+        """async ([source, state]) => {
+             const file = new Blob([source], { type: 'text/javascript' });
+             const { default: widget } = await import(URL.createObjectURL(file));
+             const listeners = {}, sent = [];
+             const emit = (name) => (listeners[`change:${name}`] ?? []).forEach((f) => f());
+             const model = {
+               get: (name) => state[name],
+               set: (name, value) => { state[name] = value; sent.push([name, value]); emit(name); },
+               on: (event, f) => (listeners[event] ??= []).push(f),
+               off: (event, f) => (listeners[event] = listeners[event].filter((g) => g !== f)),
+               save_changes: () => (globalThis.saved = [...sent]),
+             };
+             const el = document.createElement('div');
+             el.id = 'lab';
+             document.body.append(el);
+             globalThis.stop = widget.render({ model, el });
+             globalThis.labModel = model;
+           }""",
+        [assets.module(), state],
+    )
+    lab = page.locator("#lab")
+    lab.get_by_label("Sentence", exact=True).fill("very bad")
+    lab.get_by_role("slider", name="Gain").fill("2")
+    assert page.evaluate("saved") == [["text", "very bad"], ["gain", 2]]
+    widget.text, widget.gain = "very bad", 2.0
+    page.evaluate("(frame) => labModel.set('frame', frame)", widget.frame)
+    assert lab.locator(".rw-tokens li").count() == 2
+    page.evaluate("stop()")
+
+
+@pytest.mark.skipif("gru-imdb" not in zoo.names(), reason="the networks are not here")
+def test_shipped_network_in_the_page(browser: Any, tmp_path: Path) -> None:
+    model = zoo.load("gru-imdb")
+    bag = (
+        zoo.load("bow-imdb")
+        if "bow-imdb" in zoo.names()
+        else BagOfWords(np.linspace(-1, 1, len(model.vocabulary)), 0.0, model.vocabulary)
+    )
+    written = widgets.write_assets(tmp_path / "rnnrev", model, bag)
+    assert sum(f.stat().st_size for f in written) < 6e6
+    (tmp_path / "trace.html").write_text(PAGE.replace("{}", widgets.sentiment_trace(model, bag, "good").html()))
+    opened = Pages(browser, tmp_path)
+    page = opened.open("trace")
+    for text in ("This movie is not awesome.", "I can't say I wasn't hugely entertained, but it drags and drags " * 15):
+        page.get_by_label("Sentence", exact=True).fill(text)
+        page.get_by_text("The network runs in this page.").wait_for()
+        page.wait_for_function(
+            "(n) => document.querySelector('[data-widget]').rnnrev.get('frame').tokens.length === n",
+            arg=len(tokenize(text)),
+        )
+        trace = model.trace(text)
+        found = frame_of(page, "sentiment_trace")
+        np.testing.assert_allclose(found["network"], [trace.start, *trace.logits], atol=1e-4)
+        np.testing.assert_allclose(found["bag"][1:], bag.trace(text).logits, atol=1e-3)
+    page.close()
+    assert opened.errors == []
