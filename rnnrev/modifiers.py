@@ -570,7 +570,7 @@ def subspace_dimension(
     each set matched in frequency to the modifiers.
     """
     numbers, pool = _numbers(point, words), _numbers(point, candidates)
-    n_axes = min(n_axes, len(numbers) // 2, len(point.h_star))
+    n_axes = min(n_axes, len(numbers) // 2, len(point.h_star) - 1)  # one is the slow mode's
     probes = probe_words(point) if probes is None else probes
     kept, average = [], mean_map(point.model, N_TOKENS)
     for fit, test in ((numbers[::2], numbers[1::2]), (numbers[1::2], numbers[::2])):
@@ -782,8 +782,10 @@ def matched_words(table: Any, targets: Iterable[str], n: int = 20) -> np.ndarray
     return rows[~wanted][_nearest(features[wanted], features[~wanted], n)]
 
 
-def judge(table: Any, column: str = "strength", n_boot: int = 2000, seed: int = 0) -> dict[str, Any]:
-    """How well a ranking finds the grammar's modifiers: precision at 20 and 50, and AUC.
+def judge(
+    table: Any, column: str = "strength", kind: str | None = None, n_boot: int = 2000, seed: int = 0
+) -> dict[str, Any]:
+    """How well a ranking by a column finds the grammar's modifiers (of one kind): precision at 20 and 50, and AUC.
 
     The AUC is the chance that a grammar's word is ranked over a word that is as frequent and as valent
     (:func:`matched_words`); its interval resamples the grammar's words. ``chance`` is the share of the grammar's words
@@ -791,7 +793,8 @@ def judge(table: Any, column: str = "strength", n_boot: int = 2000, seed: int = 
     """
     from .stats import Estimate
 
-    known = set(lexicon().word)
+    grammar = lexicon()
+    known = set(grammar.word if kind is None else grammar.word[grammar.kind == kind])
     frequent = table[table.kind != "rare"]
     hit = frequent.word.isin(known).to_numpy()
     order = np.argsort(-frequent[column].to_numpy(), kind="stable")

@@ -492,8 +492,8 @@ def lab(point: OperatingPoint, k: int = 5, n_words: int = 200, seed: int = 0) ->
     ``h_star``, ``l``, ``r`` (S,); ``basis`` and ``dual`` (S, k) of the modifier subspace, ``control_…`` of a random and
     ``matched_…`` of a random one of the same variance; ``dimension``, the one chosen; ``words`` the highest-ranked
     modifiers with ``kinds`` and ``word_coordinates`` (n, k); ``probes`` with ``probe_valence`` (K,); ``barcodes`` and
-    ``barcodes_jacobian`` (n, K), in nats. ``carry`` (S, k), J_recᵀ dual, serves :func:`amplify`: a gain g on the first j
-    axes is ``h + (g − 1) basis[:, :j] @ (dual[:, :j].T @ (h − h_star) − carry[:, :j].T @ (before − h_star))``, without
+    ``barcodes_jacobian`` (n, K), in nats. ``carry`` (S, k), J_recᵀ dual, serves :func:`amplify`: a gain g on the first
+    j axes is ``h + (g − 1) basis[:, :j] @ (dual[:, :j].T @ (h − h_star) − carry[:, :j].T @ (before − h_star))``, without
     the last term on the initial state.
     """
     probes = modifiers.probe_words(point)

@@ -1,0 +1,291 @@
+"""Modifiers against independent truth: a network built by hand whose gating is known, brute force, closed forms."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from rnnrev import linear, modifiers
+from rnnrev.cells import CELLS, Cell, initial_weights
+from rnnrev.data import PAD, UNKNOWN, Vocabulary
+from rnnrev.fixed_points import mean_map
+from rnnrev.model import SentimentRNN
+
+KEEP, KNOB, FADE = 4.0, 2.0, 0.6  # gate bias of the integrator, what the knob does to it, how the knob fades
+WORDS = ("the", "film", "good", "great", "bad", "awful", "not", "very")
+VALENCE = np.array([0, 0, 0.5, 1.0, -0.5, -1.0, 0, 0])
+TURN = np.array([0, 0, 0, 0, 0, 0, -0.8, 0.8])
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+@pytest.fixture(scope="module")
+def volume():
+    """A UGRNN of two units: unit 0 integrates valence, unit 1 is a volume knob that gates its input and fades.
+
+    h0' = g h0 + (1 − g) tanh(valence) with g = σ(KEEP − KNOB h1); h1' = FADE h1 + (1 − FADE) tanh(turn).
+    """
+    W, U = np.zeros((2, 4)), np.zeros((2, 4))
+    W[0, 2], W[1, 3] = 1, 1  # candidates: valence into unit 0, turn into unit 1
+    U[1, 0] = -KNOB
+    b = np.array([KEEP, np.log(FADE / (1 - FADE)), 0, 0])
+    cell = Cell("ugrnn", W, U, b, np.zeros(4), np.zeros(2))
+    embedding = np.zeros((len(WORDS) + 2, 2))
+    embedding[2:, 0], embedding[2:, 1] = VALENCE, TURN
+    counts = np.array([0, 0, 50, 50, 5, 5, 5, 5, 5, 5])
+    model = SentimentRNN(
+        cell, embedding, Vocabulary((PAD, UNKNOWN, *WORDS)), np.array([10.0, 0.0]), np.float64(0), counts=counts
+    )
+    return at_origin(model)
+
+
+def at_origin(model):
+    average = mean_map(model, 20)
+    h_star = np.zeros(model.cell.n_state)
+    modes = linear.eigenmodes(average.jacobian(h_star), model.w)
+    return linear.OperatingPoint(model, average, h_star, 0.0, modes, modes.R[:, 0].real, modes.L[0].real, 0.0)
+
+
+def knob_gain(h1):
+    """How much the integrator's input grows when the knob stands at h1."""
+    return (1 - sigmoid(KEEP - KNOB * h1)) / (1 - sigmoid(KEEP)) - 1
+
+
+def after(turn):
+    return (1 - FADE) * np.tanh(turn)
+
+
+def test_valence_in_closed_form(volume):
+    expected = 10 * (1 - sigmoid(KEEP)) * np.tanh(VALENCE)
+    assert volume.r @ [1, 0] == pytest.approx(1)
+    np.testing.assert_allclose(modifiers.valence(volume, WORDS), expected, atol=1e-12)
+
+
+def test_probes_are_the_most_valent_words_of_each_sign(volume):
+    probes = modifiers.probe_words(volume, 2)
+    assert probes.words == ("great", "good", "awful", "bad")
+    np.testing.assert_array_equal(probes.sign, [1, 1, -1, -1])
+    with pytest.raises(ValueError, match="lower floor or n"):
+        modifiers.probe_words(volume, 5)
+
+
+def test_effects_and_kinds_of_a_known_network(volume):
+    table = modifiers.modifier_effects(volume, probes=modifiers.probe_words(volume, 2)).set_index("word")
+    for word, turn in (("not", -0.8), ("very", 0.8)):
+        assert table.gain[word] == pytest.approx(knob_gain(after(turn)), abs=1e-4)
+        assert table.positive[word] == pytest.approx(table.negative[word], abs=1e-4)
+        assert table.own[word] == pytest.approx(0, abs=1e-6)
+        # the Jacobian of an input that the gate multiplies changes by the same factor
+        assert table.positive_jacobian[word] == pytest.approx(knob_gain(after(turn)), abs=1e-4)
+    assert table.strength["film"] == pytest.approx(0, abs=1e-5)
+    assert table.index[0] == "not" or table.index[0] == "very"
+    assert table.kind["very"] == "intensifier"
+    assert table.kind["not"] == "diminisher"  # takes two fifths: more than a third, less than a half
+    assert table.deflection["not"] == pytest.approx(after(0.8), abs=1e-4)
+
+
+def test_half_life_of_a_knob_that_fades_by_a_known_factor(volume):
+    found = modifiers.transients(volume, ["not", "very"], 30, modifiers.probe_words(volume, 2), n_tokens=20)
+    n = np.arange(31)
+    for row, turn in enumerate((-0.8, 0.8)):
+        # h* moves on, by what an average word adds, but the knob only fades
+        expected = knob_gain(after(turn) * FADE**n)
+        np.testing.assert_allclose(found.gain[row], expected, rtol=0.03, atol=2e-3)
+        half = np.interp(-0.5, -expected / expected[0], n)
+        assert found.half_life[row] == pytest.approx(half, abs=0.05)
+    assert found.tau == pytest.approx(-1 / np.log(FADE), rel=0.25)
+
+
+def test_modes_account_for_the_transient(volume):
+    probes = modifiers.probe_words(volume, 2)
+    account = modifiers.mode_account(volume, ["not"], 10, probes)
+    gradient = knob_gain(1e-6) / 1e-6
+    expected = gradient * after(-0.8) * FADE ** np.arange(11)
+    np.testing.assert_allclose(account.total[0], expected, rtol=0.02, atol=1e-4)
+    assert account.tau[np.abs(account.parts[0, :, 0]).argmax()] == pytest.approx(-1 / np.log(FADE), rel=1e-6)
+
+
+def test_gain_gradient_against_finite_differences(volume):
+    probes, step = modifiers.probe_words(volume, 2), 1e-5
+
+    def gain(h):
+        effect = (modifiers.valence(volume, probes.numbers, h) - probes.valence).reshape(2, 2)
+        return (effect.mean(1) / probes.valence.reshape(2, 2).mean(1)).mean()
+
+    numeric = [(gain(step * e) - gain(-step * e)) / (2 * step) for e in np.eye(2)]
+    np.testing.assert_allclose(modifiers.gain_gradient(volume, probes), numeric, atol=1e-6)
+
+
+def test_the_subspace_is_the_knob(volume):
+    subspace = modifiers.modifier_subspace(volume, ["not", "very"], 1)
+    assert abs(subspace.basis[1, 0]) == pytest.approx(1)
+    assert subspace.variance[0] == pytest.approx(1)
+    with pytest.raises(ValueError, match="span no 3"):
+        modifiers.modifier_subspace(volume, ["not", "very"], 3)
+
+
+def random_point(kind, seed=0, n_units=12, n_inputs=5, n_words=60):
+    rng = np.random.default_rng(seed)
+    cell = initial_weights(kind, n_inputs, n_units, seed).astype(np.float64)
+    words = tuple(f"w{i}" for i in range(n_words))
+    w = np.zeros(cell.n_state)
+    w[:n_units] = rng.normal(size=n_units)
+    counts = np.r_[0, 0, rng.integers(1, 100, n_words)]
+    model = SentimentRNN(
+        cell,
+        rng.normal(size=(n_words + 2, n_inputs)),
+        Vocabulary((PAD, UNKNOWN, *words)),
+        w,
+        np.float64(0),
+        counts=counts,
+    )
+    average = mean_map(model, n_words)
+    h_star = 0.3 * rng.normal(size=cell.n_state)
+    modes = linear.eigenmodes(average.jacobian(h_star), w)
+    real = int(np.argmax(np.abs(modes.eigvals.imag) < 1e-12))
+    return linear.OperatingPoint(
+        model, average, h_star, 0.0, modes, modes.R[:, real].real, modes.L[real].real, float(model.readout(h_star))
+    )
+
+
+@pytest.mark.parametrize("kind", CELLS)
+def test_norms_and_barcodes_against_full_jacobians(kind):
+    point = random_point(kind)
+    probes = modifiers.Probes(("w0", "w1", "w2"), np.array([2, 3, 4]), np.array([1.0, 1.0, -1.0]))
+    words = [f"w{i}" for i in range(10, 20)]
+    table = modifiers.modifier_effects(point, words, probes, n_tokens=60, floor=0).set_index("word").loc[words]
+    codes = modifiers.barcode(point, words, probes)
+    F, cell, read = point.mean_map, point.model.cell, modifiers.lasting_readout(point)
+    x = point.model.embed(words)
+    base = F.J_inp(point.h_star)
+    x_mean = point.model.frequencies @ point.model.embedding
+    for i, xm in enumerate(x):
+        h = cell(point.h_star, xm)
+        change = F.J_inp(h) - base
+        assert table.norm.iloc[i] == pytest.approx(np.linalg.norm(change) / np.linalg.norm(base), rel=1e-3)
+        for k, probe in enumerate(point.model.embed(probes.words)):
+            assert codes.jacobian[i, k] == pytest.approx(read @ change @ (probe - x_mean))
+            assert codes.now_jacobian[i, k] == pytest.approx(point.model.w @ change @ (probe - x_mean))
+            finite = (cell(h, probe) - F(h)) - (cell(point.h_star, probe) - F(point.h_star))
+            assert codes.finite[i, k] == pytest.approx(read @ finite)
+            assert codes.now_finite[i, k] == pytest.approx(point.model.w @ finite)
+        assert table.rms.iloc[i] == pytest.approx(np.sqrt(np.mean(codes.finite[i] ** 2)), rel=1e-3)
+
+
+def test_a_linear_network_has_no_modifiers():
+    point = random_point("vanilla")
+    # with tiny weights tanh is the identity, and J_inp the same everywhere
+    cell = Cell("vanilla", 1e-5 * point.model.cell.W, 0.9 * np.eye(12), np.zeros(12), np.zeros(12), np.zeros(12))
+    model = SentimentRNN(
+        cell, point.model.embedding, point.model.vocabulary, point.model.w, np.float64(0), counts=point.model.counts
+    )
+    point = at_origin(model)
+    order = np.argsort(modifiers.linear_valence(point))
+    chosen = np.r_[order[-3:], order[:3]]
+    probes = modifiers.Probes(("",) * 6, chosen, modifiers.valence(point, chosen))
+    np.testing.assert_allclose(modifiers.barcode(point, [5, 6, 7], probes).jacobian, 0, atol=1e-12)
+    table = modifiers.modifier_effects(point, probes=probes, floor=0)
+    assert table.gain.abs().max() < 1e-2  # float32
+    assert (table.kind == "other").all()
+
+
+@pytest.mark.parametrize("kind", CELLS)
+def test_subspace_identities(kind):
+    point = random_point(kind)
+    subspace = modifiers.modifier_subspace(point, [f"w{i}" for i in range(20)], 4)
+    P, l, r = subspace.projector, point.l, point.r
+    np.testing.assert_allclose(P @ P, P, atol=1e-10)
+    np.testing.assert_allclose(l @ P, l, atol=1e-10)
+    np.testing.assert_allclose(P @ r, r, atol=1e-10)
+    np.testing.assert_allclose(subspace.basis.T @ subspace.basis, np.eye(4), atol=1e-10)
+    c = np.random.default_rng(0).normal(size=(3, 4))
+    np.testing.assert_allclose(subspace.coordinates(subspace.state(c)), c, atol=1e-10)
+    np.testing.assert_allclose(subspace.take(2).basis, subspace.basis[:, :2])
+    # the axes are ordered by what they hold, and hold what they say
+    d = modifiers.deflections(point, [f"w{i}" for i in range(20)])
+    np.testing.assert_allclose(l @ d.T, 0, atol=1e-10)
+    np.testing.assert_allclose(subspace.variance, np.sum((d @ subspace.basis) ** 2, 0) / np.sum(d**2))
+    assert (np.diff(subspace.variance) <= 0).all()
+    with pytest.raises(ValueError, match="identity"):
+        modifiers.Subspace(point.h_star, subspace.basis, 2 * subspace.dual)
+
+
+def test_controls():
+    point = random_point("gru")
+    like = modifiers.modifier_subspace(point, [f"w{i}" for i in range(20)], 2)
+    states = point.h_star + np.random.default_rng(1).normal(size=(400, 12)) * np.linspace(0.1, 1, 12)
+    random = modifiers.random_subspace(point, 2, seed=3)
+    np.testing.assert_allclose(point.l @ random.basis, 0, atol=1e-10)
+    matched = modifiers.matched_subspace(point, like, states, seed=3)
+    share = modifiers.captured(point, like, states)
+    assert modifiers.captured(point, matched, states) == pytest.approx(share, rel=0.02)
+    np.testing.assert_allclose(like.basis.T @ matched.basis, 0, atol=1e-8)
+    slow = modifiers.slow_mode(point)
+    np.testing.assert_allclose(slow.projector @ point.r, 0, atol=1e-10)
+    np.testing.assert_allclose(point.l @ slow.projector, 0, atol=1e-10)
+
+
+def test_dimension_of_a_planted_subspace(volume):
+    words = ["not", "very", "good", "bad"] * 3
+    found = modifiers.subspace_dimension(volume, words, WORDS * 4, 2, 10, modifiers.probe_words(volume, 2))
+    assert found.k == 1
+    assert found.left[0] == 1
+    assert found.left[1] == pytest.approx(0, abs=1e-6)
+
+
+def test_principal_angles_of_a_known_rotation():
+    angle = np.radians(30)
+    a, b = np.eye(4)[:, :2], np.eye(4)[:, :2].copy()
+    b[:, 1] = [0, np.cos(angle), np.sin(angle), 0]
+    np.testing.assert_allclose(modifiers.principal_angles(a, b), [0, 30], atol=1e-6)
+
+
+def test_strength_counts_halving_as_doubling():
+    positive, negative = np.array([1.0, -0.5, 3, -0.75, -1.5, 0.5]), np.array([1.0, -0.5, 3, -0.75, -1.5, -0.5])
+    np.testing.assert_allclose(modifiers._strength(positive, negative), [0.5, 0.5, 0.75, 0.75, 1.5, 0])
+
+
+def test_decay_of_an_exponential():
+    half, tau = modifiers._decay(-0.7 * np.exp(-np.arange(60) / 5))
+    assert tau == pytest.approx(5, rel=1e-4)
+    assert half == pytest.approx(5 * np.log(2), abs=0.03)
+    assert np.isnan(modifiers._decay(np.ones(10))[0])
+
+
+def test_lexicon_is_clean():
+    table = modifiers.lexicon()
+    assert set(table.kind) == {"negator", "amplifier", "downtoner"}
+    assert table.word.is_unique
+    assert not table.isna().any().any()
+
+
+def fake_table(rng, n=400):
+    known = modifiers.lexicon().word[:40]
+    words = [*known, *(f"w{i}" for i in range(n))]
+    return pd.DataFrame({
+        "word": words, "per_million": np.exp(rng.normal(4, 1, len(words))), "own": rng.normal(size=len(words)),
+        "kind": "other", "strength": rng.random(len(words)),
+    })  # fmt: skip
+
+
+def test_judging_a_perfect_and_a_random_ranking():
+    rng = np.random.default_rng(0)
+    table = fake_table(rng)
+    chance = modifiers.judge(table)
+    assert chance["auc"].low < 0.5 < chance["auc"].high
+    assert chance["chance"] == pytest.approx(40 / 440)
+    table.loc[:39, "strength"] += 1
+    perfect = modifiers.judge(table)
+    assert perfect["auc"].value == 1
+    assert perfect["precision20"] == 1
+    assert perfect["precision50"] == pytest.approx(0.8)
+
+
+def test_matched_words_are_as_frequent_and_as_valent():
+    table = fake_table(np.random.default_rng(1))
+    rows = modifiers.matched_words(table, modifiers.lexicon().word, 5)
+    assert rows.shape == (40, 5)
+    assert rows.min() >= 40
+    near = np.abs(np.log(table.per_million.to_numpy()[rows]) - np.log(table.per_million.to_numpy()[:40])[:, None])
+    assert np.median(near) < 0.2

@@ -1,0 +1,297 @@
+"""Perturbed runs: nothing changed gives the network itself; windows, projections and estimates in closed form."""
+
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from rnnrev import linear, modifiers, perturb
+from rnnrev.cells import CELLS, Cell, initial_weights
+from rnnrev.data import PAD, UNKNOWN, Vocabulary
+from rnnrev.fixed_points import mean_map
+from rnnrev.model import SentimentRNN
+
+RNG = np.random.default_rng(5)
+
+
+def make_point(kind="gru", n_units=10, n_words=40, cell=None):
+    rng = np.random.default_rng(0)
+    cell = initial_weights(kind, 4, n_units).astype(np.float64) if cell is None else cell
+    S = cell.n_state
+    cell = Cell(kind, cell.W, cell.U, cell.b, cell.b_rec, 0.2 * rng.normal(size=S))
+    w = np.zeros(S)
+    w[:n_units] = rng.normal(size=n_units)
+    vocabulary = Vocabulary((PAD, UNKNOWN, *(f"w{i}" for i in range(n_words))))
+    counts = np.r_[0, 0, rng.integers(1, 50, n_words)]
+    model = SentimentRNN(cell, rng.normal(size=(n_words + 2, 4)), vocabulary, w, np.float64(0.3), counts=counts)
+    average, h_star = mean_map(model, n_words), 0.1 * rng.normal(size=S)
+    modes = linear.eigenmodes(average.jacobian(h_star), w)
+    real = int(np.argmax(np.abs(modes.eigvals.imag) < 1e-12))
+    r, l = modes.R[:, real].real, modes.L[real].real
+    return linear.OperatingPoint(model, average, h_star, 0.0, modes, r, l, float(model.readout(h_star)))
+
+
+def some_texts(model, n=30, longest=12):
+    return [RNG.integers(2, len(model.vocabulary), RNG.integers(1, longest)).astype(np.int32) for _ in range(n)]
+
+
+@pytest.fixture(scope="module")
+def point():
+    return make_point()
+
+
+@pytest.fixture(scope="module")
+def subspace(point):
+    return modifiers.modifier_subspace(point, [f"w{i}" for i in range(15)], 3)
+
+
+@pytest.mark.parametrize("kind", CELLS)
+def test_no_change_gives_the_network_itself(kind):
+    p = make_point(kind)
+    ids = some_texts(p.model)
+    identity = perturb.amplify(p, modifiers.random_subspace(p, 2), 1.0)
+    for changes in ((), identity, [perturb.scale(modifiers.random_subspace(p, 2), 1.0)]):
+        made = perturb.run(p.model, ids, changes, states=True, batch_size=7)
+        np.testing.assert_allclose(made.final, p.model.logits_of(ids), atol=1e-12)
+        np.testing.assert_allclose(made.last, p.model.final_states_of(ids), atol=1e-12)
+        for own, reference, logits in zip(made.states, p.model.states_of(ids), made.logits):
+            np.testing.assert_allclose(own, reference, atol=1e-12)
+            np.testing.assert_allclose(logits, p.model.readout(reference), atol=1e-12)
+
+
+def test_texts_and_numbers_give_the_same(point):
+    texts = ["w1 w2 w3", "w4"]
+    a = perturb.run(point.model, texts)
+    b = perturb.run(point.model, point.model.vocabulary.encode_all(texts))
+    np.testing.assert_array_equal(a.final, b.final)
+    with pytest.raises(TypeError, match="list of texts"):
+        perturb.run(point.model, "w1 w2")
+
+
+def test_projecting_out_against_a_plain_loop(point, subspace):
+    ids = some_texts(point.model, 5)
+    P = subspace.projector
+    made = perturb.run(point.model, ids, perturb.project_out(subspace), states=True)
+    for text, states in zip(ids, made.states):
+        h = point.h_star + P @ (point.model.cell.h0 - point.h_star)
+        np.testing.assert_allclose(states[0], h, atol=1e-12)
+        for x, got in zip(point.model.embedding[text], states[1:]):
+            free = point.model.cell(h, x)
+            h = point.h_star + P @ (free - point.h_star)
+            np.testing.assert_allclose(got, h, atol=1e-12)
+            assert point.l @ h == pytest.approx(point.l @ free)
+        np.testing.assert_allclose(subspace.coordinates(states), 0, atol=1e-12)
+
+
+def test_clamping_sets_the_coordinates(point, subspace):
+    made = perturb.run(point.model, some_texts(point.model, 4), perturb.clamp(subspace, [1, -2, 0.5]), states=True)
+    for states in made.states:
+        np.testing.assert_allclose(subspace.coordinates(states), np.tile([1, -2, 0.5], (len(states), 1)), atol=1e-12)
+
+
+def test_starting_from_and_adding(point):
+    ids, h0 = some_texts(point.model, 4), np.full(10, 0.25)
+    made = perturb.run(point.model, ids, perturb.start_from(h0), states=True)
+    for own, reference in zip(made.states, point.model.states_of(ids, h0=h0)):
+        np.testing.assert_allclose(own, reference, atol=1e-12)
+    at_start = perturb.only(perturb.add(h0 - point.model.cell.h0), steps=slice(0, 1))
+    np.testing.assert_allclose(perturb.run(point.model, ids, at_start).final, made.final, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("window", "expected"),
+    [
+        (slice(0, 1), lambda T: [0]),
+        (slice(2, 4), lambda T: [t for t in (2, 3) if t <= T]),
+        (slice(-2, None), lambda T: range(max(T - 1, 0), T + 1)),
+        (slice(1, -1), lambda T: range(1, T)),
+        (slice(None), lambda T: range(T + 1)),
+        (slice(-100, None), lambda T: range(T + 1)),
+    ],
+)
+def test_windows_count_states_of_each_text(point, window, expected):
+    ids = some_texts(point.model, 12, 7)
+    seen = {}
+
+    def note(h, step):
+        return h + 1000
+
+    made = perturb.run(point.model, ids, perturb.only(note, steps=window), states=True)
+    for i, (text, states) in enumerate(zip(ids, made.states)):
+        seen[i] = np.flatnonzero(states[:, 0] > 500).tolist()
+        assert seen[i] == list(expected(len(text)))
+
+
+def test_changes_at_chosen_tokens_only(point):
+    ids = [np.array([2, 5, 3, 5], np.int32), np.array([4, 3], np.int32)]
+    made = perturb.run(point.model, ids, perturb.only(lambda h, step: h + 1000, tokens=[5]), states=True)
+    assert np.flatnonzero(made.states[0][:, 0] > 500).tolist() == [2, 4]
+    np.testing.assert_allclose(made.states[1], point.model.states_of(ids[1:])[0], atol=1e-12)
+    with pytest.raises(ValueError, match="step 1"):
+        perturb.only(perturb.add(np.zeros(10)), steps=slice(0, 5, 2))
+
+
+def test_keeping_the_integrated_coordinate(point):
+    ids = some_texts(point.model, 6)
+    push = perturb.add(RNG.normal(size=10))
+    before = []
+
+    def watch(h, step):
+        before.append(h @ point.l)
+        return h
+
+    made = perturb.run(point.model, ids[:1], [watch, perturb.keep(push, point.l, point.r)], states=True)
+    np.testing.assert_allclose(made.states[0] @ point.l, np.concatenate(before), atol=1e-10)
+    with pytest.raises(ValueError, match="should be 1"):
+        perturb.keep(push, point.l, 2 * point.r)
+
+
+def test_changes_compose_in_order(point, subspace):
+    ids = some_texts(point.model, 3)
+    both = perturb.run(point.model, ids, [perturb.clamp(subspace, 3.0), perturb.project_out(subspace)], states=True)
+    only_last = perturb.run(point.model, ids, perturb.project_out(subspace), states=True)
+    for a, b in zip(both.states, only_last.states):
+        np.testing.assert_allclose(a, b, atol=1e-10)
+
+
+def test_amplifying_a_linear_network_multiplies_its_coordinates():
+    base = initial_weights("vanilla", 4, 10).astype(np.float64)
+    rotation = np.linalg.qr(RNG.normal(size=(10, 10)))[0]
+    small = Cell("vanilla", 1e-4 * base.W, 0.8 * rotation, base.b, base.b_rec, np.zeros(10))
+    point = make_point("vanilla", cell=small)
+    scaled = Cell("vanilla", small.W, small.U, small.b, small.b_rec, 1e-4 * RNG.normal(size=10))
+    model = SentimentRNN(
+        scaled, point.model.embedding, point.model.vocabulary, point.model.w, np.float64(0), counts=point.model.counts
+    )
+    F = mean_map(model, 40)
+    modes = linear.eigenmodes(F.jacobian(np.zeros(10)), model.w)
+    # any ℓ, r with ℓ·r = 1 do for the algebra
+    l, r = RNG.normal(size=10), RNG.normal(size=10)
+    point = linear.OperatingPoint(model, F, np.zeros(10), 0.0, modes, r / (l @ r), l, 0.0)
+    # a plane that the rotation maps onto itself: then nothing else feeds it
+    eigvals, vectors = np.linalg.eig(small.U.T)
+    pair = vectors[:, np.argmax(np.abs(eigvals.imag))]
+    plane = np.linalg.qr(np.stack([pair.real, pair.imag], 1))[0]
+    subspace = modifiers.Subspace(np.zeros(10), plane, plane)
+    ids = some_texts(model, 6)
+    intact = perturb.run(model, ids, states=True)
+    for gain in (-1.0, 0.0, 2.0, 3.0):
+        made = perturb.run(model, ids, perturb.amplify(point, subspace, gain), states=True)
+        for a, b in zip(intact.states, made.states):
+            np.testing.assert_allclose(subspace.coordinates(b), gain * subspace.coordinates(a), atol=1e-9)
+
+
+def test_modulation_recovers_what_was_put_in():
+    rng = np.random.default_rng(0)
+    words = np.repeat([f"w{i}" for i in range(40)], 5)
+    valence = np.repeat(rng.choice([-1, 1], 40), 5)
+    strength = np.repeat(rng.uniform(1, 3, 40), 5)
+    without = valence * strength + 0.4
+    with_ = -0.5 * valence * strength - 0.7 + 0.4
+    found = perturb.modulation(valence, without, with_, words)
+    assert found.gain.value == pytest.approx(-1.5, abs=0.02)
+    assert found.gain.low <= found.gain.value <= found.gain.high
+    up, down = strength[valence > 0].mean(), strength[valence < 0].mean()
+    assert found.base.value == pytest.approx((up + down) / 2)
+    assert found.own.value == pytest.approx(-0.7 - 1.5 * (up - down) / 2)
+    with pytest.raises(ValueError, match="both signs"):
+        perturb.modulation(np.ones(3), np.ones(3), np.ones(3), ["a", "b", "c"])
+
+
+def contrast_model():
+    words = (
+        "the",
+        "movie",
+        "was",
+        "good",
+        "bad",
+        "not",
+        "very",
+        ".",
+        "a",
+        "film",
+        "is",
+        "one",
+        "plot",
+        "house",
+        "tree",
+    )
+    p = make_point(n_words=len(words))
+    vocabulary = Vocabulary((PAD, UNKNOWN, *words))
+    embedding = 0.1 * np.random.default_rng(2).normal(size=p.model.embedding.shape)
+    model = SentimentRNN(p.model.cell, embedding, vocabulary, p.model.w, p.model.b, counts=p.model.counts)
+    return p._replace(model=model, mean_map=mean_map(model, 15))
+
+
+def test_phrase_pairs_match_a_phrase_with_its_base():
+    table = pd.DataFrame(
+        [
+            ("good", 1, "f", "base", "", "the movie was good"),
+            ("good", 1, "f", "negated", "not", "the movie was not good"),
+            ("bad", -1, "f", "base", "", "the movie was bad"),
+            ("bad", -1, "f", "intensified", "very", "the movie was very bad"),
+            ("bad", -1, "f", "negated", "unheard", "the movie was unheard bad"),
+        ],
+        columns=["word", "valence", "frame", "condition", "modifier", "text"],
+    )
+    model = contrast_model().model
+    pairs = perturb.phrase_pairs(model, table)
+    assert pairs.modifier.tolist() == ["not", "very"]
+    for without, with_, modifier in zip(pairs["without"], pairs["with"], pairs.modifier):
+        assert np.delete(with_, 3).tolist() == without.tolist()
+        assert with_[3] == model.vocabulary.number(modifier)
+
+
+def test_sentence_pairs_strike_out_the_modifier(monkeypatch):
+    p = contrast_model()
+    numbers = np.arange(2, 17)
+    strong = np.zeros(17)
+    strong[[p.model.vocabulary.number("good"), p.model.vocabulary.number("bad")]] = 1, -1
+    monkeypatch.setattr(modifiers, "linear_valence", lambda point: strong)
+    monkeypatch.setattr(modifiers, "matched_words", lambda table, words, n: np.array([[0]]))  # "the"
+    counts = np.full(17, 10)
+    counts[:2] = 0
+    counts[[p.model.vocabulary.number("good"), p.model.vocabulary.number("bad")]] = 1
+    p = p._replace(
+        model=SentimentRNN(p.model.cell, p.model.embedding, p.model.vocabulary, p.model.w, p.model.b, counts=counts)
+    )
+    table = pd.DataFrame({"word": p.model.vocabulary.words[2:], "number": numbers, "kind": "other"})
+    texts = [
+        "The movie was not good. The film is very bad.",  # two pairs
+        "The plot is not very good.",  # two modifiers: no pair
+        "not a house is one tree is good.",  # the valence word is too far
+        "a house the good film",  # a control
+    ]
+    pairs = perturb.sentence_pairs(p, table, texts)
+    found = {(c, m, w, v) for c, m, w, v in zip(pairs.condition, pairs.modifier, pairs.word, pairs.valence)}
+    assert found == {("negated", "not", "good", 1), ("intensified", "very", "bad", -1), ("control", "the", "good", 1)}
+    for without, with_ in zip(pairs["without"], pairs["with"]):
+        assert len(without) == len(with_) - 1
+    with pytest.raises(ValueError, match="more texts"):
+        perturb.sentence_pairs(p, table, ["tree."])
+
+
+def test_abolition_and_costs_tables(point):
+    pairs = pd.DataFrame({
+        "condition": ["negated"] * 8, "modifier": "w9", "word": [f"w{i % 4}" for i in range(8)], "valence": [1, 1, -1, -1] * 2,
+        "without": [np.array([2 + i], np.int32) for i in range(8)],
+        "with": [np.array([11, 2 + i], np.int32) for i in range(8)],
+    })  # fmt: skip
+    subspace = modifiers.random_subspace(point, 2)
+    table = perturb.abolition(
+        point, pairs, {"intact": [], "removed": [perturb.project_out(subspace)]}, mid_review=False
+    )
+    logits = [point.model.logits_of(list(pairs[c])) for c in ("without", "with")]
+    expected = perturb.modulation(pairs.valence, *logits, pairs.word)
+    assert table.gain[0].value == pytest.approx(expected.gain.value, rel=1e-3)
+    assert table.own[0].value == pytest.approx(expected.own.value, rel=1e-3)
+    ids = some_texts(point.model, 40)
+    labels = (point.model.logits_of(ids) > 0).astype(int)
+    made = perturb.costs(point.model, ids, labels, {"intact": [], "removed": [perturb.project_out(subspace)]})
+    assert made.accuracy[0].value == 1
+    assert made.cost[1].value == pytest.approx(1 - made.accuracy[1].value)
+
+
+def test_typical_states_are_states_of_running_text(point):
+    states = perturb.typical_states(point, 8, 30)
+    assert states.shape == (8 * 11, 10)
