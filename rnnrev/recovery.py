@@ -7,7 +7,7 @@ in another way than in the chapters: this module only calls and compares.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,7 +17,7 @@ from . import edges, modifiers, perturb
 from .data import Reviews
 from .fixed_points import find_fixed_points, mean_map
 from .language import Language
-from .linear import OperatingPoint, eigenmodes, operating_point
+from .linear import OperatingPoint, eigenmodes, linear_model, operating_point
 from .model import BagOfWords, SentimentRNN
 
 __all__ = ["Recovery", "attractor_dimension", "learn", "measure", "recover", "run_cell", "variant"]
@@ -30,9 +30,13 @@ TEST_SEED = 1_000_000  #: no training text is drawn with it
 
 
 def learn(
-    language: Language, cell: str = "gru", seed: int = 0, texts: int = 20_000, epochs: int = 10, **options: Any
+    language: Language, cell: str = "gru", seed: int = 0, texts: int = 60_000, epochs: int | None = None, **options: Any
 ) -> SentimentRNN | BagOfWords:
-    """Train a small network (or the bag of words) on ``texts`` drawn from a language; options of ``TrainConfig``."""
+    """Train a small network (or the bag of words) on ``texts`` drawn from a language; options of ``TrainConfig``.
+
+    Unless ``epochs`` says otherwise the network sees 300,000 texts, so that fewer of them are read more often (up to
+    30 times); the epoch that does best on held-out texts is kept.
+    """
     from .config import TrainConfig
     from .train import train
 
@@ -41,6 +45,7 @@ def learn(
         "learning_rate": 5e-3, "embedding_dropout": 0.0, "state_dropout": 0.0, "validation_share": 0.05,
         "precision": "float32", "patience": 4, "beta_l2": 0.0,
     }  # fmt: skip
+    epochs = int(np.clip(300_000 / texts, 5, 30)) if epochs is None else epochs
     config = TrainConfig(cell=cell, seed=seed, epochs=epochs, **usual | options)
     return train(config, reviews=language.sample(texts, seed), progress=False)
 
@@ -64,6 +69,7 @@ class Measured:
 
     numbers: dict[str, float]
     point: OperatingPoint
+    probes: modifiers.Probes = field(repr=False)
     effects: Any = field(repr=False)
     words: tuple[str, ...]
     start: edges.Profile = field(repr=False)
@@ -96,6 +102,7 @@ def measure(
     accuracy : of the network on ``reviews``
     tau_1, tau_2 : time constants of the two slowest modes at the operating point, tokens (size)
     alignment : cosine of r₁ and w
+    linear_r2, linear_agree : of the linear model held at the operating point with the network's logits and signs
     dimensions_90 : principal components that hold 90 % of the variance of visited states
     modifiers : how many words are called modifiers
     dimension, dimension_variance : axes that carry their effect, and that hold more variance than controls (chapter 3)
@@ -109,6 +116,10 @@ def measure(
     numbers: dict[str, float] = {"q": point.q, "tau_1": float(tau[0]), "tau_2": float(tau[1])}
     n = model.cell.n_units
     numbers["alignment"] = float(point.r[:n] @ model.w[:n] / np.linalg.norm(point.r[:n]) / np.linalg.norm(model.w[:n]))
+    linear = linear_model(point).logits_of(ids)
+    logits = model.logits_of(ids)
+    numbers["linear_r2"] = float(np.corrcoef(linear, logits)[0, 1] ** 2)
+    numbers["linear_agree"] = float(np.mean((linear > 0) == (logits > 0)))
     few = ids[:: max(1, len(ids) // n_texts)][:n_texts]
     numbers["dimensions_90"] = _dimensions(np.concatenate(model.states_of(few)))
 
@@ -118,8 +129,7 @@ def measure(
     words = modifiers.modifier_words(effects, n_words)
     numbers["modifiers"] = float(effects.kind.isin(CALLED).sum())
 
-    right = (model.logits_of(ids) > 0) == reviews.labels
-    numbers["accuracy"] = float(right.mean())
+    numbers["accuracy"] = float(np.mean((logits > 0) == reviews.labels))
     subspace = None
     if len(words) > 3:
         others = tuple(effects.word[effects.kind == "other"])
@@ -129,26 +139,54 @@ def measure(
         numbers["variance_2_controls"] = float(found.typical[:2].sum())
         subspace = modifiers.modifier_subspace(point, words, found.k)
         for name, s in (("without", subspace), ("random", modifiers.random_subspace(point, found.k, seed))):
-            logits = perturb.run(model, ids, perturb.project_out(s)).final
-            numbers[f"accuracy_{name}"] = float(np.mean((logits > 0) == reviews.labels))
+            changed = perturb.run(model, ids, perturb.project_out(s)).final
+            numbers[f"accuracy_{name}"] = float(np.mean((changed > 0) == reviews.labels))
 
     places = np.unique(np.round(np.geomspace(1, span, 14)).astype(int)) - 1
     neutral = edges.neutral_texts(point, 16, 2 * span + 1, seed=seed)
     start = edges.start_profile(point, neutral, probes.numbers, places.tolist(), span, seed=seed)
     long = [i for i in ids if len(i) > span + 1][:n_texts]
     last, before = edges.last_tokens(model, long, span + 1)
-    end, _ = edges.end_profile(point, last, probes.numbers, places.tolist(), h0=before, seed=seed)
+    effect = edges.end_effects(model, last, probes.numbers, places.tolist(), h0=before)
+    end = edges.profile(effect, probes.valence, places, seed=seed)
     for name, profile in (("start", start), ("end", end)):
         decay = edges.decay_length(profile)
         numbers[f"{name}_emphasis"] = float(profile.value[0] / decay.plateau.value)
         numbers[f"{name}_length"], numbers[f"{name}_fit_r2"] = decay.length.value, decay.r_squared
-    return Measured(numbers, point, effects, words, start, end, subspace)
+    return Measured(numbers, point, probes, effects, words, start, end, subspace)
 
 
 def _dimensions(states: np.ndarray, share: float = 0.9) -> float:
     """Principal components that hold this share of the states' variance."""
     size = np.linalg.eigvalsh(np.cov(states.T.astype(float)))[::-1]
     return float(np.searchsorted(np.cumsum(size) / size.sum(), share) + 1)
+
+
+def settled(point: OperatingPoint, h: np.ndarray, numbers: np.ndarray, n_steps: int = 40) -> np.ndarray:
+    """What words (by number) do to the logit for good at states h, waited for: (n, S) and (K,) -> (n, K), nats.
+
+    w·[F̄ⁿ(F(h, x_k)) − F̄ⁿ⁺¹(h)] after n average words. ℓ₁ reads the same off one step, as if the state went back to
+    the attractor along the modes at h*. Far off the attractor, where a strong modifier leaves it, it does not.
+    """
+    F, cell = point.mean_map, point.mean_map.cell
+    if len(F.words) > 300:
+        F = mean_map(point.model, 128)
+    inputs = point.model.projected[numbers].astype(float)
+    after = cell.combine(h[:, None], inputs[None], cell.recur(h)[:, None])
+    states = np.concatenate([after, F(h)[:, None]], 1)
+    for _ in range(n_steps):
+        states = F(states)
+    return (states[:, :-1] - states[:, -1:]) @ point.model.w
+
+
+def settled_gain(
+    point: OperatingPoint, words: Sequence[str], probes: modifiers.Probes, n_steps: int = 40
+) -> np.ndarray:
+    """Gain of modifiers (n,), as in :func:`rnnrev.modifiers.modifier_effects`, with effects :func:`settled`."""
+    after = [point.mean_map.cell.step(point.h_star, x) for x in point.model.embed(words).astype(float)]
+    effects = settled(point, np.array([point.h_star, *after]), probes.numbers, n_steps)
+    signs = [effects[:, probes.sign == s].mean(1) for s in (1, -1)]
+    return np.mean([e[1:] / e[0] - 1 for e in signs], 0)
 
 
 # --- marked against the truth -----------------------------------------------------------------
@@ -183,6 +221,7 @@ def recover(
     valence_spearman, valence_slope, valence_r2 : found on true valence of the valence words
     precision, recall : of the words called modifiers, those that change valence by a third or more; decoys_called
     gain_slope, gain_r2, sign_right : found on true gain, over modifiers and decoys (the sign over modifiers)
+    settled_gain_slope, settled_gain_r2, valence_slope_settled : the same with effects waited for (:func:`settled`)
     decay_error : median over modifiers of |found − true|/true; decay_spearman
     start_length_error, end_length_error, start_excess_error, end_excess_error : relative, signed
     dimension_true : one direction for each decay time
@@ -206,36 +245,43 @@ def recover(
     words["found_valence"] = modifiers.valence(point, list(words.word))
     rows = found.effects.set_index("word").loc[words.word]
     words["found_gain"], words["found_kind"] = rows.gain.to_numpy(), rows.kind.to_numpy()
-    words["found_decay"] = np.nan
+    words["found_settled_gain"] = words["found_decay"] = np.nan
     acting = words.index[words.gain != 0]
-    faded = modifiers.transients(point, list(words.word[acting]), n_steps=2 * span)
-    words.loc[acting, "found_decay"] = faded.tau
+    if len(acting):
+        words.loc[acting, "found_decay"] = modifiers.transients(point, list(words.word[acting]), n_steps=2 * span).tau
 
     own = words[words.role.isin(["positive", "negative"])]
     m["valence_spearman"] = float(stats.spearmanr(own.true_valence, own.found_valence).statistic)
     fit = stats.linregress(own.true_valence, own.found_valence)
     m["valence_slope"], m["valence_r2"] = float(fit.slope), float(fit.rvalue**2)
+    numbers = np.array([model.vocabulary.number(w) for w in own.word])
+    own_settled = settled(point, point.h_star[None], numbers, 2 * span)[0]
+    m["valence_slope_settled"] = float(stats.linregress(own.true_valence, own_settled).slope)
 
     called = found.effects.word[found.effects.kind.isin(CALLED)]
     truly = set(words.word[words.true_gain.abs() >= 1 / 3])
     m["precision"] = float(np.mean([w in truly for w in called])) if len(called) else np.nan
     m["recall"] = float(np.mean([w in set(called) for w in truly])) if truly else np.nan
     m["decoys_called"] = float(called.isin(language.decoys).sum())
-    tried = words[words.role.isin(["modifier", "decoy"])]
-    fit = stats.linregress(tried.true_gain, tried.found_gain)
-    m["gain_slope"], m["gain_r2"] = float(fit.slope), float(fit.rvalue**2)
-    act = words.loc[acting]
-    m["sign_right"] = float(np.mean(np.sign(act.found_gain) == np.sign(act.gain)))
-    m["decay_error"] = float(np.nanmedian(np.abs(act.found_decay - act.decay) / act.decay))
-    m["decay_spearman"] = float(stats.spearmanr(act.decay, act.found_decay, nan_policy="omit").statistic)
+    if len(acting):
+        changing = words.index[words.role.isin(["modifier", "decoy"])]
+        gains = settled_gain(point, list(words.word[changing]), found.probes, 2 * span)
+        words.loc[changing, "found_settled_gain"] = gains
+        tried, act = words.loc[changing], words.loc[acting]
+        for name in ("gain", "settled_gain"):
+            fit = stats.linregress(tried.true_gain, tried[f"found_{name}"])
+            m[f"{name}_slope"], m[f"{name}_r2"] = float(fit.slope), float(fit.rvalue**2)
+        m["sign_right"] = float(np.mean(np.sign(act.found_gain) == np.sign(act.gain)))
+        m["decay_error"] = float(np.nanmedian(np.abs(act.found_decay - act.decay) / act.decay))
+        m["decay_spearman"] = float(stats.spearmanr(act.decay, act.found_decay, nan_policy="omit").statistic)
     m["dimension_true"] = float(len({x.decay for x in language.modifiers if x.gain}))
 
     profiles = {}
     for name, profile in (("start", found.start), ("end", found.end)):
         gain, length = getattr(language, f"{name}_gain") / scale, getattr(language, f"{name}_length")
-        decay = edges.decay_length(profile)
-        m[f"{name}_length_error"] = decay.length.value / length - 1
-        m[f"{name}_excess_error"] = (m[f"{name}_emphasis"] - 1) / gain - 1
+        if gain:
+            m[f"{name}_length_error"] = m[f"{name}_length"] / length - 1
+            m[f"{name}_excess_error"] = (m[f"{name}_emphasis"] - 1) / gain - 1
         low, high = profile.band
         profiles[name] = {
             "at": profile.at, "found": profile.value, "low": low, "high": high,
@@ -280,7 +326,7 @@ def attractor_dimension(
 
 
 def _recover(
-    cell: str, seed: int, texts: int = 20_000, language: Mapping[str, Any] | None = None, stretch: float = 1.0,
+    cell: str, seed: int, texts: int = 60_000, language: Mapping[str, Any] | None = None, stretch: float = 1.0,
     copies: int = 1,
 ) -> dict[str, Any]:  # fmt: skip
     made = variant(Language.from_dict(dict(language or {})), stretch, copies)
@@ -288,12 +334,12 @@ def _recover(
     assert isinstance(model, SentimentRNN)
     found = recover(made, model, seed=seed)
     columns = ["word", "role", "kind", "decay", "true_valence", "true_gain", "found_valence", "found_gain"]
-    words = found.words[[*columns, "found_decay", "found_kind"]].replace({np.nan: None})
+    words = found.words[[*columns, "found_settled_gain", "found_decay", "found_kind"]].replace({np.nan: None})
     extra = {"bayes": made.bayes().value, "seconds": model.record["seconds"], "modifiers_true": len(made.modifiers)}
     return found.measures | extra | {"details": {"words": words.to_dict("list"), "profiles": found.profiles}}
 
 
-def _classes(cell: str, seed: int, classes: str, texts: int = 20_000) -> dict[str, Any]:
+def _classes(cell: str, seed: int, classes: str, texts: int = 60_000) -> dict[str, Any]:
     make, number = classes.split()
     n = int(number)
     usual = Language()
