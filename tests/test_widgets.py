@@ -16,6 +16,7 @@ from rnnrev import edges, perturb, widgets
 from rnnrev.data import Vocabulary
 from rnnrev.linear import OperatingPoint, operating_point
 from rnnrev.model import BagOfWords, SentimentRNN, load, save
+from rnnrev.modifiers import Subspace
 from rnnrev.widgets import assets, frames
 
 TEXT = "The movie wasn't good, the a bad movie was not very good."
@@ -48,7 +49,9 @@ def make_lab(point: OperatingPoint, k: int = 3) -> dict[str, Any]:
         basis = rng.standard_normal((len(point.h_star), k))
         basis -= np.outer(point.l, point.l @ basis) / (point.l @ point.l)
         basis = np.linalg.qr(basis)[0]
-        lab |= {prefix + "basis": basis, prefix + "dual": basis - np.outer(point.l, point.r @ basis)}
+        dual = basis - np.outer(point.l, point.r @ basis)
+        carry = point.mean_map.jacobian(point.h_star).T @ dual
+        lab |= {prefix + "basis": basis, prefix + "dual": dual, prefix + "carry": carry}
     return lab | {
         "kinds": ["negator", "intensifier", "negator", "other"],
         "word_coordinates": rng.standard_normal((len(words), k)),
@@ -91,31 +94,39 @@ def test_long_texts_are_cut(point: OperatingPoint, bag: BagOfWords) -> None:
 def test_lab_does_by_hand_what_it_says(point: OperatingPoint, lab: dict[str, Any]) -> None:
     widget = widgets.modifier_lab(point, lab, TEXT, gain=0.4)
     widget.dimension, widget.space = 3, "random"
-    B, D = lab["control_basis"], lab["control_dual"]
+    B, D, J_rec = lab["control_basis"], lab["control_dual"], point.mean_map.jacobian(point.h_star)
     h, logits = point.model.cell.h0, []
-    for token in [None, *point.model.vocabulary.encode(TEXT)]:
-        h = h if token is None else point.model.cell.step_projected(h, point.model.projected[token])
-        h = h + (0.4 - 1) * B @ (D.T @ (h - point.h_star))
+    for t, token in enumerate([0, *point.model.vocabulary.encode(TEXT)]):
+        before, h = h, point.model.cell.step_projected(h, point.model.projected[token]) if t else h
+        passed_on = J_rec @ (before - point.h_star) if t else 0
+        h = h + (0.4 - 1) * B @ (D.T @ (h - point.h_star - passed_on))
         logits.append(point.model.readout(h))
     np.testing.assert_allclose(widget.frame["perturbed"], logits, atol=1e-5)
 
 
 def test_lab_agrees_with_perturb_for_every_control(point: OperatingPoint, lab: dict[str, Any]) -> None:
     widget = widgets.modifier_lab(point, lab, TEXT)
-    for space, gain, dimension in (("modifiers", 0.0, 1), ("random", 2.5, 2), ("matched", -1.0, 3)):
-        widget.space, widget.gain, widget.dimension = space, gain, dimension
-        change = perturb.scale(frames.subspace(lab, space, dimension), gain)
-        expected = perturb.run(point.model, [TEXT], change).logits[0]
-        np.testing.assert_allclose(widget.frame["perturbed"], expected, atol=1e-5)
-        np.testing.assert_allclose(widget.frame["intact"], perturb.run(point.model, [TEXT]).logits[0], atol=1e-5)
+    for space, gain, dimension, begin in (
+        ("modifiers", 0.0, 1, "h0"),
+        ("random", 2.5, 2, "middle"),
+        ("matched", -1.0, 3, "h0"),
+    ):
+        widget.space, widget.gain, widget.dimension, widget.begin = space, gain, dimension, begin
+        prefix = frames.SPACES[space]
+        subspace = Subspace(point.h_star, lab[prefix + "basis"], lab[prefix + "dual"]).take(dimension)
+        start = [perturb.start_from(point.h_star)] if begin == "middle" else []
+        for name, changes in (("intact", start), ("perturbed", [*start, perturb.amplify(point, subspace, gain)])):
+            expected = perturb.run(point.model, [TEXT], changes).logits[0]
+            np.testing.assert_allclose(widget.frame[name], expected, atol=1e-5)
 
 
-def test_gain_one_changes_nothing_and_gain_zero_empties_the_plane(point: OperatingPoint, lab: dict[str, Any]) -> None:
+def test_gain_one_changes_nothing(point: OperatingPoint, lab: dict[str, Any]) -> None:
     widget = widgets.modifier_lab(point, lab, TEXT, gain=1.0)
     np.testing.assert_allclose(widget.frame["perturbed"], widget.frame["intact"], atol=1e-9)
+    np.testing.assert_allclose(widget.frame["perturbed_path"], widget.frame["intact_path"], atol=1e-9)
     widget.gain = 0.0
-    np.testing.assert_allclose(widget.frame["perturbed_path"], 0, atol=1e-6)
-    assert np.abs(widget.frame["intact_path"]).max() > 0.01
+    np.testing.assert_allclose(widget.frame["perturbed_path"][0], 0, atol=1e-6)
+    assert np.abs(widget.frame["intact_path"][0]).max() > 0.01
 
 
 def test_lab_starts_from_the_chosen_dimension_and_has_no_more_than_there_are(

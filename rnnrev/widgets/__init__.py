@@ -207,11 +207,12 @@ def _rounded(value: Any) -> Any:
 
 
 class _ModifierLab(Widget):
-    title = "Modifier lab: logit after each token, intact and with the subspace scaled"
+    title = "Modifier lab: logit after each token, intact and with a gain on a subspace"
     text = control(t.Unicode())
     gain = control(t.Float(0.0, min=-1.0, max=3.0))
     dimension = control(t.Int(3, min=1))
     space = control(t.Enum(list(frames.SPACES), "modifiers"))
+    begin = control(t.Enum(["h0", "middle"], "h0"))
 
     def __init__(self, point: OperatingPoint, lab: dict[str, Any], **controls: Any) -> None:
         self.point, self.lab = point, lab
@@ -228,11 +229,11 @@ class _ModifierLab(Widget):
             },
             **controls,
         )
-        arrays = ["h_star", *(p + n for p in frames.SPACES.values() for n in ("basis", "dual"))]
+        arrays = ["h_star", *(p + n for p in frames.SPACES.values() for n in ("basis", "dual", "carry"))]
         self.for_page = {"lab": _lab_arrays(lab, arrays)}
 
     def compute(self) -> dict[str, Any]:
-        return frames.modifier_lab(self.point, self.lab, self.text, self.gain, self.dimension, self.space)
+        return frames.modifier_lab(self.point, self.lab, self.text, self.gain, self.dimension, self.space, self.begin)
 
     def table(self) -> tuple[list[str], list[list[Any]]]:
         name = f"gain {self.gain:g}"
@@ -249,7 +250,7 @@ def modifier_lab(
     text: str = "The movie was not good.",
     gain: float = 0.0,
 ) -> Widget:
-    """Scale the modifier subspace of the state after every token and watch the logit.
+    """Turn the modifier subspace of the state up and down (:func:`rnnrev.perturb.amplify`) and watch the logit.
 
     Parameters
     ----------
@@ -259,9 +260,9 @@ def modifier_lab(
         :func:`rnnrev.perturb.lab` of that point (made here if not given).
     text : str
     gain : float
-        0 removes the subspace's component, 1 changes nothing, −1 mirrors it.
+        Of what each token adds in the subspace: 0 removes it, 1 changes nothing, −1 mirrors it.
 
-    Controls: ``text``, ``gain`` (−1 … 3), ``dimension``, ``space`` (modifiers, random, matched).
+    Controls: ``text``, ``gain`` (−1 … 3), ``dimension``, ``space`` (modifiers, …), ``begin`` (h0, middle).
     """
     if lab is None:
         from .. import perturb

@@ -147,7 +147,7 @@ export class Network {
     return dot(this.a.readout, h) + this.a.readout_b[0];
   }
 
-  // States 0..T of a text; change(h, t, T) -> h after each, as in rnnrev.perturb.run. Runs that share `key` (one
+  // States 0..T of a text; change(h, t, before) -> h after each, as in rnnrev.perturb.run. Runs that share `key` (one
   // condition) share the states of a common beginning: typing at the end of a text costs one step.
   run(ids, change = null, key = null) {
     const before = key && this.recent.get(key);
@@ -156,7 +156,7 @@ export class Network {
     const states = before ? before.states.slice(0, same + 1) : [];
     for (let t = states.length; t <= ids.length; t++) {
       const h = t ? this.step(states[t - 1], ids[t - 1]) : Float32Array.from(this.a.h0);
-      states.push(change ? change(h, t) : h);
+      states.push(change ? change(h, t, states[t - 1]) : h);
     }
     if (key) {
       if (this.recent.size > 40) this.recent.clear();
@@ -182,13 +182,16 @@ export function coordinates(h, hStar, dual, k) {
   return c;
 }
 
-// perturb.scale: h + (gain - 1) B Dᵀ(h - h*); the dual does not see the integrated coordinate
-export function scaleChange(hStar, basis, dual, k, gain) {
+// perturb.amplify: what each token adds to the coordinates times `gain`; carry = J_recᵀ dual
+export function amplify(hStar, basis, dual, carry, k, gain) {
   const [S, width] = basis.shape;
-  return (h) => {
+  return (h, t, before) => {
     const c = coordinates(h, hStar, dual, k);
+    const left = t ? coordinates(before, hStar, carry, k) : new Array(k).fill(0);
     const out = Float32Array.from(h);
-    for (let i = 0; i < S; i++) for (let j = 0; j < k; j++) out[i] += (gain - 1) * c[j] * basis.data[i * width + j];
+    for (let i = 0; i < S; i++) {
+      for (let j = 0; j < k; j++) out[i] += (gain - 1) * (c[j] - left[j]) * basis.data[i * width + j];
+    }
     return out;
   };
 }

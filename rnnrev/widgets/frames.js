@@ -1,4 +1,4 @@
-import { coordinates, dot, lazily, scaleChange, startFrom, tokenize } from "./engine.js";
+import { amplify, coordinates, dot, lazily, startFrom, tokenize } from "./engine.js";
 
 // What each widget draws, as rnnrev.widgets.frames computes it: settings and network in, plain numbers out.
 // `get` reads a control, `props` what stays the same. A generator yields frames that become more complete.
@@ -25,12 +25,15 @@ export const FRAMES = {
   modifier_lab(net, props, get) {
     const { tokens, ids } = textOf(net, get("text"));
     const prefix = SPACES[get("space")];
-    const lab = props.lab;
-    const [hStar, basis, dual] = [lab.h_star, lab[`${prefix}basis`], lab[`${prefix}dual`]].map(lazily);
-    const change = scaleChange(hStar, basis, dual, get("dimension"), get("gain"));
+    const parts = [props.lab.h_star, ...["basis", "dual", "carry"].map((n) => props.lab[prefix + n])].map(lazily);
+    const [hStar, , dual] = parts;
+    const middle = get("begin") === "middle";
+    const start = middle ? startFrom(hStar.data) : (h) => h;
+    const change = amplify(...parts, get("dimension"), get("gain"));
+    const settings = ["lab", ...["begin", "space", "dimension", "gain"].map(get)].join(" ");
     const runs = {
-      intact: net.run(ids, null, "intact"),
-      perturbed: net.run(ids, change, `lab ${get("space")} ${get("dimension")} ${get("gain")}`),
+      intact: net.run(ids, start, middle ? "middle" : "intact"),
+      perturbed: net.run(ids, (h, t, before) => change(start(h, t), t, before), settings),
     };
     const frame = { tokens, known: ids.map((i) => i !== 1) };
     for (const [name, states] of Object.entries(runs)) {

@@ -13,7 +13,6 @@ import numpy as np
 from .. import perturb
 from ..data import UNKNOWN, tokenize
 from ..model import BagOfWords, SentimentRNN
-from ..modifiers import Subspace
 
 if TYPE_CHECKING:
     from ..linear import OperatingPoint
@@ -21,13 +20,13 @@ if TYPE_CHECKING:
 __all__ = [
     "MAX_TOKENS",
     "PLACES",
+    "amplified",
     "barcodes",
     "flow_2d",
     "modifier_lab",
     "relax",
     "sentiment_trace",
     "slow_readout",
-    "subspace",
     "where_it_stands",
 ]
 
@@ -62,21 +61,33 @@ def sentiment_trace(model: SentimentRNN, bag: BagOfWords, text: str) -> dict[str
     }
 
 
-def subspace(lab: dict[str, Any], space: str, dim: int) -> Subspace:
-    """The first ``dim`` axes of one of a lab's subspaces: modifiers, random or matched."""
-    prefix = SPACES[space]
-    return Subspace(np.asarray(lab["h_star"]), lab[prefix + "basis"][:, :dim], lab[prefix + "dual"][:, :dim])
+def amplified(lab: dict[str, Any], space: str, dim: int, gain: float) -> perturb.Change:
+    """:func:`rnnrev.perturb.amplify` on the first ``dim`` axes of a lab's subspace, with the carry it holds ready."""
+    h_star, prefix = np.asarray(lab["h_star"]), SPACES[space]
+    basis, dual, carry = (np.asarray(lab[prefix + name])[:, :dim] for name in ("basis", "dual", "carry"))
+
+    def change(h: np.ndarray, step: perturb.Step) -> np.ndarray:
+        more = (h - h_star) @ dual
+        if step.t:
+            more -= (step.before - h_star) @ carry
+        return h + ((gain - 1) * more @ basis.T).astype(h.dtype)
+
+    return change
 
 
 def modifier_lab(
-    point: OperatingPoint, lab: dict[str, Any], text: str, gain: float, dimension: int, space: str
+    point: OperatingPoint, lab: dict[str, Any], text: str, gain: float, dimension: int, space: str, begin: str
 ) -> dict[str, Any]:
-    """Logits (T + 1) intact and with a subspace scaled by ``gain``, and both paths (T + 1, 2) in its first two axes."""
+    """Logits (T + 1) intact and with ``gain`` on a subspace, and both paths (T + 1, 2) in its first two axes.
+
+    ``begin`` is h0, the network's own initial state, or middle, the operating point.
+    """
     tokens, ids = _text(point.model.vocabulary, text)
     plane = lab[SPACES[space] + "dual"][:, :2]
+    start = [perturb.start_from(point.h_star)] if begin == "middle" else []
     runs = {
-        "intact": perturb.run(point.model, [ids], states=True),
-        "perturbed": perturb.run(point.model, [ids], perturb.scale(subspace(lab, space, dimension), gain), states=True),
+        "intact": perturb.run(point.model, [ids], start, states=True),
+        "perturbed": perturb.run(point.model, [ids], [*start, amplified(lab, space, dimension, gain)], states=True),
     }
     frame: dict[str, Any] = {"tokens": tokens, "known": (ids != 1).tolist()}
     for name, run in runs.items():

@@ -52,14 +52,15 @@ const RENDERERS = {
     const props = model.get("props");
     const spaces = { modifiers: "modifier subspace", random: "random subspace", matched: "random, same variance" };
     return view(el, model, {
-      title: "Modifier lab: scale a subspace of the state after every token",
-      hint: "Gain 1 is the network as trained, 0 removes the component, more than 1 amplifies it, less than 0 mirrors it.",
+      title: "Modifier lab: turn a subspace of the state up and down",
+      hint: "The gain multiplies what each token adds in the subspace: 1 is the network as trained, 0 removes it, less than 0 mirrors it.",
       controls: [
         textControl(model, "text", "Sentence"),
         examplesControl(model, "text", ["The movie was not good.", "The movie was not bad.", "The movie was extremely good."]),
         sliderControl(model, "gain", "Gain", { min: -1, max: 3, step: 0.05, show: (v) => plain(v), ticks: [0, 1] }),
         sliderControl(model, "dimension", "Dimensions", { min: 1, max: props.dimensions, step: 1 }),
         choiceControl(model, "space", "Subspace", spaces),
+        choiceControl(model, "begin", "Begin", { h0: "at the beginning of a review, h\u2080", middle: "in the middle of a review, h*" }),
       ],
       draw(frame, width) {
         const gain = `gain ${plain(model.get("gain"))}`;
