@@ -66,7 +66,9 @@ def test_figures_have_name_caption_and_alt_text(page: Path) -> None:
         options = (yaml.safe_load(head.group(1)) if head else {}) or {}
         if re.search(r"^plots\.\w+\(|^\w*plots\.\w+\(", cell, re.MULTILINE):
             shown = options.get("mystnb", {})
-            assert {"name", "caption"} <= set(shown.get("figure", {})), f"{page.name}: a figure without a caption:\n{cell}"
+            assert {"name", "caption"} <= set(shown.get("figure", {})), (
+                f"{page.name}: a figure without a caption:\n{cell}"
+            )
             alt = shown.get("image", {}).get("alt", "")
             assert len(alt) >= 40, f"{page.name}: a figure without alt text:\n{cell}"
     for image in re.findall(r"^`{3,}\{(?:image|figure)\}.*?^`{3,}", text_of(page), re.MULTILINE | re.DOTALL):

@@ -33,7 +33,8 @@ def glue(name: str, value: Any, spec: str = ".3g") -> None:
 
     ``spec`` is the format of numbers (see :func:`text_of`).
     """
-    _publish(name, {"text/plain": text_of(value, spec)})
+    # quoted, because MyST-NB evaluates what it can: 20,000 would become the tuple (20, 0)
+    _publish(name, {"text/plain": repr(text_of(value, spec))})
 
 
 def claims(name: str, rows: Sequence[tuple[str, str, bool | None]]) -> Any:

@@ -55,7 +55,7 @@ def accuracies(estimates: Mapping[str, Estimate], where: str) -> Figure:
             capsize=3,
         )
     ax.set_yticks(range(len(estimates)), list(estimates))
-    ax.invert_yaxis()
+    ax.set_ylim(len(estimates) - 0.4, -0.6)
     ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=1))
     ax.set_xlabel(f"accuracy on {where} (95 % interval)")
     return fig
