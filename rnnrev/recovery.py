@@ -327,7 +327,7 @@ def attractor_dimension(
 
 def _recover(
     cell: str, seed: int, texts: int = 60_000, language: Mapping[str, Any] | None = None, stretch: float = 1.0,
-    copies: int = 1,
+    copies: int = 1, harder: str = "",
 ) -> dict[str, Any]:  # fmt: skip
     made = variant(Language.from_dict(dict(language or {})), stretch, copies)
     model = learn(made, cell, seed, texts)

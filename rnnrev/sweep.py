@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from .config import TrainConfig
-from .files import write_json, write_record
+from .files import read_record, write_json, write_record
+from .stats import over_seeds
 
-__all__ = ["PLANS", "finished", "grid", "name_of", "plan", "sweep", "table"]
+__all__ = ["PLANS", "finished", "grid", "name_of", "plan", "read_sweep", "summary", "sweep", "table"]
 
 Cell = Mapping[str, Any]
 
@@ -177,16 +178,17 @@ ARCHITECTURES = ("gru", "lstm", "ugrnn", "vanilla")
 
 
 def _difficulty() -> list[dict[str, Any]]:
-    hard: list[dict[str, Any]] = [
-        {"texts": 2_000},
-        {"texts": 6_000},
-        {"language": {"noise": 1.0}},
-        {"language": {"noise": 3.0}},
-        {"stretch": 2.0},
-        {"stretch": 4.0},
-        {"copies": 4},
-    ]
-    return [{"task": "recover", "cell": "gru", "seed": 0, **change} for change in hard]
+    hard: dict[str, dict[str, Any]] = {
+        "2,000 texts": {"texts": 2_000},
+        "10,000 texts": {"texts": 10_000},
+        "noise 1": {"language": {"noise": 1.0}},
+        "noise 3": {"language": {"noise": 3.0}},
+        "decays ×2": {"stretch": 2.0},
+        "decays ×4": {"stretch": 4.0},
+        "modifiers ×4": {"copies": 4},
+        "no modifiers": {"language": {"modifiers": [], "n_decoys": 0, "start_gain": 0.0, "end_gain": 0.0}},
+    }
+    return [{"task": "recover", "cell": "gru", "seed": 0, "harder": name, **change} for name, change in hard.items()]
 
 
 #: The sweeps that wrote the shipped records, by name: each makes cells from architectures, seeds and data sets.
@@ -244,6 +246,35 @@ def as_record(out: str | os.PathLike[str], name: str, cells: Sequence[Cell]) -> 
 
     made = [short(f) for c in cells if (f := finished(c, out)) is not None]
     return {"what": f"sweep {name}", "command": f"rnnrev sweep {name} --out DIR --record", "cells": made}
+
+
+def read_sweep(name: str) -> tuple[Any, list[dict[str, Any]]]:
+    """A shipped sweep: a pandas table with one row a cell (settings and measures), and the cells with their details."""
+    import pandas as pd
+
+    cells = read_record(f"sweep-{name}")["cells"]
+    return pd.DataFrame([{**c["cell"], **c["measures"]} for c in cells]), cells
+
+
+def summary(table: Any, measures: Mapping[str, tuple[str, str]], by: str = "cell") -> Any:
+    """Mean over networks with its 95 % interval: one row a measure, one column for each value of ``by``.
+
+    ``measures`` maps names of columns to (what to call them, format of their numbers).
+    """
+    import pandas as pd
+
+    groups = list(dict.fromkeys(table[by]))
+    rows = {}
+    for name, (label, spec) in measures.items():
+        parts = [table.loc[table[by] == g, name].dropna() for g in groups]
+        rows[label] = [_said(p, spec) for p in parts]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=groups)
+
+
+def _said(values: Any, spec: str) -> str:
+    if len(values) < 2:  # one network has no interval
+        return f"{values.iloc[0]:{spec}}" if len(values) else "–"
+    return over_seeds(values).format(spec)
 
 
 # --- command line -----------------------------------------------------------------------------

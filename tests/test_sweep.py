@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from rnnrev import sweep as sweeps
+from rnnrev.stats import over_seeds
 from rnnrev.sweep import as_record, finished, grid, name_of, plan, sweep, table
 
 pytest.importorskip("distributed")
@@ -111,7 +112,7 @@ def test_the_same_cell_twice_is_refused(tmp_path):
 
 def test_plans():
     assert len(plan("language")) == 12
-    assert len({name_of(c) for name in ("language", "difficulty", "classes") for c in plan(name)}) == 12 + 7 + 15
+    assert len({name_of(c) for name in ("language", "difficulty", "classes") for c in plan(name)}) == 12 + 8 + 15
     assert plan("train", ["gru"], [4], ["imdb"]) == [{"task": "train", "cell": "gru", "seed": 4, "data": "imdb"}]
     with pytest.raises(ValueError, match="choose one of language"):
         plan("everything")
@@ -124,6 +125,18 @@ def test_record_is_small_and_says_how_it_was_made(tmp_path):
     record = as_record(tmp_path, "language", CELLS)
     assert record["cells"] == [{"cell": CELLS[0], "measures": {"third": 0.33333}, "details": None}]
     assert "rnnrev sweep language" in record["command"]
+
+
+def test_a_record_read_back_and_summed_up(tmp_path, monkeypatch):
+    here(CELLS, tmp_path)
+    record = as_record(tmp_path, "language", CELLS)
+    monkeypatch.setattr(sweeps, "read_record", lambda name: record)
+    wide, cells = sweeps.read_sweep("language")
+    assert len(wide) == len(cells) == 6
+    assert wide.square.tolist() == [0, 1, 4] * 2
+    found = sweeps.summary(wide, {"half": ("half the seed", ".2f")})
+    assert found.columns.tolist() == ["gru", "lstm"]
+    assert found.loc["half the seed", "gru"] == over_seeds([0, 0.5, 1]).format(".2f")
 
 
 def test_command_line(tmp_path, monkeypatch, capsys):
