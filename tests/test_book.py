@@ -1,4 +1,4 @@
-"""The book as files: pages, contents, citations, links, figures and exercises are complete and agree with each other."""
+"""The book as files: pages, contents, citations, links, figures and exercises are complete and agree."""
 
 from __future__ import annotations
 

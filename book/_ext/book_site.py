@@ -27,7 +27,7 @@ if importlib.util.find_spec("rnnrev") is None:
 
 
 def _unwanted(script: Any) -> bool:
-    """Thebe's loader, and the state of the widgets: it holds the whole front end once a widget, and nothing reads it."""
+    """Thebe's loader, and the widgets' state: it holds the whole front end once a widget, and nothing reads it."""
     attributes = getattr(script, "attributes", {})
     named = f"{getattr(script, 'filename', script)} {attributes.get('body', '')}".lower()
     return "thebe" in named or attributes.get("type") == "application/vnd.jupyter.widget-state+json"
