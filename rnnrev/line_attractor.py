@@ -484,7 +484,8 @@ def linear_predictions(
     """Claim (e): scores of each variant of the linear model, and the logits behind them.
 
     Variants: re-linearized at the nearest fixed point or held at one, words by their finite effect or by J_inp; the
-    slow mode alone. Controls: the same model with every word taken for another about as frequent; the second mode alone; all modes but the slow one; chance.
+    slow mode alone. Controls: the same model with every word taken for another about as frequent; the second mode
+    alone; all modes but the slow one.
     """
     model = point.model
     ids = model.vocabulary.encode_all(reviews.texts)
