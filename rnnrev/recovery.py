@@ -220,6 +220,7 @@ def recover(
     bayes_reader : accuracy on the same texts of the reader that knows the language; ``gap`` what is missing, in points
     valence_spearman, valence_slope, valence_r2 : found on true valence of the valence words
     precision, recall : of the words called modifiers, those that change valence by a third or more; decoys_called
+    modifier_auc_true : chance that a true modifier ranks above another word
     gain_slope, gain_r2, sign_right : found on true gain, over modifiers and decoys (the sign over modifiers)
     settled_gain_slope, settled_gain_r2, valence_slope_settled : the same with effects waited for (:func:`settled`)
     decay_error : median over modifiers of |found − true|/true; decay_spearman
@@ -262,6 +263,12 @@ def recover(
     truly = set(words.word[words.true_gain.abs() >= 1 / 3])
     m["precision"] = float(np.mean([w in truly for w in called])) if len(called) else np.nan
     m["recall"] = float(np.mean([w in set(called) for w in truly])) if truly else np.nan
+    score = found.effects.set_index("word").strength
+    is_true = score.index.isin(truly)
+    if is_true.any():
+        m["modifier_auc_true"] = float(
+            stats.mannwhitneyu(score[is_true], score[~is_true]).statistic / is_true.sum() / (~is_true).sum()
+        )
     m["decoys_called"] = float(called.isin(language.decoys).sum())
     if len(acting):
         changing = words.index[words.role.isin(["modifier", "decoy"])]

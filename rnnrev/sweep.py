@@ -193,16 +193,16 @@ def _difficulty() -> list[dict[str, Any]]:
 
 #: The sweeps that wrote the shipped records, by name: each makes cells from architectures, seeds and data sets.
 PLANS: dict[str, Callable[[Sequence[str], Sequence[int], Sequence[str]], list[dict[str, Any]]]] = {
-    "language": lambda cells, seeds, data: grid(task="recover", cell=list(cells), seed=list(seeds)),
+    "language": lambda cells, seeds, data: grid(task="recover", seed=list(seeds), cell=list(cells)),
     "difficulty": lambda cells, seeds, data: _difficulty(),
     "classes": lambda cells, seeds, data: grid(
         task="classes",
-        cell="gru",
         seed=list(seeds),
+        cell="gru",
         classes=["2", "ordered 3", "ordered 5", "unordered 3", "unordered 4"],
     ),
     "networks": lambda cells, seeds, data: _shipped(cells, data),
-    "train": lambda cells, seeds, data: grid(task="train", cell=list(cells), seed=list(seeds), data=list(data)),
+    "train": lambda cells, seeds, data: grid(task="train", seed=list(seeds), cell=list(cells), data=list(data)),
 }
 
 
@@ -210,7 +210,7 @@ def _shipped(cells: Sequence[str], data: Sequence[str]) -> list[dict[str, Any]]:
     from . import zoo
 
     names = [n for n in zoo.names() if n.split("-")[0] in cells]
-    return grid(task="network", network=names, data=list(data))
+    return grid(task="network", data=list(data), network=names)
 
 
 def plan(
