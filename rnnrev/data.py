@@ -215,7 +215,8 @@ def load_reviews(
         ``"book"`` (reviews written for this book, shipped with it), ``"imdb"``, ``"sst2"``,
         ``"yelp_polarity"``, or the path of a .csv, .tsv, .parquet, .jsonl or .json file.
     split : str
-        ``"train"``, ``"test"``, … as the data set has them. ``"book"`` and files have just ``"all"``.
+        ``"train"``, ``"test"``, … as the data set has them. ``"book"`` has ``"all"`` (ordinary reviews)
+        and ``"hard"`` (other reviews, whose verdicts are implied); files have just ``"all"``.
     text, label : str
         Column names, for files only. Labels are whole numbers from 0, or negative/positive.
 
@@ -336,11 +337,15 @@ def _from_file(path: Path, split: str, text: str, label: str) -> Reviews:
 
 
 def _embedded(split: str) -> Reviews:
-    if split != "all":
-        raise DataError(f"the embedded reviews have no split {split!r}: use split='all'")
-    lines = (EMBEDDED / "reviews.jsonl").read_text("utf-8").splitlines()
+    files = {"all": "reviews.jsonl", "hard": "hard.jsonl"}
+    if split not in files:
+        raise DataError(
+            f"the embedded reviews have no split {split!r}: use split='all' (ordinary reviews) "
+            "or split='hard' (reviews that are hard to read)"
+        )
+    lines = (EMBEDDED / files[split]).read_text("utf-8").splitlines()
     rows = [json.loads(line) for line in lines]
-    return _checked("book", "all", "the embedded reviews", [r["text"] for r in rows], [r["label"] for r in rows])
+    return _checked("book", split, "the embedded reviews", [r["text"] for r in rows], [r["label"] for r in rows])
 
 
 def _checked(name: str, split: str, source: str, texts: Any, labels: Any) -> Reviews:

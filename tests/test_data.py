@@ -151,7 +151,7 @@ def test_validation_holds_out_whole_blocks():
 
 
 def test_validation_of_a_small_set_is_not_empty():
-    for n in (20, 40, 240, 282):
+    for n in (20, 40, 240, 260):
         assert 0 < split_validation(n).mean() < 0.2
     assert not split_validation(100, share=0).any()
     with pytest.raises(ValueError, match=r"\[0, 1\), not 1.5"):
@@ -285,7 +285,7 @@ def test_unknown_names():
         load_reviews("imbd")
     with pytest.raises(DataError, match="imdb has no split 'validation': choose one of train, test"):
         load_reviews("imdb", "validation")
-    with pytest.raises(DataError, match="split='all'"):
+    with pytest.raises(DataError, match=r"no split 'train': use split='all'.*split='hard'"):
         load_reviews("book", "train")
 
 
@@ -301,7 +301,7 @@ def test_offline_without_a_mirror_names_two_ways_out(tmp_path, offline):
     unset |= {"HF_HOME": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path), **offline}
     out = subprocess.run([sys.executable, "-c", code], env=unset, capture_output=True, text=True, timeout=300)
     book, message = out.stdout.strip().splitlines()
-    assert book == "282 False"  # the embedded reviews need no hub client, which takes seconds to import
+    assert book == "260 False"  # the embedded reviews need no hub client, which takes seconds to import
     assert "Two ways out" in message
     assert "set RNNREV_DATA_DIR to a folder that holds imdb/test.parquet" in message
     assert "load_reviews('book')" in message
@@ -332,13 +332,27 @@ def test_fingerprint_sees_every_change():
 # --- the texts that come with the book --------------------------------------------------------
 
 
+FILES = {"all": "reviews.jsonl", "hard": "hard.jsonl"}
+
+
+@pytest.fixture(scope="module", params=FILES)
+def split(request):
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def rows():
-    return [json.loads(line) for line in (data.EMBEDDED / "reviews.jsonl").read_text("utf-8").splitlines()]
+def rows(split):
+    return [json.loads(line) for line in (data.EMBEDDED / FILES[split]).read_text("utf-8").splitlines()]
 
 
-def test_embedded_reviews_keep_their_promises(rows):
-    reviews = load_reviews("book")
+def test_the_two_sets_share_no_review():
+    assert load_reviews().texts == load_reviews("book", "all").texts
+    assert not set(load_reviews("book").texts) & set(load_reviews("book", "hard").texts)
+
+
+def test_embedded_reviews_keep_their_promises(split, rows):
+    reviews = load_reviews("book", split)
+    assert (reviews.name, reviews.split) == ("book", split)
     assert len(reviews) == len(rows) >= 240
     assert reviews.labels.mean() == 0.5
     assert set(reviews.labels.tolist()) == {0, 1}
@@ -364,10 +378,11 @@ def test_labels_do_not_follow_from_place_or_length(rows):
     assert abs(np.corrcoef(labels, np.arange(len(rows)))[0, 1]) < 0.2
 
 
-def test_every_trait_is_there_with_both_verdicts_and_counted_in_the_description(rows):
+def test_every_trait_is_there_with_both_verdicts_and_counted_in_the_description(split, rows):
     traits = Counter(t for r in rows for t in r["traits"])
-    described = dict(re.findall(r"^\| ([a-z-]+) \| (\d+) \|", (data.EMBEDDED / "README.md").read_text("utf-8"), re.M))
-    assert {t: int(n) for t, n in described.items()} == traits
+    description = (data.EMBEDDED / "README.md").read_text("utf-8")
+    described = re.findall(r"^\| ([a-z-]+) \| (\d+) \| (\d+) \|", description, re.M)
+    assert {t: int(counts[list(FILES).index(split)]) for t, *counts in described} == traits
     for trait in traits:
         assert {r["label"] for r in rows if trait in r["traits"]} == {0, 1}, trait
 
