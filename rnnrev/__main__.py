@@ -153,6 +153,10 @@ def _parser() -> argparse.ArgumentParser:
     score.add_argument("--model", default="gru-imdb", help="shipped network or model folder (default: %(default)s)")
     score.add_argument("--data", default="book", help="data set or file (default: %(default)s)")
     score.add_argument("--split", default="all", help="(default: %(default)s)")
+
+    from . import sweep
+
+    sweep.add_arguments(command("sweep", sweep.run, "measure many networks side by side, on Dask; stop it and go on"))
     return parser
 
 
