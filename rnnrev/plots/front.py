@@ -2,46 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Sequence
+from itertools import takewhile
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 from .style import INTACT, NEGATIVE, NEUTRAL, POSITIVE, VALENCE_MAP, figure
 
 __all__ = ["reading"]
 
 
-def reading(
-    paths: Mapping[str, tuple[Sequence[str], np.ndarray]], cloud: np.ndarray, logits: np.ndarray, height: float = 4.4
-) -> Figure:
-    """Paths of sentences over the states that a network visits.
+def reading(point: Any, subspace: Any, sentences: Sequence[str], states: np.ndarray, height: float = 4.4) -> Figure:
+    """Paths of sentences over the states that a network visits, on two axes: memory and context.
+
+    The path of what all sentences share is left out; of what follows, the path that ends furthest left is drawn as
+    negative, that furthest right as positive.
 
     Parameters
     ----------
-    paths : dict
-        Sentence -> tokens (T) and coordinates (T + 1, 2), the start first: along the attractor, and on the first
-        modifier axis. A path that ends at the left is drawn as negative, the one furthest right as positive.
-    cloud, logits : arrays (n, 2) and (n,)
-        Coordinates of visited states, and what the network says there.
+    point : OperatingPoint
+        The integrated coordinate ℓ·(h − h*) is the horizontal axis.
+    subspace : Subspace
+        Its first axis is the vertical one.
+    sentences : list of str
+        With a common beginning.
+    states : array or list, (n, S)
+        States that the network visits, the cloud in the background, coloured by logit.
     """
+    model = point.model
+
+    def at(h: np.ndarray) -> np.ndarray:
+        return np.stack([(h - point.h_star) @ point.l, subspace.coordinates(h)[..., 0]], -1)
+
     fig, ax = figure(height=height)
+    states = np.asarray(states)
+    cloud, logits = at(states), model.readout(states)
     limit = np.quantile(np.abs(logits), 0.9)
     ax.scatter(*cloud.T, c=logits, cmap=VALENCE_MAP, vmin=-limit, vmax=limit, s=5, alpha=0.5, linewidths=0)
     ax.axhline(0, color=NEUTRAL, linewidth=7, alpha=0.25, zorder=0)
-    ends = {sentence: xy[-1, 0] for sentence, (_, xy) in paths.items()}
-    drawn: set[tuple[str, ...]] = set()
-    for sentence, (tokens, xy) in paths.items():
-        color = POSITIVE if ends[sentence] == max(ends.values()) else NEGATIVE if ends[sentence] < 0 else INTACT
-        for before, after in pairwise(xy):
-            ax.annotate("", after, before, arrowprops={"arrowstyle": "-|>", "color": color, "shrinkA": 0, "shrinkB": 0})
-        for number, token in enumerate(tokens, 1):
-            if tuple(tokens[:number]) not in drawn:  # sentences share their beginning
-                drawn.add(tuple(tokens[:number]))
-                weight = "bold" if number == len(tokens) else "normal"
-                place = {"textcoords": "offset points", "xytext": (5, 5)}
-                ax.annotate(token, xy[number], color=color, fontsize=9, fontweight=weight, **place)
+
+    tokens = [model.trace(s).tokens for s in sentences]
+    paths = [at(h)[1:] for h in model.states(sentences)]
+    ends = [path[-1, 0] for path in paths]
+    shared = sum(1 for _ in takewhile(lambda words: len(set(words)) == 1, zip(*tokens)))
+    style: dict[str, Any] = {"textcoords": "offset points", "va": "center", "fontsize": 10}
+    style["path_effects"] = [withStroke(linewidth=2.5, foreground="white")]
+    beginning = " ".join(tokens[0][:shared])
+    ax.annotate(f"{beginning} …", paths[0][shared - 1], (-8, 0), ha="right", **style)
+    for words, path, end in zip(tokens, paths, ends):
+        color = POSITIVE if end == max(ends) else NEGATIVE if end == min(ends) else INTACT
+        for n in range(shared, len(words)):
+            arrow = {"arrowstyle": "-|>", "color": color, "shrinkA": 0, "shrinkB": 0, "linewidth": 1.8}
+            ax.annotate("", path[n], path[n - 1], arrowprops=arrow)
+            if n + 1 < len(words):
+                up = 11 if path[n, 1] > path[n - 1, 1] else -11
+                ax.annotate(words[n], path[n], (0, up), ha="center", color=color, **style)
+        ax.annotate(" ".join(words[shared:]), path[-1], (7, 0), color=color, fontweight="bold", **style)
+    for limits, values in ((ax.set_xlim, cloud[:, 0]), (ax.set_ylim, cloud[:, 1])):
+        low, high = np.quantile(values, [0.001, 0.999])
+        limits(low - 0.1 * (high - low), high + 0.1 * (high - low))
     ax.set_xlabel("memory: place along the line attractor (left negative, right positive)")
     ax.set_ylabel("context: first modifier axis")
     return fig
