@@ -8,7 +8,7 @@ the slope, over words, of what they do at that place on their lasting valence. I
   the first words count more. :func:`start_profile`, :func:`in_context_profile`, :func:`subspace_share`, :func:`starts`.
 * End (CP20, section on transients): the response of the logit n tokens after a word is
   wᵀ J_recⁿ d = Σ_a (wᵀr_a) λ_aⁿ (ℓ_aᵀ d). The slow mode is the lasting valence; fast modes that project onto w add a
-  transient that counts only if the review ends soon. :func:`mode_kernel`, :func:`end_profile`, :func:`read_modes`.
+  transient that counts only if the review ends soon. :func:`mode_kernel`, :func:`end_effects`, :func:`read_modes`.
 
 Both rest on one experiment, :func:`respond`: put a word into a text in place of a token, run on, compare.
 """
@@ -21,26 +21,47 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import optimize
 
-from .linear import OperatingPoint
-from .model import SentimentRNN, unroll
-from .modifiers import Subspace, random_subspace, valence
-from .stats import Estimate
+from .data import Reviews
+from .linear import OperatingPoint, operating_point
+from .model import SentimentRNN, unroll, untrained
+from .modifiers import (
+    FLOOR,
+    Subspace,
+    modifier_effects,
+    modifier_subspace,
+    modifier_words,
+    probe_words,
+    random_subspace,
+    valence,
+)
+from .perturb import costs, start_from, typical_states
+from .stats import Estimate, accuracy, bootstrap
 
 __all__ = [
+    "Agreement",
+    "Decay",
     "ModeKernel",
     "Profile",
     "agreement",
+    "compare_barcodes",
+    "compare_shares",
     "decay_length",
     "deposits",
-    "end_profile",
+    "end_effects",
+    "first_tokens",
     "in_context_profile",
+    "last_tokens",
+    "measure",
     "mode_kernel",
     "neutral_texts",
+    "now_and_later",
     "profile",
     "read_modes",
+    "readouts",
     "respond",
     "start_profile",
     "starts",
+    "state_barcode",
     "subspace_share",
 ]
 
@@ -106,13 +127,13 @@ def respond(
         Tokens read after the word before the logit is compared; 0 reads it at the word itself.
     h0 : array, (S,) or (B, S), optional
         State before the first token; the network's own unless given.
-    w : array, (S,), optional
-        Readout; the network's own unless given.
+    w : array, (S,) or (S, R), optional
+        Readout, or several; the network's own unless given.
 
     Returns
     -------
-    array, (B, P, K, L)
-        logit with the word less logit without it, in nats.  Run in float32.
+    array, (B, P, K, L) or (B, P, K, L, R)
+        logit with the word less logit without it, in nats. Run in float32.
 
     Raises
     ------
@@ -133,7 +154,7 @@ def respond(
     texts, words = rows_of[: texts.size].reshape(texts.shape), rows_of[texts.size :]
     w = np.asarray(model.w if w is None else w, np.float32)
     h0 = np.asarray(cell.h0 if h0 is None else h0, np.float32)
-    out = np.empty((len(texts), len(places), len(words), len(lags)))
+    out = np.empty((len(texts), len(places), len(words), len(lags), *w.shape[1:]))
     u_words = u_known[words]
     block = max(1, ROWS // len(words))
     for start in range(0, len(texts), block):
@@ -183,6 +204,17 @@ class Profile(NamedTuple):
         where = np.isin(self.at, at)
         value = self.value / self.value[where].mean()
         return Profile(self.at, value, self.draws / self.draws[:, where].mean(1, keepdims=True))
+
+    def minus(self, other: Profile) -> Profile:
+        """What this has more than another of the same texts, words and places: draws are paired."""
+        if self.draws.shape != other.draws.shape or not np.array_equal(self.at, other.at):
+            raise ValueError("both profiles must have the same places and as many draws: make them from the same texts")
+        return Profile(self.at, self.value - other.value, self.draws - other.draws)
+
+    def mean(self, at: Sequence[int]) -> Estimate:
+        """Mean emphasis over some places with its interval."""
+        where = np.isin(self.at, at)
+        return _interval(self.value[where].mean(), self.draws[:, where].mean(1))
 
 
 def _interval(value: float, draws: np.ndarray) -> Estimate:
@@ -298,13 +330,16 @@ def in_context_profile(
     own_tokens = np.asarray(texts)[:, list(places)]
     lasting = valence(point, np.r_[own_tokens.ravel(), fillers])
     own = lasting[: own_tokens.size].reshape(own_tokens.shape) - lasting[own_tokens.size :].mean()
-    # one word a text: the words' axis has length one, and the slope is over texts
-    return _over_texts(effects, own, places, seed)
+    # one word a text: the slope at each place is over texts
+    return profile(effects.T[None], own.T[None], places, seed=seed)
 
 
-def _over_texts(effects: np.ndarray, lasting: np.ndarray, at: Any, seed: int, n: int = 500) -> Profile:
-    swapped = np.swapaxes(effects, 0, 1)[None], np.swapaxes(lasting, 0, 1)[None]
-    return profile(*swapped, at, n=n, seed=seed)
+def state_barcode(point: OperatingPoint, h: np.ndarray, words: Any) -> np.ndarray:
+    """How a state changes what words count: their lasting valence read in h less that in h*, (…, S) -> (…, K) in nats.
+
+    Of h₀ it is the barcode of the beginning; of F(h*, x_m) that of the modifier m (:func:`rnnrev.modifiers.barcode`).
+    """
+    return valence(point, words, h) - valence(point, words)
 
 
 def subspace_share(point: OperatingPoint, h: np.ndarray, subspace: Subspace) -> np.ndarray:
@@ -312,6 +347,56 @@ def subspace_share(point: OperatingPoint, h: np.ndarray, subspace: Subspace) -> 
     deflection = np.asarray(h, float) - point.h_star
     off = deflection - (deflection @ point.l)[..., None] * point.r
     return np.square(subspace.coordinates(h)).sum(-1) / np.square(off).sum(-1)
+
+
+def compare_shares(
+    point: OperatingPoint, subspace: Subspace, table: Any, n: int = 200, seed: int = 0
+) -> dict[str, float | np.ndarray]:
+    """h₀'s share in the modifier subspace, with controls: numbers, or arrays (n,) where the control is drawn.
+
+    ``visited states`` are those of running text in the same subspace; ``random words`` is h₀'s share in the subspace of
+    as many words of ``table`` (:func:`rnnrev.modifiers.modifier_effects`) that are no modifiers, ``random subspace``
+    that in one of random directions.
+    """
+    rng = np.random.default_rng([seed, 73])
+    h0 = point.model.cell.h0
+    visited = typical_states(point, seed=seed)
+    plain = table.number[table.kind == "other"].to_numpy()
+    size = min(len(subspace.words), len(plain))
+    other = [modifier_subspace(point, rng.choice(plain, size, replace=False), subspace.dim) for _ in range(n)]
+    random = [random_subspace(point, subspace.dim, i) for i in range(n)]
+    return {
+        "h₀": float(subspace_share(point, h0, subspace)),
+        "visited states": subspace_share(point, visited[rng.integers(len(visited), size=5 * n)], subspace),
+        "h₀ in a subspace of random words": np.array([subspace_share(point, h0, s) for s in other]),
+        "h₀ in a random subspace": np.array([subspace_share(point, h0, s) for s in random]),
+    }
+
+
+def compare_barcodes(
+    point: OperatingPoint, words: np.ndarray, table: Any, n: int = 100, seed: int = 0
+) -> dict[str, np.ndarray]:
+    """Correlation of h₀'s barcode with those of other states, over probe words: arrays, one value a state.
+
+    The states after "extremely", after the n strongest intensifiers and negators of ``table``, after n random words
+    that are no modifiers, and n states as far from h* as h₀ is, in random directions.
+    """
+    rng = np.random.default_rng([seed, 79])
+    model, h0 = point.model, np.asarray(point.model.cell.h0, float)
+    plain = table.number[table.kind == "other"].to_numpy()
+    groups = {
+        "extremely": [model.vocabulary.number("extremely")],
+        "intensifiers": table.number[table.kind == "intensifier"].to_numpy()[:n],
+        "negators": table.number[table.kind == "negator"].to_numpy()[:n],
+        "random words": rng.choice(plain, min(n, len(plain)), replace=False),
+    }
+    off = (h0 - point.h_star) - ((h0 - point.h_star) @ point.l) * point.r
+    directions = random_subspace(point, min(n, len(h0) - 1), seed).basis.T * np.linalg.norm(off)
+    states = {k: model.cell.step_projected(point.h_star, model.projected[v]) for k, v in groups.items() if len(v)}
+    states["random states"] = point.h_star + directions
+    own = state_barcode(point, h0, words)
+    codes = {k: state_barcode(point, h, words) for k, h in states.items()}
+    return {k: _correlation(c - c.mean(-1, keepdims=True), own - own.mean()) for k, c in codes.items()}
 
 
 def starts(point: OperatingPoint, subspace: Subspace, seed: int = 0) -> dict[str, np.ndarray]:
@@ -344,12 +429,14 @@ def starts(point: OperatingPoint, subspace: Subspace, seed: int = 0) -> dict[str
 class ModeKernel(NamedTuple):
     """Response of the logit to words, by mode: ``parts`` (K, A, L) sum over modes A to wᵀ J_recⁿ d, in nats.
 
-    A pair of complex modes shares its part equally. ``tau`` (A,) in tokens, ``lags`` (L,) tokens after the word.
+    A pair of complex modes shares its part equally. ``lags`` (L,) tokens after the word, ``tau`` (A,) in tokens,
+    ``slow`` the number of the slow mode.
     """
 
     words: np.ndarray
     lags: np.ndarray
     tau: np.ndarray
+    slow: int
     parts: np.ndarray
 
     @property
@@ -360,10 +447,10 @@ class ModeKernel(NamedTuple):
     def groups(self, edges: Sequence[float] = (3, 10, 100)) -> dict[str, np.ndarray]:
         """Sums (K, L) over modes of like τ: the slow mode by itself, and the rest parted at ``edges`` (tokens)."""
         limits = [0, *edges, np.inf]
-        out = {"slow mode": self.parts[:, 0]}
+        out = {"slow mode": self.parts[:, self.slow]}
         for low, high in zip(limits[-2::-1], limits[:0:-1]):
             inside = (self.tau >= low) & (self.tau < high)
-            inside[0] = False
+            inside[self.slow] = False
             name = f"τ < {high:g}" if low == 0 else f"τ ≥ {low:g}" if high == np.inf else f"{low:g} ≤ τ < {high:g}"
             if inside.any():
                 out[f"{name} ({inside.sum()})"] = self.parts[:, inside].sum(1)
@@ -387,27 +474,24 @@ def mode_kernel(point: OperatingPoint, words: Any, lags: Sequence[int], d: np.nd
     modes = point.modes
     loading = (point.model.w @ modes.R) * (d @ modes.L.T)  # (K, A)
     powers = modes.eigvals[:, None] ** at
-    return ModeKernel(np.asarray(words), at, modes.tau, (loading[:, :, None] * powers).real)
+    return ModeKernel(np.asarray(words), at, modes.tau, slow_mode_number(point), (loading[:, :, None] * powers).real)
 
 
-def end_profile(
-    point: OperatingPoint,
+def end_effects(
+    model: SentimentRNN,
     texts: np.ndarray,
     words: Any,
     lags: Sequence[int],
     h0: np.ndarray | None = None,
     w: np.ndarray | None = None,
-    seed: int = 0,
-) -> tuple[Profile, np.ndarray]:
-    """Emphasis by distance from the end: words put n tokens before the last token, the logit read at the end.
+) -> np.ndarray:
+    """Words put n tokens before the last token, the logit read at the end: (B, L, K) in nats, or (B, L, K, R).
 
-    ``texts`` (B, M) hold the last M tokens of B texts and ``h0`` (B, S) the states before them (see
-    :func:`last_tokens`). Returns the profile and the effects (B, L, K) in nats.
+    ``texts`` (B, M) hold the last M tokens of B texts and ``h0`` (B, S) the states before them (:func:`last_tokens`);
+    ``w`` (S,) or (S, R) as for :func:`respond`.
     """
     last = np.asarray(texts).shape[1] - 1
-    parts = [respond(point.model, texts, words, (last - n,), (n,), h0=h0, w=w)[:, 0, :, 0] for n in lags]
-    effects = np.stack(parts, 1)
-    return profile(effects, valence(point, words), lags, seed=seed), effects
+    return np.stack([respond(model, texts, words, (last - n,), (n,), h0=h0, w=w)[:, 0, :, 0] for n in lags], 1)
 
 
 def last_tokens(model: SentimentRNN, ids: Sequence[np.ndarray], length: int) -> tuple[np.ndarray, np.ndarray]:
@@ -427,36 +511,253 @@ def first_tokens(ids: Sequence[np.ndarray], length: int) -> np.ndarray:
 
 
 class Agreement(NamedTuple):
-    """Measured effects against predicted ones over words, at each lag: correlation and slope, with draws over words."""
+    """Measured effects against predicted ones over words, at each lag, with intervals over words.
+
+    ``correlation`` and ``slope`` of measured on predicted; ``partial`` correlation with the lasting valence held fixed:
+    whether the theory knows which words have a transient of their own.
+    """
 
     lags: np.ndarray
     correlation: list[Estimate]
     slope: list[Estimate]
+    partial: list[Estimate]
 
 
-def agreement(measured: np.ndarray, predicted: np.ndarray, lags: Any, n: int = 500, seed: int = 0) -> Agreement:
-    """Compare the network's mean response (K, L) with a prediction (K, L), lag by lag; intervals over words."""
+def agreement(
+    measured: np.ndarray, predicted: np.ndarray, lasting: np.ndarray, lags: Any, n: int = 500, seed: int = 0
+) -> Agreement:
+    """Compare the network's mean response (K, L) with a prediction (K, L), lag by lag; ``lasting`` (K,) valence."""
     rng = np.random.default_rng([seed, 67])
-    drawn = rng.integers(len(measured), size=(n, len(measured)))
+    drawn = np.concatenate([np.arange(len(lasting))[None], rng.integers(len(lasting), size=(n, len(lasting)))])
 
-    def both(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        x, y = x - x.mean(-1, keepdims=True), y - y.mean(-1, keepdims=True)
-        xx, yy, xy = (x * x).sum(-1), (y * y).sum(-1), (x * y).sum(-1)
-        return xy / np.sqrt(xx * yy), xy / xx
+    def centred(x: np.ndarray) -> np.ndarray:
+        return x - x.mean(-1, keepdims=True)
 
-    correlation, slope = [], []
+    z = centred(lasting[drawn])
+    rows: list[list[Estimate]] = [[], [], []]
     for x, y in zip(predicted.T, measured.T):
-        value, draws = both(x, y), both(x[drawn], y[drawn])
-        correlation.append(_interval(float(value[0]), draws[0]))
-        slope.append(_interval(float(value[1]), draws[1]))
-    return Agreement(np.asarray(lags), correlation, slope)
+        x, y = centred(x[drawn]), centred(y[drawn])
+        # what is left of both when a line in z is taken out
+        x_, y_ = (a - z * ((a * z).sum(-1) / (z * z).sum(-1))[:, None] for a in (x, y))
+        found = (_correlation(x, y), (x * y).sum(-1) / (x * x).sum(-1), _correlation(x_, y_))
+        for row, values in zip(rows, found):
+            row.append(_interval(values[0], values[1:]))
+    return Agreement(np.asarray(lags), *rows)
+
+
+def _correlation(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return (x * y).sum(-1) / np.sqrt((x * x).sum(-1) * (y * y).sum(-1))
+
+
+class NowAndLater(NamedTuple):
+    """Valence of words at the last token (n = 0) on what lasts (n → ∞), over words: slope and correlation."""
+
+    slope: Estimate
+    correlation: Estimate
+
+
+def now_and_later(point: OperatingPoint, seed: int = 0, floor: float = FLOOR) -> NowAndLater:
+    """How the linear theory's valence now, w·d, goes with the lasting one, (w·r)(ℓ·d), over all frequent words."""
+    words = np.flatnonzero(point.model.frequencies >= floor)
+    d = deposits(point, words)
+    now, later = d @ point.model.w, (point.model.w @ point.r) * (d @ point.l)
+
+    def slope(x: np.ndarray, y: np.ndarray) -> float:
+        return float(np.polyfit(x, y, 1)[0])
+
+    def correlation(x: np.ndarray, y: np.ndarray) -> float:
+        return float(np.corrcoef(x, y)[0, 1])
+
+    return NowAndLater(*(bootstrap((later, now), f, n=300, seed=seed) for f in (slope, correlation)))
 
 
 def read_modes(point: OperatingPoint, keep: Any) -> tuple[np.ndarray, float]:
     """A readout that sees only some modes: w', b' with w'·h + b' = w·[h* + R_keep L_keep (h − h*)] + b.
 
-    Reading the last state this way is the same as removing the other modes from it just before it is read.
+    Reading the last state this way is the same as removing the other modes from it just before it is read. ``keep`` is
+    a mask or positions; keep both of a complex pair.
     """
-    modes = point.modes
-    w = (point.model.w @ modes.R[:, keep] @ modes.L[keep]).real
+    w = (point.model.w @ point.modes.R[:, keep] @ point.modes.L[keep]).real
     return w, float((point.model.w - w) @ point.h_star + point.model.b)
+
+
+def slow_mode_number(point: OperatingPoint) -> int:
+    """Which of the modes is the operating point's slow one: the first that is real."""
+    return int(np.argmax(np.abs(point.modes.eigvals.imag) < 1e-12))
+
+
+def readouts(
+    point: OperatingPoint, states: np.ndarray, fast: float = 10, seed: int = 0
+) -> dict[str, tuple[np.ndarray, float]]:
+    """Ways to read the last state: name -> (w', b').
+
+    * ``intact``: w, b;
+    * ``all modes but the slow one removed``: h ← h* + r ℓ·(h − h*) before reading;
+    * ``fast modes removed``: those with τ < ``fast`` tokens;
+    * ``random direction removed``: a control that takes as much variance out of the logit as the first removal does,
+      along a random direction of the states' spread and with the slow mode's reading kept.
+
+    ``states`` (n, S) are last states of texts.
+    """
+    model, slow = point.model, slow_mode_number(point)
+    alone = read_modes(point, [slow])
+    keep = (point.modes.tau >= fast) | (np.arange(len(point.modes.tau)) == slow)
+    off = np.asarray(states, float) - point.h_star
+    lost = off @ (model.w - alone[0])
+    # a random direction within the states' cloud: a random mix of states, made blind to r
+    mix = np.random.default_rng([seed, 71]).standard_normal(len(off)) @ (off - off.mean(0))
+    mix = mix - (mix @ point.r) * point.l
+    mix *= lost.std() / (off @ mix).std()
+    return {
+        "intact": (model.w, float(model.b)),
+        "all modes but the slow one removed": alone,
+        f"fast modes removed (τ < {fast:g})": read_modes(point, keep),
+        "random direction removed": (model.w - mix, float(model.b + mix @ (point.h_star + off.mean(0)))),
+    }
+
+
+# --- both chapters' measures of one network ------------------------------------------------------
+
+#: Tokens before the word, and after it, at which emphasis is measured; what counts as far from either edge.
+PLACES = (0, 1, 2, 3, 5, 8, 12, 18, 26, 38, 55)
+LAGS = (0, 1, 2, 3, 5, 8, 12, 18, 26, 38, 55)
+LATE = (38, 55)
+NEAR = (0, 1, 2, 3, 5, 8)
+#: Tokens after the word at which the beginning's emphasis is read.
+LAG = 40
+
+
+def measure(
+    model: SentimentRNN,
+    reviews: Reviews,
+    *,
+    n_reviews: int = 100,
+    n_scored: int = 5000,
+    n_words: int = 10,
+    dim: int = 5,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Everything that chapters 4 and 5 say about one network, as numbers, lists and mappings.
+
+    Parameters
+    ----------
+    n_reviews : int
+        Reviews into which words are put (drawn by ``seed`` from those that are long enough).
+    n_scored : int
+        Reviews on which accuracies are measured.
+    n_words : int
+        Positive, and as many negative, probe words.
+
+    Some four minutes on two cores for a GRU of 256 units.
+    """
+    point = operating_point(model, seed=seed)
+    probes = probe_words(point, n_words)
+    table = modifier_effects(point, probes=probes)
+    subspace = modifier_subspace(point, modifier_words(table), dim)
+    ids = model.vocabulary.encode_all(reviews.sample(n_scored, seed).texts)
+    labels = reviews.sample(n_scored, seed).labels
+    long = [i for i in ids if len(i) > max(PLACES) + LAG][:n_reviews]
+    about = {
+        "network": model.name, "cell": model.cell.kind, "data": f"{reviews.name}/{reviews.split}",
+        "sha256": reviews.fingerprint, "reviews": len(long), "scored": len(ids), "words": list(probes.words),
+        "seed": seed, "h_star": {"q": point.q, "logit": point.logit, "tau": point.modes.tau[:5]},
+    }  # fmt: skip
+    start = _measure_start(point, probes.numbers, table, subspace, long, ids, labels, seed)
+    return about | {"beginning": start, "end": _measure_end(model, point, probes.numbers, long, ids, labels, seed)}
+
+
+def _measure_start(
+    point: OperatingPoint,
+    words: np.ndarray,
+    table: Any,
+    subspace: Subspace,
+    long: list[np.ndarray],
+    ids: list[np.ndarray],
+    labels: np.ndarray,
+    seed: int,
+) -> dict[str, Any]:
+    begin = starts(point, subspace, seed)
+    texts = first_tokens(long, max(PLACES) + LAG + 1)
+    found = {name: start_profile(point, texts, words, PLACES, LAG, h, seed) for name, h in begin.items()}
+    more = {name: p.minus(found["on the attractor"]) for name, p in found.items() if name != "on the attractor"}
+    neutral = neutral_texts(point, 24, texts.shape[1], seed=seed)
+    in_neutral = {n: start_profile(point, neutral, words, PLACES, LAG, begin[n], seed) for n in _SHOWN}
+    own = {n: in_context_profile(point, texts, PLACES, LAG, begin[n], seed=seed) for n in _SHOWN}
+    scores = costs(point.model, ids, labels, {name: [start_from(h)] for name, h in begin.items()}, seed=seed)
+    codes = compare_barcodes(point, words, table, seed=seed)
+    shares = compare_shares(point, subspace, table, seed=seed)
+    return {
+        "dimensions": subspace.dim,
+        "share": {name: np.percentile(v, [50, 2.5, 97.5]) if np.ndim(v) else v for name, v in shares.items()},
+        "real": {name: _written(p) for name, p in found.items()},
+        "neutral": {name: _written(p) for name, p in in_neutral.items()},
+        "own words": {name: _written(p) for name, p in own.items()},
+        "first word": {name: p.relative_to(LATE).estimate(0) for name, p in found.items()},
+        "excess": {name: p.estimate(0) for name, p in more.items()},
+        "length": {name: decay_length(p)._asdict() for name, p in more.items() if name in _SHOWN},
+        "barcodes": {name: np.percentile(v, [50, 2.5, 97.5]) for name, v in codes.items()},
+        "accuracy": dict(zip(scores.perturbation, scores.accuracy)),
+        "cost": dict(zip(scores.perturbation, scores.cost)),
+    }
+
+
+def _measure_end(
+    model: SentimentRNN,
+    point: OperatingPoint,
+    words: np.ndarray,
+    long: list[np.ndarray],
+    ids: list[np.ndarray],
+    labels: np.ndarray,
+    seed: int,
+) -> dict[str, Any]:
+    lasting = valence(point, words)
+    states = model.final_states_of(ids)
+    ways = readouts(point, states, seed=seed)
+    w = np.stack([w for w, _ in ways.values()], 1)
+    tails, before = last_tokens(model, long, max(LAGS) + 1)
+    neutral = neutral_texts(point, 24, 2 * max(LAGS), seed=seed)
+    effects = {
+        "real": end_effects(model, tails, words, LAGS, before, w),
+        "neutral": end_effects(model, neutral, words, LAGS, w=w),
+    }
+    found = {
+        where: {n: profile(e[..., j], lasting, LAGS, seed=seed) for j, n in enumerate(ways)}
+        for where, e in effects.items()
+    }
+    kernel = mode_kernel(point, words, LAGS)
+    shuffled = np.random.default_rng([seed, 71]).permutation(len(words))
+    agree = {
+        where: agreement(e[..., 0].mean(0).T, kernel.total, lasting, LAGS, seed=seed) for where, e in effects.items()
+    }
+    agree["words shuffled"] = agreement(
+        effects["real"][..., 0].mean(0).T, kernel.total[shuffled], lasting, LAGS, seed=seed
+    )
+    predicted = {"all modes": kernel.total, **kernel.groups()}
+    fresh = untrained(model.cell.kind, model.vocabulary, model.cell.n_units, model.cell.n_inputs, seed, model.counts)
+    return {
+        "real": {n: _written(p) for n, p in found["real"].items()},
+        "neutral": {n: _written(p) for n, p in found["neutral"].items()},
+        "predicted": {n: _written(profile(parts.T[None], lasting, LAGS, seed=seed)) for n, parts in predicted.items()},
+        "near": {n: p.relative_to(LATE).mean(NEAR) for n, p in found["real"].items()},
+        "length": decay_length(found["real"]["intact"])._asdict(),
+        "agreement": {where: {"lags": LAGS, **a._asdict()} for where, a in agree.items()},
+        "now and later": now_and_later(point, seed)._asdict(),
+        "untrained": now_and_later(operating_point(fresh, seed=seed), seed)._asdict(),
+        "accuracy": {n: accuracy(states @ w + b > 0, labels) for n, (w, b) in ways.items()},
+        "cost": _costs({n: (states @ w + b > 0) == labels for n, (w, b) in ways.items()}, seed),
+    }
+
+
+def _costs(right: dict[str, np.ndarray], seed: int) -> dict[str, Estimate]:
+    """Accuracy lost against the first way of reading, texts paired."""
+    first = next(iter(right.values())).astype(float)
+    lost = {name: first - r for name, r in right.items()}
+    return {n: bootstrap(d, seed=seed) if d.any() else Estimate(0.0, 0.0, 0.0) for n, d in lost.items()}
+
+
+_SHOWN = ("intact", "component removed", "on the attractor")
+
+
+def _written(found: Profile) -> dict[str, Any]:
+    low, high = found.band
+    return {"at": found.at, "value": found.value, "low": low, "high": high}

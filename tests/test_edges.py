@@ -188,20 +188,22 @@ def test_a_known_fast_mode_is_the_emphasis_of_the_end(texts):
     model = dataclasses.replace(point.model, embedding=written)
     point = make_point(model, point.h_star, model.cell.U.T)
     lags = [0, 1, 2, 4, 8, 12]
-    found, effects = edges.end_profile(point, texts, IDS, lags)
+    lasting = valence(point, IDS)
+    slow_only, _ = edges.read_modes(point, [0])
+    effects = edges.end_effects(point.model, texts, IDS, lags, w=np.stack([point.model.w, slow_only], 1))
+    found = edges.profile(effects[..., 0], lasting, lags)
     expected = 0.999 ** np.array(lags) + 1.5 * 0.8 ** np.array(lags)
     assert found.value == pytest.approx(expected, rel=1e-3)
     fit = edges.decay_length(found)
     assert fit.length.value == pytest.approx(-1 / np.log(0.8), rel=0.1)
 
     kernel = edges.mode_kernel(point, IDS, lags)
-    agree = edges.agreement(effects.mean(0).T, kernel.total, lags)
+    agree = edges.agreement(effects[..., 0].mean(0).T, kernel.total, lasting, lags)
     assert agree.correlation[0].value == pytest.approx(1, abs=1e-6)
     assert agree.slope[-1].value == pytest.approx(1, abs=1e-3)
 
     # with the fast mode removed just before reading, the emphasis of the end is gone
-    w, _ = edges.read_modes(point, [0])
-    flat, _ = edges.end_profile(point, texts, IDS, lags, w=w)
+    flat = edges.profile(effects[..., 1], lasting, lags)
     assert flat.value == pytest.approx(0.999 ** np.array(lags), rel=1e-3)
 
 
@@ -245,8 +247,56 @@ def test_starts_change_what_they_say_and_keep_what_is_integrated():
     moved = [np.linalg.norm(found[k] - h0) for k in ("component removed", "random change")]
     assert moved[0] == pytest.approx(moved[1])
     # the same state as the general machinery of perturbations makes
-    changed = perturb.project_out(subspace)(h0[None], perturb.Step(0, np.zeros(1, int), np.ones(1, int)))
-    assert found["component removed"] == pytest.approx(changed[0])
+    change = perturb.only(perturb.project_out(subspace), steps=slice(0, 1))
+    states = perturb.run(model, [np.array([3])], change, states=True).states
+    assert found["component removed"] == pytest.approx(states[0][0])
+
+
+def test_profiles_of_the_same_texts_are_compared_in_pairs():
+    rng = np.random.default_rng(0)
+    lasting, noise = rng.normal(size=30), rng.normal(size=(20, 3, 30))
+    a = edges.profile(2 * lasting + noise, lasting, [0, 5, 9])
+    b = edges.profile(lasting + noise, lasting, [0, 5, 9])
+    more = a.minus(b)
+    # the noise is the same in both: nothing of it is left in the difference
+    assert more.value == pytest.approx(np.ones(3))
+    assert more.draws == pytest.approx(np.ones_like(more.draws))
+    assert a.mean([5, 9]).value == pytest.approx(a.value[1:].mean())
+    with pytest.raises(ValueError, match="same places"):
+        a.minus(edges.profile(lasting + noise, lasting, [0, 5, 8]))
+
+
+def test_agreement_tells_a_transient_from_lasting_valence():
+    rng = np.random.default_rng(0)
+    lasting, own = rng.normal(size=(2, 60))
+    predicted = np.stack([lasting + own, lasting + own / 9], 1)
+    blind = np.stack([lasting + rng.normal(size=60), lasting + 1e-3 * rng.normal(size=60)], 1)
+    knows = edges.agreement(3 * predicted + 1, predicted, lasting, [0, 9])
+    assert knows.correlation[0].value == pytest.approx(1)
+    assert knows.slope[0].value == pytest.approx(3)
+    assert knows.partial[0].value == pytest.approx(1)
+    # correlated through lasting valence alone
+    found = edges.agreement(blind, predicted, lasting, [0, 9])
+    assert found.correlation[0].low > 0
+    assert found.partial[0].low < 0 < found.partial[0].high
+
+
+def test_readouts_and_their_control():
+    rng = np.random.default_rng(0)
+    point = linear_point(w_modes=(1.0, 0.7, -0.4, 0.2))
+    states = rng.normal(size=(200, 4)) * SMALL
+    made = edges.readouts(point, states, fast=4)
+    logits = {name: states @ w + b for name, (w, b) in made.items()}
+    intact = logits["intact"]
+    assert intact == pytest.approx(point.model.readout(states))
+    lost = intact - logits["all modes but the slow one removed"]
+    random = intact - logits["random direction removed"]
+    assert random.std() == pytest.approx(lost.std())
+    assert random.mean() == pytest.approx(0, abs=1e-9)
+    assert made["random direction removed"][0] @ point.r == pytest.approx(point.model.w @ point.r)
+    # modes with τ = 1000 and 4.5 tokens stay, those with 1.4 and 0.8 go
+    w, _ = edges.read_modes(point, [0, 1])
+    assert made["fast modes removed (τ < 4)"][0] == pytest.approx(w)
 
 
 def test_first_and_last_tokens(point):

@@ -11,9 +11,20 @@ from matplotlib.figure import Figure
 
 from ..edges import ModeKernel, Profile
 from ..stats import Estimate
-from .style import CONTROL, CYCLE, INTACT, MODIFIERS, NEUTRAL, PERTURBED, architecture, figure, sign_colors
+from .style import CONTROL, CYCLE, INTACT, NEUTRAL, PERTURBED, architecture, figure, label_panels, sign_colors
 
-__all__ = ["accuracies", "barcodes", "emphasis", "geometry", "kernel", "modes", "now_and_later", "shares"]
+__all__ = [
+    "accuracies",
+    "barcodes",
+    "emphasis",
+    "geometry",
+    "kernel",
+    "modes",
+    "now_and_later",
+    "panels",
+    "ranges",
+    "shares",
+]
 
 #: Line styles by role: the first line is the intact network, lines called random are controls.
 _DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
@@ -52,47 +63,63 @@ def emphasis(
     return made
 
 
-def shares(found: Mapping[str, np.ndarray | float], ax: Axes | None = None) -> Figure:
-    """Share of a deflection that lies in the modifier subspace: a point for one state, a box for many."""
-    made, ax = _axes(ax, 0.9 + 0.42 * len(found))
-    names = list(found)
-    for row, name in enumerate(names):
-        values = np.atleast_1d(found[name])
-        color = INTACT if row == 0 else CONTROL if "random" in name else NEUTRAL
-        if len(values) > 1:
-            low, middle, high = np.percentile(values, [2.5, 50, 97.5])
-            ax.plot([low, high], [row, row], color=color, linewidth=2)
-            ax.plot(middle, row, "|", color=color, markersize=12)
-        else:
-            ax.plot(values, row, "o", color=color, markersize=8)
-    ax.set_yticks(range(len(names)), names)
-    ax.invert_yaxis()
-    ax.set_xlim(0, 1)
-    ax.set_xlabel("share of the squared deflection in the modifier subspace")
+def panels(found: Mapping[str, Mapping[str, Profile]], xlabel: str = "tokens read before the word") -> Figure:
+    """Several :func:`emphasis` plots side by side on one scale, each with its title."""
+    made, axes = figure(1, len(found), height=3.2, sharey=True, squeeze=False)
+    for ax, (title, profiles) in zip(axes[0], found.items()):
+        emphasis(profiles, xlabel, "emphasis (× lasting valence)" if ax is axes[0, 0] else "", ax)
+        ax.set_title(title)
+        if ax is not axes[0, 0]:
+            ax.get_legend().remove()
+    label_panels(axes)
     return made
 
 
-def barcodes(words: Sequence[str], found: Mapping[str, np.ndarray], correlations: Mapping[str, float]) -> Figure:
-    """Barcodes one above the other, probe words along x; each titled with its correlation with the first."""
-    made, axes = figure(len(found), 1, height=0.9 + 1.0 * len(found), sharex=True, squeeze=False)
+def shares(found: Mapping[str, float | np.ndarray]) -> Figure:
+    """Share of a deflection in the modifier subspace: a point for one state, median and 95 % range for many."""
+    return ranges(found, "share of the squared deflection in the subspace", (0, 1))
+
+
+def ranges(found: Mapping[str, float | np.ndarray], xlabel: str, limits: tuple[float, float]) -> Figure:
+    """One row a name: a point for one value, median and middle 95 % for many; controls are grey."""
+    made, ax = figure(height=0.9 + 0.34 * len(found))
+    for row, (name, value) in enumerate(found.items()):
+        values = np.atleast_1d(value)
+        color = CONTROL if "random" in name else INTACT
+        if len(values) > 1:
+            low, middle, high = np.percentile(values, [2.5, 50, 97.5])
+            ax.plot([low, high], [row, row], color=color, linewidth=2)
+            ax.plot(middle, row, "|", color=color, markersize=12, markeredgewidth=2)
+        else:
+            ax.plot(values, row, "o", color=color, markersize=8)
+    ax.axvline(0, color=NEUTRAL, linewidth=0.8)
+    ax.set_yticks(range(len(found)), list(found))
+    ax.invert_yaxis()
+    ax.set_xlim(*limits)
+    ax.set_xlabel(xlabel)
+    return made
+
+
+def barcodes(words: Sequence[str], found: Mapping[str, np.ndarray]) -> Figure:
+    """Barcodes one above the other, probe words along x, in nats."""
+    made, axes = figure(len(found), 1, height=1.2 + 0.9 * len(found), sharex=True, sharey=True, squeeze=False)
     for ax, (name, values) in zip(axes[:, 0], found.items()):
         ax.bar(range(len(words)), values, color=sign_colors(values), width=0.85)
         ax.axhline(0, color=NEUTRAL, linewidth=0.8)
-        note = f"   (correlation with the first: {correlations[name]:.2f})" if name in correlations else ""
-        ax.set_title(f"{name}{note}")
-    axes[-1, 0].set_xticks(range(len(words)), words, rotation=90, fontsize=7)
+        ax.set_title(name)
+    axes[-1, 0].set_xticks(range(len(words)), words, rotation=90, fontsize=8)
     made.supylabel("change of lasting valence (nats)", fontsize=10)
     return made
 
 
-def geometry(plane: Mapping[str, np.ndarray], labels: Mapping[str, np.ndarray]) -> Figure:
-    """States in the modifier subspace's first two axes: clouds (n, 2) by name, and labelled points (2,)."""
+def geometry(cloud: np.ndarray, labels: Mapping[str, np.ndarray]) -> Figure:
+    """The modifier subspace's first two axes: visited states (n, 2) as a cloud, and labelled points (2,)."""
     made, ax = figure(height=4.0)
-    for number, (name, points) in enumerate(plane.items()):
-        ax.scatter(*points.T, s=6, alpha=0.35, color=(NEUTRAL, MODIFIERS["intensified"])[number % 2], label=name)
+    ax.scatter(*cloud.T, s=6, alpha=0.3, color=NEUTRAL, label="visited states")
     for name, (x, y) in labels.items():
-        ax.plot(x, y, "o", color=INTACT if name.startswith("h") else PERTURBED, markersize=6)
-        ax.annotate(name, (x, y), xytext=(5, 4), textcoords="offset points")
+        marker, color = ("*", INTACT) if name.startswith("h") else ("o", PERTURBED)
+        ax.plot(x, y, marker, color=color, markersize=12 if marker == "*" else 6)
+        ax.annotate(name, (x, y), xytext=(7, 5), textcoords="offset points")
     ax.set_xlabel("modifier axis 1")
     ax.set_ylabel("modifier axis 2")
     ax.legend(loc="best")
