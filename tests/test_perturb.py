@@ -273,7 +273,8 @@ def test_sentence_pairs_strike_out_the_modifier(monkeypatch):
 
 def test_abolition_and_costs_tables(point):
     pairs = pd.DataFrame({
-        "condition": ["negated"] * 8, "modifier": "w9", "word": [f"w{i % 4}" for i in range(8)], "valence": [1, 1, -1, -1] * 2,
+        "condition": ["negated"] * 8, "modifier": "w9", "word": [f"w{i % 4}" for i in range(8)],
+        "valence": [1, 1, -1, -1] * 2,
         "without": [np.array([2 + i], np.int32) for i in range(8)],
         "with": [np.array([11, 2 + i], np.int32) for i in range(8)],
     })  # fmt: skip
