@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from functools import cache
 from pathlib import Path
@@ -15,7 +16,7 @@ BOOK = ROOT / "book"
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
 PAGES = sorted(BOOK.glob("*.md"))
 CHAPTERS = [p for p in PAGES if re.match(r"\d\d-", p.name)]
-FENCE = re.compile(r"^(`{3,}|:{3,})\{code-cell\}.*?^\1\s*$", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r"^(`{3,}|:{3,})\{code-cell\}.*?^\1[ \t]*$", re.MULTILINE | re.DOTALL)
 
 if not PAGES:
     pytest.skip("installed without the book", allow_module_level=True)
@@ -33,6 +34,12 @@ def in_contents() -> set[str]:
 
 def code_cells(page: Path) -> list[str]:
     return [m.group(0) for m in FENCE.finditer(text_of(page))]
+
+
+def source(cell: str) -> str:
+    """The Python of a code cell: without its fences, its options and IPython's own lines."""
+    body = re.sub(r"\A---\n.*?\n---\n", "", cell.split("\n", 1)[1].rsplit("\n", 1)[0] + "\n", flags=re.DOTALL)
+    return "\n".join(line for line in body.splitlines() if not re.match(r"\s*[%!:]", line))
 
 
 def test_every_page_is_in_the_contents_and_every_entry_exists() -> None:
@@ -80,11 +87,22 @@ def test_figures_have_name_caption_and_alt_text(page: Path) -> None:
 def test_glued_names_are_made_on_the_page(page: Path) -> None:
     text = text_of(page)
     used = set(re.findall(r"\{glue:text\}`([^`:]+)", text))
+    calls = [c for cell in code_cells(page) for c in ast.walk(ast.parse(source(cell))) if isinstance(c, ast.Call)]
+    names = [c.args[0] for c in calls if isinstance(c.func, ast.Name) and c.func.id == "glue"]
     # names may be made in a loop, with an f-string: compare the fixed parts
-    made = [re.sub(r"\{[^}]*\}", "\0", name) for name in re.findall(r"""glue\(\s*f?["']([^"']+)""", text)]
-    patterns = [re.compile(".+".join(map(re.escape, name.split("\0")))) for name in made]
+    parts = [n.values if isinstance(n, ast.JoinedStr) else [n] for n in names]
+    patterns = [
+        re.compile("".join(re.escape(v.value) if isinstance(v, ast.Constant) else ".+" for v in values))
+        for values in parts
+    ]
     missing = {name for name in used if not any(p.fullmatch(name) for p in patterns)}
     assert not missing
+
+
+def test_claims_of_every_chapter_are_collected() -> None:
+    made = {f"claims-{name}" for p in CHAPTERS for name in re.findall(r"""claims\(\s*["']([\w-]+)""", text_of(p))}
+    assert set(re.findall(r"\{glue:any\} ([\w-]+)", text_of(BOOK / "claims.md"))) == made
+    assert len(made) == len(CHAPTERS)
 
 
 def test_citations_exist() -> None:
