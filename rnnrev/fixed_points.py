@@ -11,7 +11,6 @@ Levenberg 1944, Marquardt 1963; LA19 section 4.
 from __future__ import annotations
 
 import os
-import tempfile
 import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .cells import CELLS, NUMPY_OPS, Cell
+from .files import write_npz
 from .model import SentimentRNN
 
 __all__ = ["FixedPoints", "MeanMap", "find_fixed_points", "keras_step", "mean_map", "numeric_jacobian"]
@@ -211,13 +211,7 @@ class FixedPoints:
 
     def save(self, file: str | os.PathLike[str]) -> Path:
         """Write the record as one .npz file, in one step: a reader sees the old file or the new one."""
-        target = Path(file)
-        arrays = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) is not None}
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=target.parent, suffix=".npz", delete=False) as temporary:
-            np.savez_compressed(temporary, **arrays)
-        os.replace(temporary.name, target)
-        return target
+        return write_npz(file, {f.name: v for f in fields(self) if (v := getattr(self, f.name)) is not None})
 
     @classmethod
     def load(cls, file: str | os.PathLike[str]) -> FixedPoints:

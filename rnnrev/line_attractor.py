@@ -11,11 +11,7 @@ Source: LA19 sections 3 and 4, figures 2 to 5.
 
 from __future__ import annotations
 
-import json
-import os
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,8 +19,8 @@ from scipy import stats as scipy_stats
 
 from .data import Reviews
 from .fixed_points import FixedPoints, MeanMap, find_fixed_points, mean_map
-from .linear import Eigenmodes, LinearModel, OperatingPoint, eigenmodes, linear_model, linearize
-from .model import SentimentRNN
+from .linear import Eigenmodes, LinearModel, OperatingPoint, eigenmodes, linear_model, linearize, operating_point
+from .model import BagOfWords, SentimentRNN, untrained
 from .stats import Estimate, bootstrap
 
 __all__ = [
@@ -35,6 +31,7 @@ __all__ = [
     "Sorting",
     "Spectra",
     "alignment",
+    "bag_valence",
     "compare_references",
     "curve_shape",
     "dimensionality",
@@ -46,11 +43,12 @@ __all__ = [
     "mode_spectra",
     "principal_curve",
     "relax_model",
+    "sampling",
     "scene",
     "valence_sorting",
     "visited_states",
+    "word_kinds",
     "word_valence",
-    "write_record",
 ]
 
 #: Tokens at the start of a text that are left out: the state is still on its way from h₀ to the attractor.
@@ -402,6 +400,12 @@ def frequent_words(model: SentimentRNN, min_count: int = 200) -> np.ndarray:
     return np.array([i for i in np.flatnonzero(counts >= min_count) if i > 1 and any(c.isalpha() for c in words[i])])
 
 
+def bag_valence(model: SentimentRNN, bag: BagOfWords) -> np.ndarray:
+    """β of a bag of words for each word of a network's vocabulary, (V,); 0 for words that the bag does not know."""
+    beta = dict(zip(bag.vocabulary.words, bag.beta.astype(float)))
+    return np.array([beta.get(word, 0.0) for word in model.vocabulary.words])
+
+
 def word_valence(
     point: OperatingPoint, ids: np.ndarray, *, inputs: str = "finite", mode: int | None = None
 ) -> np.ndarray:
@@ -584,6 +588,32 @@ def compare_references(
     return rows
 
 
+def sampling(
+    model: SentimentRNN, h: np.ndarray, sizes: Sequence[int] = (50, 100, 200, 400, 800, 1600), n_seeds: int = 4
+) -> list[dict[str, Any]]:
+    """How F̄ at a state h (S,) settles as it averages over more words: one row a size, a value for each draw.
+
+    ``shift``: ‖F̄(h) − F̄_all(h)‖, ``cosine``: |cos| of the slow mode's ℓ with that over all words, ``tau`` in tokens.
+    """
+    w = _readout(model)
+    whole = mean_map(model, len(model.vocabulary))
+    want, want_l = whole(h), mode_spectra(np.repeat(whole.jacobian(h)[None], 2, 0), w).left()[0]
+    rows = []
+    for n_tokens in sizes:
+        maps = [mean_map(model, n_tokens, seed) for seed in range(n_seeds)]
+        found = mode_spectra(np.stack([F.jacobian(h) for F in maps]), w)
+        l = found.left()
+        rows.append(
+            {
+                "n_tokens": n_tokens,
+                "shift": np.array([np.linalg.norm(F(h) - want) for F in maps]),
+                "cosine": np.abs(l @ want_l) / (np.linalg.norm(l, axis=-1) * np.linalg.norm(want_l)),
+                "tau": _distinct(found.modes)[:, 0],
+            }
+        )
+    return rows
+
+
 # --- everything for one network, and the record -----------------------------------------------------
 
 
@@ -601,9 +631,6 @@ def measure(
     Starting states come from ``reviews``, and the linear model is tested on them: give test reviews. ``known`` (V,)
     are valences of the words from elsewhere (a bag of words' β).
     """
-    from .linear import operating_point
-    from .model import untrained
-
     texts = reviews.texts
     point = operating_point(model, n_tokens=n_tokens, seed=seed, texts=texts)
     attractor = find_attractor(model, texts, n_starts, n_tokens, seed)
@@ -677,16 +704,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (float, np.floating)):
         return float(f"{value:.6g}") if np.isfinite(value) else None
     return int(value) if isinstance(value, np.integer) else value
-
-
-def write_record(record: Any, file: str | os.PathLike[str]) -> Path:
-    """Write measures as JSON, in one step."""
-    target = Path(file)
-    with tempfile.NamedTemporaryFile("w", dir=target.parent, suffix=".json", delete=False) as temporary:
-        json.dump(_plain(record), temporary, indent=1, sort_keys=True)
-        temporary.write("\n")
-    os.replace(temporary.name, target)
-    return target
 
 
 # --- data for the widgets ---------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from rnnrev import line_attractor as la
 from rnnrev.cells import Cell
 from rnnrev.data import PAD, UNKNOWN, Reviews, Vocabulary
 from rnnrev.linear import operating_point
-from rnnrev.model import SentimentRNN, untrained
+from rnnrev.model import BagOfWords, SentimentRNN, untrained
 
 N, LAMBDA = 12, 0.999
 
@@ -227,16 +227,30 @@ def test_references_agree_on_a_linear_network(built):
         assert row["r2"].value > 0.99
 
 
-def test_a_record_is_plain_json_and_written_whole(built, tmp_path):
+def test_a_record_is_plain_json(built):
     model, reviews, valence, _, _ = built
-    record = la.measure(model, reviews, valence, n_starts=20)
-    file = la.write_record(record, tmp_path / "record.json")
-    read = json.loads(file.read_text())
+    read = json.loads(json.dumps(la.measure(model, reviews, valence, n_starts=20), allow_nan=False))
     assert read["network"] == "built"
     assert len(read["sorting"]["rank"]) == 3
     assert read["linear"]["slow mode alone"]["R2"][0] > 0.99
     assert read["sorting"]["rank"][0] > 0.95 > abs(read["sorting_shuffled"]["rank"][0])
-    assert [p.name for p in tmp_path.iterdir()] == ["record.json"]
+
+
+def test_the_mean_map_settles_as_it_averages_over_more_words(built):
+    model, *_ = built
+    rows = la.sampling(model, np.zeros(N), sizes=(20, 100, 302), n_seeds=3)
+    shift = [r["shift"].mean() for r in rows]
+    assert shift[0] > shift[1] > shift[2]
+    assert shift[2] < 1e-15  # all words: nothing is left to chance
+    assert rows[2]["cosine"].min() > 1 - 1e-9
+
+
+def test_bag_valence_goes_by_word(built):
+    model, *_ = built
+    bag = BagOfWords(np.array([0, 0, 2.0, -1.0]), 0.0, Vocabulary((PAD, UNKNOWN, "w7", "other")))
+    beta = la.bag_valence(model, bag)
+    assert beta[model.vocabulary.number("w7")] == 2
+    assert np.count_nonzero(beta) == 1
 
 
 # --- data for the widgets ---------------------------------------------------------------------------
