@@ -206,6 +206,15 @@ def _rounded(value: Any) -> Any:
 # --- chapter 3 --------------------------------------------------------------------------------
 
 
+def _landmarks(lab: dict[str, Any], n: int = 10) -> list[dict[str, Any]]:
+    """Where the ``n`` highest-ranked modifiers of each kind leave the state, in the plane."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for word, kind, at in zip(lab["words"], map(str, lab["kinds"]), lab["word_coordinates"]):
+        if kind != "other" and len(found.setdefault(kind, [])) < n:
+            found[kind].append({"word": word, "kind": kind, "x": round(float(at[0]), 4), "y": round(float(at[1]), 4)})
+    return [mark for marks in found.values() for mark in marks]
+
+
 class _ModifierLab(Widget):
     title = "Modifier lab: logit after each token, intact and with a gain on a subspace"
     text = control(t.Unicode())
@@ -222,10 +231,7 @@ class _ModifierLab(Widget):
                 "network": point.model.name,
                 "fingerprint": fingerprint(point.model),
                 "dimensions": int(np.shape(lab["basis"])[1]),
-                "landmarks": [
-                    {"word": w, "kind": str(k), "x": round(float(c[0]), 4), "y": round(float(c[1]), 4)}
-                    for w, k, c in zip(lab["words"][:30], lab["kinds"], lab["word_coordinates"])
-                ],
+                "landmarks": _landmarks(lab),
             },
             **controls,
         )

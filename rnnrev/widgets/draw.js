@@ -58,7 +58,7 @@ export function textControl(model, name, label, { rows = 2, maxlength = 1500 } =
   return html("div", { class: "rw-control rw-wide" }, html("label", { for: id }, label), box);
 }
 
-export function sliderControl(model, name, label, { min, max, step, show = String, ticks = [], read = (v) => v, write = (v) => v, also = [] }) {
+export function sliderControl(model, name, label, { min, max, step, wide = false, show = String, ticks = [], read = (v) => v, write = (v) => v, also = [] }) {
   const id = unique(name);
   const output = html("output", { for: id });
   const list = ticks.length ? unique(`${name}-ticks`) : null;
@@ -67,7 +67,7 @@ export function sliderControl(model, name, label, { min, max, step, show = Strin
     oninput: () => send(model, name, write(Number(input.value))),
   });
   const control = html(
-    "div", { class: "rw-control" },
+    "div", { class: `rw-control ${wide ? "rw-wide" : ""}` },
     html("label", { for: id }, label, " ", output), input,
     list && html("datalist", { id: list }, ticks.map((t) => html("option", { value: t }))),
   );
@@ -394,7 +394,7 @@ function placeLabels(points, box) {
 
 // Signed bars in rows: one row a label, one bar a series
 export function barRows({ width, labels, series, xLabel, description, rowHeight = 9 }) {
-  const left = Math.min(118, width * 0.32);
+  const left = Math.min(150, width * 0.4);
   const band = rowHeight * series.length + 6;
   const height = 30 + band * labels.length + 34;
   const domain = extent(series.flatMap((s) => s.values), { least: 0.2 });
@@ -409,7 +409,7 @@ export function barRows({ width, labels, series, xLabel, description, rowHeight 
     ]),
     svg("text", { class: "rw-axis", x: (left + width) / 2, y: height - 4, "text-anchor": "middle" }, xLabel),
     labels.map((label, i) => [
-      svg("text", { class: "rw-tick", x: left - 6, y: 18 + band * (i + 0.5) + 4, "text-anchor": "end" }, shorten(label, 16)),
+      svg("text", { class: "rw-tick", x: left - 6, y: 18 + band * (i + 0.5) + 4, "text-anchor": "end" }, shorten(label, 22)),
       series.map((s, k) => {
         const [a, b] = [x(0), x(s.values[i])];
         return svg(

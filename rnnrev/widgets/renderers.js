@@ -80,7 +80,9 @@ const RENDERERS = {
           }),
           unknownNote(frame),
           html("p", { class: "rw-caption" }, "The state\u2019s path in the plane of the subspace\u2019s first two axes",
-            landmarks.length ? ", with where single modifiers leave it" : "", ":"),
+            landmarks.length ? ", and where single modifiers leave it: " : "",
+            [...new Set(landmarks.map((p) => p.style))].map((kind) =>
+              html("span", { class: `rw-key rw-landmark rw-${kind}` }, svg("svg", { width: 8, height: 8, "aria-hidden": "true" }, svg("circle", { cx: 4, cy: 4, r: 3.5 })), ` ${kind}s `))),
           planeChart({
             width, labels, points: landmarks, xLabel: "first axis", yLabel: "second axis",
             paths: [
@@ -170,7 +172,7 @@ const RENDERERS = {
 
   where_it_stands(el, model) {
     const place = sliderControl(model, "place", "Place", {
-      min: 0, max: model.get("frame").places.length - 1, step: 1,
+      min: 0, max: model.get("frame").places.length - 1, step: 1, wide: true,
       show: (i) => {
         const { places, tokens } = model.get("frame");
         return `${places[Math.min(i, places.length - 1)]} tokens before it, ${tokens.length - places[Math.min(i, places.length - 1)]} after`;
@@ -347,7 +349,7 @@ const RENDERERS = {
             model.get("arrows") && (scene.arrows ?? []).map((arrow, k) => {
               const [from, to] = [project(arrow.from), project(arrow.to)];
               return svg("g", { class: `rw-arrow rw-c${k + 1}` }, svg("line", { x1: from[0], y1: from[1], x2: to[0], y2: to[1] }),
-                svg("circle", { cx: to[0], cy: to[1], r: 4 }), svg("text", { x: to[0] + 7, y: to[1] + 4 }, arrow.name));
+                svg("circle", { cx: to[0], cy: to[1], r: 4 }), svg("text", { x: to[0] + 7, y: to[1] + 4 + 14 * k }, arrow.name));
             }),
             shown && path({ name: shown.name, style: "perturbed", mark: "square", at: shown.xyz.slice(0, t + 1).map(project), labels: shown.tokens }),
           ),
@@ -366,8 +368,9 @@ const RENDERERS = {
 
   relax(el, model) {
     const { system } = model.get("props");
-    const MOST = 200;
+    const MOST = 600;
     let shown = Infinity; // how much of the path is drawn: new steps appear one by one
+    let pace = 1;
     let timer = null;
     let perPixel = [0, 0];
     const reach = (k) => Math.max(0.5, ...system.kicks.map((kick) => Math.abs(kick.z[k])), ...system.B.map((row) => Math.abs(row[k]))) * 1.5;
@@ -379,6 +382,7 @@ const RENDERERS = {
     const axis = (which) => (which ? clamp(model.get("mode"), 1, system.k - 1) : 0);
     const read = (words) => {
       shown = model.get("sequence").length;
+      pace = Math.ceil(words.length / 25);
       send(model, "sequence", [...model.get("sequence"), ...words].slice(0, MOST));
     };
     const restart = () => {
@@ -390,7 +394,7 @@ const RENDERERS = {
         shown = Infinity;
         return;
       }
-      shown += 1;
+      shown += pace;
       made.redraw();
       timer = setTimeout(play, 60);
     };
@@ -408,12 +412,14 @@ const RENDERERS = {
       controls: [
         buttonsControl("Start", Object.fromEntries(system.kicks.map((kick) => [kick.name, () => {
           shown = Infinity;
+          const size = kick.z.map(Math.abs);
+          model.set("mode", Math.max(1, size.indexOf(Math.max(...size))));
           send(model, "start", kick.z);
         }]))),
         from(0, "start, along the attractor"), from(1, "start, along the other mode"),
         menuControl(model, "mode", "Mode on the vertical axis", system.labels.map((l, i) => (i ? l : `${l} (horizontal)`))),
         buttonsControl("Read", {
-          "average text": () => read([""]), "\u00d7 10": () => read(Array(10).fill("")), ...Object.fromEntries(system.words.map((w) => [w, () => read([w])])), "start again": restart,
+          "average text": () => read([""]), "\u00d7 10": () => read(Array(10).fill("")), "\u00d7 100": () => read(Array(100).fill("")), ...Object.fromEntries(system.words.map((w) => [w, () => read([w])])), "start again": restart,
         }),
       ],
       drag: {
