@@ -108,7 +108,8 @@ def measure(
     dimension, dimension_variance : axes that carry their effect, and that hold more variance than controls (chapter 3)
     variance_2, variance_2_controls : share of their squared deflections on two axes, and that of other words
     accuracy_without, accuracy_random : with that subspace, and with a random one, projected out
-    start_emphasis, start_length, end_emphasis, end_length : chapters 4 and 5, multiples and tokens
+    start_emphasis, end_emphasis : of the first (last) word, in multiples of the three places farthest off
+    start_length, end_length : over which it fades, where an exponential fits (R² > 0.8; start_fit_r2, end_fit_r2)
     """
     point = operating_point(model, texts=reviews.sample(300, seed).texts, seed=seed)
     ids = model.vocabulary.encode_all(reviews.texts)
@@ -151,8 +152,10 @@ def measure(
     end = edges.profile(effect, probes.valence, places, seed=seed)
     for name, profile in (("start", start), ("end", end)):
         decay = edges.decay_length(profile)
-        numbers[f"{name}_emphasis"] = float(profile.value[0] / decay.plateau.value)
-        numbers[f"{name}_length"], numbers[f"{name}_fit_r2"] = decay.length.value, decay.r_squared
+        numbers[f"{name}_emphasis"] = float(profile.value[0] / profile.value[-3:].mean())
+        numbers[f"{name}_fit_r2"] = decay.r_squared
+        if decay.r_squared > 0.8:  # where nothing fades there is no length
+            numbers[f"{name}_length"] = decay.length.value
     return Measured(numbers, point, probes, effects, words, start, end, subspace)
 
 
@@ -286,8 +289,9 @@ def recover(
     profiles = {}
     for name, profile in (("start", found.start), ("end", found.end)):
         gain, length = getattr(language, f"{name}_gain") / scale, getattr(language, f"{name}_length")
-        if gain:
+        if gain and f"{name}_length" in m:
             m[f"{name}_length_error"] = m[f"{name}_length"] / length - 1
+        if gain:
             m[f"{name}_excess_error"] = (m[f"{name}_emphasis"] - 1) / gain - 1
         low, high = profile.band
         profiles[name] = {

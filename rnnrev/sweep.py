@@ -76,7 +76,7 @@ def _client(scheduler: str | None, workers: int, processes: bool) -> Iterator[An
     options = {"env": single} if processes else {}
     with (
         LocalCluster(
-            n_workers=workers, threads_per_worker=1, processes=processes, dashboard_address=None, **options
+            n_workers=workers, threads_per_worker=1, processes=processes, dashboard_address=":0", **options
         ) as cluster,
         Client(cluster) as client,
     ):

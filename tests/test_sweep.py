@@ -100,7 +100,7 @@ def test_a_killed_sweep_goes_on(tmp_path, monkeypatch):
 def test_processes_and_a_scheduler_by_address(tmp_path):
     from distributed import LocalCluster
 
-    with LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None) as cluster:
+    with LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0") as cluster:
         made = sweep(CELLS[:2], tmp_path, cluster.scheduler_address, function=square, progress=False)
     assert made.value.tolist() == [0, 0, 1, 0.5]
 
