@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import small_network
-from test_widgets import SCENE, SYSTEM, TEXT, make_lab
+from test_widgets import SCENE, SYSTEM, TEXT, make_lab, small_bag
 
 from rnnrev import widgets, zoo
 from rnnrev.data import tokenize
@@ -66,7 +66,7 @@ def shown(model: SentimentRNN, bag: BagOfWords, point: OperatingPoint) -> dict[s
     made = [
         widgets.sentiment_trace(model, bag, "good"), widgets.flow_2d(), widgets.attractor_3d(SCENE),
         widgets.relax(SYSTEM), widgets.modifier_lab(point, lab, TEXT), widgets.barcode_explorer(lab),
-        widgets.where_it_stands(point, TEXT * 4, "bad"),
+        widgets.where_it_stands(point, TEXT * 4, "bad"), widgets.build_a_bag(small_bag(model.vocabulary), model),
     ]  # fmt: skip
     return {w.kind: w for w in made}
 
@@ -76,7 +76,7 @@ def site(
     tmp_path_factory: pytest.TempPathFactory, model: SentimentRNN, bag: BagOfWords, shown: dict[str, widgets.Widget]
 ) -> Path:
     folder = tmp_path_factory.mktemp("site")
-    widgets.write_assets(folder / "rnnrev", model, bag)
+    widgets.write_assets(folder / "rnnrev", model, bag, small_bag(model.vocabulary))
     for name, made in (("all", list(shown.values())), *((kind, [w]) for kind, w in shown.items())):
         body = PAGE.replace("{}", "\n".join(w.html() for w in made))
         (folder / f"{name}.html").write_text(body, encoding="utf-8")
@@ -172,6 +172,8 @@ def test_typed_sentence_gives_the_logits_of_the_package(pages: Pages, model: Sen
         ("modifier_lab", {"text": "not very good", "gain": 2.45, "dimension": 3, "space": "random"}),
         ("modifier_lab", {"text": TEXT * 3, "gain": -1.0, "dimension": 1, "space": "matched", "begin": "middle"}),
         ("barcode_explorer", {"words": ["the", "don't"]}),
+        ("build_a_bag", {"text": TEXT, "beginning": True, "end": True}),
+        ("build_a_bag", {"text": "good", "modifiers": False, "beginning": True}),
         ("where_it_stands", {"text": TEXT * 5, "phrase": "not very good"}),
         ("where_it_stands", {"text": "good movie", "phrase": ""}),
     ],

@@ -6,6 +6,7 @@ import base64
 import json
 import re
 from html import unescape
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -256,6 +257,35 @@ def test_turning_the_scene_computes_nothing() -> None:
     assert widget.props["scene"]["curve"]["xyz"][1] == [0.0, 1.0, 0.0]
 
 
+# --- build your own bag of words ----------------------------------------------------------------
+
+
+def small_bag(vocabulary: Vocabulary) -> SimpleNamespace:
+    rng = np.random.default_rng(11)
+    return SimpleNamespace(
+        name="small augmented bag", vocabulary=vocabulary, beta=rng.standard_normal(len(vocabulary)).astype(np.float32),
+        b=-0.3, modifiers=("not", "very"), filters=np.array([[-1.5, -0.5, 0.2], [1.0, 0.0, 0.0]]),
+        begin=np.array([2.0, 1.0]), end=np.array([0.5]),
+    )  # fmt: skip
+
+
+def test_bag_counts_by_hand(point: OperatingPoint) -> None:
+    bag = small_bag(point.model.vocabulary)
+    beta = dict(zip(bag.vocabulary.words, bag.beta.astype(float)))
+    widget = widgets.build_a_bag(bag, point.model, "not very good movie bad")
+    np.testing.assert_allclose(widget.frame["factor"], [1, 1 - 1.5, 1 - 0.5 + 1.0, 1 + 0.2, 1], atol=1e-6)
+    widget.beginning = widget.end = True
+    factor = [1 + 2.0, 1 - 1.5 + 1.0, 1 - 0.5 + 1.0, 1 + 0.2, 1 + 0.5]
+    valence = [beta[w] for w in ("not", "very", "good", "movie", "bad")]
+    np.testing.assert_allclose(widget.frame["counts"], np.multiply(factor, valence), atol=1e-5)
+    expected = [-0.3 + sum(valence), -0.3 + np.dot(factor, valence), point.model.logits([widget.text])[0]]
+    np.testing.assert_allclose(widget.frame["logit"], expected, atol=1e-5)
+    widget.modifiers = widget.beginning = widget.end = False
+    assert widget.frame["counts"] == widget.frame["valence"]
+    widget.text = ""
+    assert len(widget.frame["counts"]) == 1
+
+
 # --- HTML and files ---------------------------------------------------------------------------
 
 
@@ -264,7 +294,7 @@ def everything(point: OperatingPoint, bag: BagOfWords, lab: dict[str, Any]) -> l
     return [
         widgets.sentiment_trace(point.model, bag, TEXT), widgets.flow_2d(), widgets.attractor_3d(SCENE),
         widgets.relax(SYSTEM), widgets.modifier_lab(point, lab, TEXT), widgets.barcode_explorer(lab),
-        widgets.where_it_stands(point, TEXT, "bad"),
+        widgets.where_it_stands(point, TEXT, "bad"), widgets.build_a_bag(small_bag(bag.vocabulary), point.model),
     ]  # fmt: skip
 
 
@@ -317,7 +347,7 @@ def test_asset_holds_the_shipped_form_of_the_network(tmp_path: Any, bag: BagOfWo
     np.testing.assert_allclose(embedding, model.embedding, rtol=1e-6)
     for name in ("W", "U", "b", "b_rec", "h0"):
         np.testing.assert_array_equal(arrays[name].astype(np.float32), getattr(model.cell, name).ravel())
-    np.testing.assert_array_equal(arrays["beta"], bag.beta.astype(np.float32))
+    np.testing.assert_array_equal(arrays["bow_beta"], bag.beta.astype(np.float32))
     assert header["fingerprint"] == assets.fingerprint(model) != assets.fingerprint(small_network("gru", seed=9))
 
 

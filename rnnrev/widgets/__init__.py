@@ -25,6 +25,7 @@ __all__ = [
     "Widget",
     "attractor_3d",
     "barcode_explorer",
+    "build_a_bag",
     "flow_2d",
     "modifier_lab",
     "relax",
@@ -255,6 +256,7 @@ def modifier_lab(
     lab: dict[str, Any] | None = None,
     text: str = "The movie was not good.",
     gain: float = 0.0,
+    begin: str = "h0",
 ) -> Widget:
     """Turn the modifier subspace of the state up and down (:func:`rnnrev.perturb.amplify`) and watch the logit.
 
@@ -268,13 +270,16 @@ def modifier_lab(
     gain : float
         Of what each token adds in the subspace: 0 removes it, 1 changes nothing, −1 mirrors it.
 
+    begin : str
+        Where the text begins: h0, at the beginning of a review, or middle, in the state h*.
+
     Controls: ``text``, ``gain`` (−1 … 3), ``dimension``, ``space`` (modifiers, …), ``begin`` (h0, middle).
     """
     if lab is None:
         from .. import perturb
 
         lab = perturb.lab(point)
-    return _ModifierLab(point, lab, text=text, gain=gain, dimension=int(lab["dimension"]))
+    return _ModifierLab(point, lab, text=text, gain=gain, begin=begin, dimension=int(lab["dimension"]))
 
 
 class _BarcodeExplorer(Widget):
@@ -369,3 +374,59 @@ def where_it_stands(point: OperatingPoint, text: str | None = None, phrase: str 
 
         text = min(load_reviews("book").texts, key=len)
     return _WhereItStands(point, text=text, phrase=phrase)
+
+
+# --- chapter 6 --------------------------------------------------------------------------------
+
+
+class _BuildABag(Widget):
+    title = "What each token counts in an augmented bag of words"
+    text = control(t.Unicode())
+    modifiers = control(t.Bool(True))
+    beginning = control(t.Bool(False))
+    end = control(t.Bool(False))
+
+    def __init__(self, bag: Any, model: SentimentRNN, **controls: Any) -> None:
+        self.bag, self.model = bag, model
+        super().__init__(
+            kind="build_a_bag",
+            props={
+                "network": f"{bag.name} and {model.name}",
+                "fingerprint": fingerprint(model),
+                "augmented_fingerprint": fingerprint(bag),
+                "modifiers": list(bag.modifiers),
+            },
+            **controls,
+        )
+        self.for_page = {"bag": {name: pack(getattr(bag, name)) for name in ("filters", "begin", "end")}}
+
+    def compute(self) -> dict[str, Any]:
+        return frames.build_a_bag(self.bag, self.model, self.text, [n for n in PARTS if getattr(self, n)])
+
+    def table(self) -> tuple[list[str], list[list[Any]]]:
+        rows = zip(self.frame["tokens"], self.frame["valence"], self.frame["factor"], self.frame["counts"])
+        return ["token", "valence", "factor", "counts"], [[w, v, f"{f:.2f}", c] for w, v, f, c in rows]
+
+
+#: What a bag of words can be taught, one switch each.
+PARTS = ("modifiers", "beginning", "end")
+
+
+def build_a_bag(
+    augmented: Any = None, model: SentimentRNN | None = None, text: str = "The movie was not bad, it was very good."
+) -> Widget:
+    """Switch the augmentations of a bag of words on and off and see what each token of a review counts.
+
+    Parameters
+    ----------
+    augmented : AugmentedBagOfWords, optional
+        The shipped one by default.
+    model : SentimentRNN, optional
+        The network to compare with; the shipped GRU by default.
+    text : str
+
+    Controls: ``text``, ``modifiers``, ``beginning``, ``end``.
+    """
+    from .. import zoo
+
+    return _BuildABag(augmented or zoo.load("augmented-bow-imdb"), model or zoo.load("gru-imdb"), text=text)

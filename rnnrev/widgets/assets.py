@@ -57,13 +57,13 @@ def pack(values: Any) -> dict[str, Any]:
 def fingerprint(model: Any) -> str:
     """Tells one trained model from another: page and asset must show the same one."""
     digest = hashlib.sha256()
-    arrays = (model.beta,) if isinstance(model, BagOfWords) else (model.cell.U, model.cell.W, model.w)
+    arrays = (model.cell.U, model.cell.W, model.w) if isinstance(model, SentimentRNN) else (model.beta,)
     for array in arrays:
         digest.update(np.ascontiguousarray(array, "<f4").tobytes())
     return digest.hexdigest()[:16]
 
 
-def _asset(model: SentimentRNN, bag: BagOfWords | None, name: str) -> str:
+def _asset(model: SentimentRNN, bag: BagOfWords | None, augmented: Any, name: str) -> str:
     if model.cell.kind != "gru" or model.n_classes != 2:
         raise ValueError(f"pages run a GRU with one logit, not {model.cell.kind} with {model.n_classes} classes")
     scale = np.maximum(np.abs(model.embedding).max(1), 1e-12).astype(np.float32) / 127
@@ -75,10 +75,13 @@ def _asset(model: SentimentRNN, bag: BagOfWords | None, name: str) -> str:
         "readout": model.w.astype(np.float16),
         "readout_b": np.array([model.b], np.float32),
     }
-    if bag is not None:
-        if bag.vocabulary.words != model.vocabulary.words:
-            raise ValueError(f"{bag.name} and {model.name} do not share a vocabulary: train both on the same texts")
-        arrays |= {"beta": bag.beta.astype(np.float32), "bag_b": np.array([bag.b], np.float32)}
+    for prefix, each in (("bow_", bag), ("augmented_", augmented)):
+        if each is not None:
+            if each.vocabulary.words != model.vocabulary.words:
+                raise ValueError(
+                    f"{each.name} and {model.name} do not share a vocabulary: train both on the same texts"
+                )
+            arrays |= {f"{prefix}beta": each.beta.astype(np.float32), f"{prefix}b": np.array([each.b], np.float32)}
     layout, parts, offset = {}, [], 0
     for key, array in arrays.items():
         raw = array.astype(array.dtype.newbyteorder("<")).tobytes()
@@ -90,6 +93,7 @@ def _asset(model: SentimentRNN, bag: BagOfWords | None, name: str) -> str:
         "name": name,
         "fingerprint": fingerprint(model),
         "bag_fingerprint": None if bag is None else fingerprint(bag),
+        "augmented_fingerprint": None if augmented is None else fingerprint(augmented),
         "sizes": {"N": cell.n_units, "D": cell.n_inputs, "V": len(model.vocabulary)},
         "words": "\n".join(model.vocabulary.words),
         "arrays": layout,
@@ -107,12 +111,16 @@ def _write(file: Path, text: str) -> Path:
 
 
 def write_assets(
-    folder: str | os.PathLike[str], model: SentimentRNN | None = None, bag: BagOfWords | None = None
+    folder: str | os.PathLike[str],
+    model: SentimentRNN | None = None,
+    bag: BagOfWords | None = None,
+    augmented: Any = None,
 ) -> list[Path]:
     """Write widgets.js, widgets.css and gru-imdb.js, all that a static page with widgets loads.
 
-    ``model`` and ``bag`` are the shipped ones unless given. Weights are stored as :func:`rnnrev.model.save` stores
-    them with ``compact=True`` (int8 embedding, float16 rest), so for a shipped network nothing is lost.
+    ``model``, ``bag`` and ``augmented`` (AugmentedBagOfWords) are the shipped ones unless a model is given. Weights are
+    stored as :func:`rnnrev.model.save` stores them with ``compact=True`` (int8 embedding, float16 rest), so for a
+    shipped network nothing is lost.
 
     Raises
     ------
@@ -123,10 +131,11 @@ def write_assets(
         from .. import zoo
 
         model, bag = zoo.load("gru-imdb"), zoo.load("bow-imdb")
+        augmented = zoo.load("augmented-bow-imdb") if "augmented-bow-imdb" in zoo.names() else None
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
     return [
         _write(target / "widgets.js", script()),
         _write(target / "widgets.css", css()),
-        _write(target / "gru-imdb.js", _asset(model, bag, "gru-imdb")),
+        _write(target / "gru-imdb.js", _asset(model, bag, augmented, "gru-imdb")),
     ]

@@ -413,7 +413,7 @@ export function barRows({ width, labels, series, xLabel, description, rowHeight 
       series.map((s, k) => {
         const [a, b] = [x(0), x(s.values[i])];
         return svg(
-          "rect", { class: `rw-bar rw-${s.style}`, x: Math.min(a, b), width: Math.max(Math.abs(b - a), 0.5), y: 20 + band * i + rowHeight * k, height: rowHeight - 1.5 },
+          "rect", { class: `rw-bar rw-${s.style === "sign" ? (s.values[i] > 0 ? "plus" : "minus") : s.style}`, x: Math.min(a, b), width: Math.max(Math.abs(b - a), 0.5), y: 20 + band * i + rowHeight * k, height: rowHeight - 1.5 },
           svg("title", {}, `${label}, ${s.name}: ${signed(s.values[i])}`),
         );
       }),

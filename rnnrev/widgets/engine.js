@@ -75,6 +75,7 @@ export class Network {
     Object.assign(this, header.sizes); // N, D, V
     this.fingerprint = header.fingerprint;
     this.bagFingerprint = header.bag_fingerprint;
+    this.augmentedFingerprint = header.augmented_fingerprint;
     this.name = header.name;
     this.words = header.words.split("\n");
     this.index = new Map(this.words.map((w, i) => [w, i]));

@@ -16,8 +16,8 @@ const SPACES = { modifiers: "", random: "control_", matched: "matched_" };
 export const FRAMES = {
   sentiment_trace(net, props, get) {
     const { tokens, ids } = textOf(net, get("text"));
-    const bag = [net.a.bag_b[0]];
-    for (const id of ids) bag.push(bag[bag.length - 1] + net.a.beta[id]);
+    const bag = [net.a.bow_b[0]];
+    for (const id of ids) bag.push(bag[bag.length - 1] + net.a.bow_beta[id]);
     const network = net.run(ids, null, "intact").map((h) => net.readout(h));
     return { tokens, known: ids.map((i) => i !== 1), network, bag };
   },
@@ -97,6 +97,31 @@ export const FRAMES = {
       }
     }
     yield frame;
+  },
+
+  build_a_bag(net, props, get) {
+    const { tokens, ids } = textOf(net, get("text"));
+    const n = ids.length;
+    const [filters, begin, end] = [props.bag.filters, props.bag.begin, props.bag.end].map(lazily);
+    const width = filters.shape[1];
+    const number = new Map(props.modifiers.map((w, i) => [w, i]));
+    const factor = Array(n).fill(1);
+    ids.forEach((id, t) => {
+      const m = number.get(net.words[id]);
+      if (m !== undefined && get("modifiers")) {
+        for (let lag = 1; lag <= width && t + lag < n; lag++) factor[t + lag] += filters.data[m * width + lag - 1];
+      }
+      if (get("beginning") && t < begin.data.length) factor[t] += begin.data[t];
+      if (get("end") && n - 1 - t < end.data.length) factor[t] += end.data[n - 1 - t];
+    });
+    const valence = ids.map((id) => net.a.augmented_beta[id]);
+    const counts = valence.map((v, t) => v * factor[t]);
+    const sum = (values) => values.reduce((s, v) => s + v, net.a.augmented_b[0]);
+    const states = net.run(ids, null, "intact");
+    return {
+      tokens, known: ids.map((i) => i !== 1), valence, factor, counts,
+      logit: [sum(valence), sum(counts), net.readout(states[n])],
+    };
   },
 
   flow_2d(net, props, get) {

@@ -21,7 +21,9 @@ __all__ = [
     "MAX_TOKENS",
     "PLACES",
     "amplified",
+    "bag_parts",
     "barcodes",
+    "build_a_bag",
     "flow_2d",
     "modifier_lab",
     "relax",
@@ -150,6 +152,44 @@ def where_it_stands(point: OperatingPoint, model: SentimentRNN, text: str, phras
         "start": influence(replaced, plain[1, -1], model.w),
         "slow": influence(intact, plain[0, -1], w),
         "lasting": float(np.round(w @ (h - point.h_star), 6)),
+    }
+
+
+def bag_parts(bag: Any, ids: np.ndarray) -> dict[str, np.ndarray]:
+    """What scales each token's valence in an augmented bag of words, (T,) each, from its filters.
+
+    ``modifiers``: Σ f_m(lag) over the modifiers before it; ``beginning`` and ``end``: the filters of the two ends.
+    """
+    n = len(ids)
+    number = {w: i for i, w in enumerate(bag.modifiers)}
+    before = np.zeros(n)
+    for t, token in enumerate(ids):
+        m = number.get(bag.vocabulary.words[token])
+        if m is not None:
+            reach = min(bag.filters.shape[1], n - 1 - t)
+            before[t + 1 : t + 1 + reach] += bag.filters[m, :reach]
+    beginning, end = np.zeros(n), np.zeros(n)
+    beginning[: len(bag.begin)] = bag.begin[:n]
+    end[::-1][: len(bag.end)] = bag.end[:n]
+    return {"modifiers": before, "beginning": beginning, "end": end}
+
+
+def build_a_bag(bag: Any, model: SentimentRNN, text: str, switched_on: list[str]) -> dict[str, Any]:
+    """What each token of a text counts in an augmented bag of words with only some of its parts switched on.
+
+    ``valence`` β, ``factor`` 1 + the parts, ``counts`` their product, (T,) each, in nats; ``logit`` of the sum, of the
+    bag of words alone and of the network.
+    """
+    tokens, ids = _text(bag.vocabulary, text)
+    beta = bag.beta[ids].astype(float)
+    factor = 1 + sum((p for name, p in bag_parts(bag, ids).items() if name in switched_on), np.zeros(len(ids)))
+    return {
+        "tokens": tokens,
+        "known": (ids != 1).tolist(),
+        "valence": _numbers(beta),
+        "factor": _numbers(factor),
+        "counts": _numbers(beta * factor),
+        "logit": _numbers([bag.b + beta.sum(), bag.b + beta @ factor, perturb.run(model, [ids]).final[0]]),
     }
 
 

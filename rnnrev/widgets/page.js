@@ -74,7 +74,9 @@ class PageModel {
       try {
         const net = await loadNetwork();
         const props = this.get("props");
-        if (props.fingerprint !== net.fingerprint || (props.bag_fingerprint ?? net.bagFingerprint) !== net.bagFingerprint) {
+        const same = [["fingerprint", net.fingerprint], ["bag_fingerprint", net.bagFingerprint], ["augmented_fingerprint", net.augmentedFingerprint]]
+          .every(([name, held]) => (props[name] ?? held) === held);
+        if (!same) {
           this.tell("status", `This page cannot run ${props.network} by itself: run the notebook to change the picture.`);
           return undefined;
         }

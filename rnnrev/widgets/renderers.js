@@ -216,6 +216,38 @@ const RENDERERS = {
     });
   },
 
+  build_a_bag(el, model) {
+    const on = () => ["modifiers", "beginning", "end"].filter((name) => model.get(name));
+    return view(el, model, {
+      title: "Build your own bag of words: what each token counts",
+      controls: [
+        textControl(model, "text", "Review", { rows: 3 }),
+        groupOf("Let the bag of words know", checkControl(model, "modifiers", "modifiers: earlier words scale later ones"),
+          checkControl(model, "beginning", "the beginning of the review"), checkControl(model, "end", "the end of the review")),
+      ],
+      draw(frame, width) {
+        return [
+          barRows({
+            width, rowHeight: 16, xLabel: "logit of the review, in nats", description: this.summary(frame),
+            labels: ["bag of words", on().length ? "with what is on" : "nothing is on", "network"].map((l, i) => `${l} ${signed(frame.logit[i], 1)}`),
+            series: [{ name: "logit", style: "sign", values: frame.logit }],
+          }),
+          tokenStrip({
+            tokens: frame.tokens, known: frame.known, label: "What each token counts: by itself above, in its context below (nats)",
+            rows: [{ name: "by itself", values: frame.valence }, { name: "in context", values: frame.counts }],
+          }),
+          unknownNote(frame),
+        ];
+      },
+      summary(frame) {
+        const change = frame.counts.map((v, t) => v - frame.valence[t]);
+        const most = change.reduce((best, v, t) => (Math.abs(v) > Math.abs(change[best]) ? t : best), 0);
+        const said = `The bag of words reads ${signed(frame.logit[0])}, with ${on().join(", ") || "nothing"} switched on ${signed(frame.logit[1])}, the network ${signed(frame.logit[2])}.`;
+        return on().length ? `${said} Most changed: \u201c${frame.tokens[most]}\u201d, from ${signed(frame.valence[most])} to ${signed(frame.counts[most])}.` : said;
+      },
+    });
+  },
+
   flow_2d(el, model) {
     const { presets } = model.get("props");
     const entry = (i, j, label) =>
