@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import re
 from functools import cache
 from pathlib import Path
@@ -171,3 +172,19 @@ def test_conda_environment_agrees_with_the_lock_file() -> None:
 def test_no_review_of_a_data_set_and_no_private_path_is_in_the_book() -> None:
     for page in [*PAGES, *BOOK.rglob("*.py"), *BOOK.rglob("*.css")]:
         assert not re.search(r"/(work|root|tmp|home)/", page.read_text(encoding="utf-8")), page
+
+
+def test_solutions_can_be_left_out() -> None:
+    spec = importlib.util.spec_from_file_location("book_site", BOOK / "_ext/book_site.py")
+    assert spec is not None
+    assert spec.loader is not None
+    site = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(site)
+    for page in CHAPTERS:
+        text, left = text_of(page), site.without_solutions(text_of(page))
+        assert "{solution" in text
+        assert "solution" not in re.sub(r"(?m)^#.*$", "", left).lower()
+        kept = re.findall(r"^:label: ([\w-]+)$", text, re.MULTILINE)
+        assert re.findall(r"^:label: ([\w-]+)$", left, re.MULTILINE) == kept
+        assert left.count("{code-cell}") + 3 >= text.count("{code-cell}"), "more than the solutions went"
+        assert left.rstrip().endswith(text.rstrip()[-200:].lstrip("`\n")[-100:]), "the end of the page went too"

@@ -4,12 +4,14 @@
   ``gh-pages``), and published notebooks begin by installing the package where it is missing.
 * A page's description (``html_meta``) also becomes its Open Graph text.
 * Thebe's loader, which would name another host, is left out.
-* ``book_solutions = False`` leaves the solutions out of pages and notebooks (``make student``).
+* ``BOOK_SOLUTIONS=0`` in the environment leaves the solutions out of pages and notebooks (``make student``).
 """
 
 from __future__ import annotations
 
 import json
+import os
+import re
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 
 NOTEBOOK_BRANCH = "gh-pages"
+BLOCK = re.MULTILINE | re.DOTALL
 INSTALL = """\
 # On a machine without the package (Colab, say) this installs it first.
 import importlib.util
@@ -52,19 +55,26 @@ def improve_page(app: Sphinx, pagename: str, templatename: str, context: dict[st
             )
 
 
-def drop_solutions(app: Sphinx, doctree: nodes.document) -> None:
-    if app.config.book_solutions:
-        return
-    for node in list(doctree.findall(nodes.Element)):
-        if node.tagname.startswith("solution") and node.parent is not None:
-            node.parent.remove(node)
+def without_solutions(text: str) -> str:
+    """MyST text without its solutions, be they one directive or from ``solution-start`` to ``solution-end``."""
+    text = re.sub(r"^(`{3,}|:{3,})\{solution-start\}.*?\{solution-end\}[ \t]*\n\1[ \t]*\n", "", text, flags=BLOCK)
+    return re.sub(r"^(`{3,}|:{3,})\{solution\}.*?^\1[ \t]*\n", "", text, flags=BLOCK)
+
+
+def drop_solutions(app: Sphinx, docname: str, source: list[str]) -> None:
+    if not app.config.book_solutions:
+        source[0] = without_solutions(source[0])
 
 
 def publish_notebooks(app: Sphinx, error: Exception | None) -> None:
     if error is not None or app.builder.format != "html":
         return
     repository = app.config.html_theme_options.get("repository_url", "")
-    for file in Path(app.outdir, "_sources").rglob("*.ipynb"):
+    sources = Path(app.outdir, "_sources")
+    if not app.config.book_solutions:
+        for file in sources.rglob("*.md"):
+            file.write_text(without_solutions(file.read_text(encoding="utf-8")), encoding="utf-8")
+    for file in sources.rglob("*.ipynb"):
         notebook = json.loads(file.read_text(encoding="utf-8"))
         install = {
             "cell_type": "code",
@@ -80,8 +90,8 @@ def publish_notebooks(app: Sphinx, error: Exception | None) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    app.add_config_value("book_solutions", True, "env")
-    app.connect("doctree-read", drop_solutions)
+    app.add_config_value("book_solutions", os.environ.get("BOOK_SOLUTIONS", "1") != "0", "env")
+    app.connect("source-read", drop_solutions)
     app.connect("html-page-context", improve_page, priority=900)
     app.connect("build-finished", publish_notebooks)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
