@@ -112,6 +112,14 @@ def _evaluate(args: argparse.Namespace) -> None:
     print(f", cross-entropy {scores['cross_entropy_nats']:.3f} nats" if "cross_entropy_nats" in scores else "")
 
 
+def _measure(args: argparse.Namespace) -> None:
+    from .files import RECORDS
+    from .measures import measure
+
+    record = measure(args.name, args.networks, args.scored)
+    print(f"{len(record['networks'])} networks in {RECORDS / args.name}.json")
+
+
 def _parser() -> argparse.ArgumentParser:
     from .config import TrainConfig
 
@@ -155,6 +163,12 @@ def _parser() -> argparse.ArgumentParser:
     score.add_argument("--split", default="all", help="(default: %(default)s)")
 
     from . import sweep
+    from .measures import MEASURES
+
+    sub = command("measure", _measure, "measure shipped networks on IMDB's test reviews and write a chapter's record")
+    sub.add_argument("name", choices=["training", *MEASURES], help="record")
+    sub.add_argument("--networks", nargs="+", metavar="NAME", help="shipped networks (default: all)")
+    sub.add_argument("--scored", type=int, help="test reviews to score (default: what the chapter uses)")
 
     sweep.add_arguments(command("sweep", sweep.run, "measure many networks side by side, on Dask; stop it and go on"))
     return parser

@@ -1,0 +1,83 @@
+"""Records: what each chapter measures on the whole of IMDB's test reviews, for the shipped networks.
+
+``rnnrev measure NAME`` writes ``rnnrev/records/NAME.json``, network by network: a run that is stopped keeps what it
+has, and one network can be measured again by itself. Chapters read the records; they are small and are shipped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tqdm.auto import tqdm
+
+from . import __version__, zoo
+from .data import Reviews, load_reviews
+from .files import read_record, write_record
+from .model import SentimentRNN
+
+__all__ = ["MEASURES", "measure"]
+
+
+def _line_attractor(model: SentimentRNN, reviews: Reviews, scored: int) -> dict[str, Any]:
+    from . import line_attractor
+
+    return line_attractor.measure(model, reviews.sample(scored), zoo.load("bow-imdb").beta)
+
+
+def _modifiers(model: SentimentRNN, reviews: Reviews, scored: int) -> dict[str, Any]:
+    from . import perturb
+
+    return perturb.measure(model, reviews, n_scored=scored)
+
+
+def _edges(model: SentimentRNN, reviews: Reviews, scored: int) -> dict[str, Any]:
+    from . import edges
+
+    return edges.measure(model, reviews, n_scored=scored)
+
+
+#: Record -> (what it holds, the measure of one network, reviews it is scored on unless told otherwise).
+MEASURES: dict[str, tuple[str, Callable[[SentimentRNN, Reviews, int], dict[str, Any]], int]] = {
+    "line-attractor": ("chapter 2: the claims of LA19", _line_attractor, 300),
+    "modifiers": ("chapter 3: modifiers, their subspace, and what goes when it is taken away", _modifiers, 2000),
+    "edges": ("chapters 4 and 5: beginnings and ends", _edges, 2000),
+}
+
+
+def measure(name: str, networks: Sequence[str] | None = None, scored: int | None = None) -> dict[str, Any]:
+    """Measure shipped networks and write the record.
+
+    Parameters
+    ----------
+    name : str
+        ``"training"`` or a key of :data:`MEASURES`.
+    networks : list of str, optional
+        Default: all recurrent ones. Those that are not named keep what the record has.
+    scored : int, optional
+        Test reviews to score; more take longer.
+
+    Raises
+    ------
+    ValueError
+        Unknown record or network. ``DataError`` where IMDB cannot be reached.
+    """
+    reviews = load_reviews("imdb", "test")
+    if name == "training":
+        from . import scores
+
+        scores.write_record({n: zoo.load(n) for n in networks or zoo.names()}, reviews=reviews)
+        return scores.load_record()
+    if name not in MEASURES:
+        raise ValueError(f"no record is called {name!r}: choose training, {', '.join(MEASURES)}")
+    what, run, default = MEASURES[name]
+    chosen = list(networks or [n for n in zoo.names() if isinstance(zoo.load(n), SentimentRNN)])
+    try:
+        record = read_record(name)
+    except FileNotFoundError:
+        record = {"networks": {}}
+    record |= {"what": what, "rnnrev": __version__, "data": {"name": reviews.name, "split": reviews.split}}
+    for network in tqdm(chosen, unit="network", desc=name):
+        record["networks"][network] = run(zoo.load(network), reviews, scored or default)
+        write_record(name, record)
+    return record
