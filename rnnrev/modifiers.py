@@ -50,6 +50,7 @@ __all__ = [
     "lasting_readout",
     "lexicon",
     "linear_valence",
+    "loudness",
     "matched_subspace",
     "matched_words",
     "mode_account",
@@ -498,17 +499,27 @@ def deflections(point: OperatingPoint, words: WordList) -> np.ndarray:
     return _off_attractor(point, after - point.mean_map(point.h_star))
 
 
+def loudness(point: OperatingPoint, h: np.ndarray) -> np.ndarray:
+    """How much words count at states h (n, S): the spread of (w·r₁)ℓ₁ᵀF(h, x) over running text, (n,) in nats."""
+    average, read = point.mean_map, lasting_readout(point)
+    after = np.stack([average.cell.step_projected(state, average.u) for state in h]) @ read
+    mean = after @ average.weights
+    return np.sqrt((after - mean[:, None]) ** 2 @ average.weights)
+
+
 def modifier_subspace(point: OperatingPoint, words: WordList, dim: int = 5) -> Subspace:
     """The subspace in which modifiers move the state: leading axes of their :func:`deflections` (CP20, section 4).
 
-    Uncentred principal axes: a deflection counts from h*, where nothing is modified. Each axis is turned so that
-    most of the deflections' weight lies on its positive side.
+    Uncentred principal axes: a deflection counts from h*, where nothing is modified. Each axis is turned so that words
+    count more on its positive side (:func:`loudness`).
     """
     d = deflections(point, words)
     if not 1 <= dim <= min(d.shape):
         raise ValueError(f"{len(d)} words in {d.shape[1]} dimensions span no {dim}: lower dim or give more words")
     _, size, axes = np.linalg.svd(d, full_matrices=False)
-    basis = axes[:dim].T * np.where((d @ axes[:dim].T).sum(0) < 0, -1.0, 1.0)
+    basis = axes[:dim].T
+    up, down = (loudness(point, point.h_star + sign * basis.T) for sign in (1, -1))
+    basis = basis * np.where(up < down, -1.0, 1.0)
     dual = basis - np.outer(point.l, point.r @ basis)
     known = point.model.vocabulary.words
     names = tuple(known[i] for i in _numbers(point, words))

@@ -62,16 +62,17 @@ def ranking(table: Any, lexicon: Any, n_named: int = 12) -> Figure:
     for kind, marker in _MARKERS.items():
         hit = (kinds == kind).to_numpy()
         left.plot(*factor[hit].T, marker, color=KINDS[kind], markersize=5, label=kind, linestyle="none")
-    named = frequent[kinds.notna()]
-    extremes = [*named.nsmallest(n_named // 2, "gain").index, *named.nlargest(n_named // 2, "gain").index]
-    for number, i in enumerate(extremes):
-        word = frequent.loc[i]
-        where = (1 + word.positive, 1 + word.negative)
-        side = 1 if number % 2 else -1
-        left.annotate(
-            word.word, where, (side * 9, -side * 7), textcoords="offset points", fontsize=8,
-            ha="left" if side > 0 else "right", va="center", arrowprops={"arrowstyle": "-", "lw": 0.4},
-        )  # fmt: skip
+    named = frequent[kinds.notna()].sort_values("gain")
+    for part, x, heights in (
+        (named[: n_named // 2], 0.4, np.linspace(0.03, 0.4, n_named // 2)),
+        (named[-(n_named // 2) :], 0.42, np.linspace(0.62, 0.97, n_named // 2)),
+    ):
+        for word, height in zip(part.itertuples(), heights):
+            left.annotate(
+                word.word, (1 + word.positive, 1 + word.negative), (x, height), textcoords="axes fraction", fontsize=8,
+                ha="left" if x < 0.41 else "right", va="center",
+                arrowprops={"arrowstyle": "-", "lw": 0.4, "color": NEUTRAL},
+            )  # fmt: skip
     low = max(0.08, 0.8 * factor.min())
     for axis in (left.xaxis, left.yaxis):
         axis.axes.set_xscale("log")
@@ -83,7 +84,7 @@ def ranking(table: Any, lexicon: Any, n_named: int = 12) -> Figure:
     left.axvline(1, color=NEUTRAL, linewidth=0.6)
     left.set_xlabel("positive words after it count (×)")
     left.set_ylabel("negative words after it count (×)")
-    left.legend(loc="lower right", fontsize=8, handletextpad=0.2)
+    left.legend(loc="lower right", fontsize=8, handletextpad=0.2, borderaxespad=0)
     linear = (frequent.positive_jacobian + frequent.negative_jacobian) / 2
     right.plot(linear, frequent.gain, ".", color="#9A9A9A", markersize=3, rasterized=True)
     ends = [min(linear.min(), frequent.gain.min()), max(linear.max(), frequent.gain.max())]
