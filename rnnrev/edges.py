@@ -15,7 +15,7 @@ Both rest on one experiment, :func:`respond`: put a word into a text in place of
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,7 +29,6 @@ from .modifiers import (
     Subspace,
     modifier_effects,
     modifier_subspace,
-    modifier_words,
     probe_words,
     random_subspace,
     valence,
@@ -43,11 +42,13 @@ __all__ = [
     "ModeKernel",
     "Profile",
     "agreement",
+    "agreement_table",
     "compare_barcodes",
     "compare_shares",
     "decay_length",
     "deposits",
     "end_effects",
+    "end_table",
     "first_tokens",
     "in_context_profile",
     "last_tokens",
@@ -60,6 +61,7 @@ __all__ = [
     "readouts",
     "respond",
     "start_profile",
+    "start_table",
     "starts",
     "state_barcode",
     "subspace_share",
@@ -196,7 +198,7 @@ class Profile(NamedTuple):
     @property
     def band(self) -> tuple[np.ndarray, np.ndarray]:
         """Lower and upper end of the 95 % interval at every place."""
-        low, high = np.percentile(self.draws, [2.5, 97.5], axis=0)
+        low, high = np.nanpercentile(self.draws, [2.5, 97.5], axis=0)
         return low, high
 
     def relative_to(self, at: Sequence[int]) -> Profile:
@@ -218,7 +220,7 @@ class Profile(NamedTuple):
 
 
 def _interval(value: float, draws: np.ndarray) -> Estimate:
-    low, high = np.percentile(draws, [2.5, 97.5])
+    low, high = np.nanpercentile(draws, [2.5, 97.5])
     return Estimate(float(value), float(low), float(high))
 
 
@@ -246,7 +248,8 @@ def profile(effects: np.ndarray, lasting: np.ndarray, at: Any, n: int = 500, see
     def slopes(text_weight: np.ndarray, word_weight: np.ndarray) -> np.ndarray:
         means = np.array([[((text_weight @ m) * word_weight).sum(1) for m in place] for place in moments])
         v, e, ve, vv = np.moveaxis(means, 1, 0)
-        return ((ve - v * e) / (vv - v * v)).T  # (draws, P)
+        with np.errstate(invalid="ignore", divide="ignore"):  # a draw of one text again and again has no slope
+            return ((ve - v * e) / (vv - v * v)).T  # (draws, P)
 
     value = slopes(np.full((1, B), 1 / B), np.full((1, K), 1 / K))[0]
     texts = rng.multinomial(B, np.full(B, 1 / B), n) / B
@@ -281,7 +284,7 @@ def decay_length(found: Profile, n: int = 200) -> Decay:
         return optimize.curve_fit(curve, at, values, start, bounds=bounds, max_nfev=2000)[0]
 
     best = fit(found.value)
-    draws = np.array([fit(d) for d in found.draws[:n]])
+    draws = np.array([fit(d) for d in found.draws[:n] if np.isfinite(d).all()])
     rest = found.value - curve(at, *best)
     r_squared = 1 - rest @ rest / np.sum((found.value - found.value.mean()) ** 2)
     plateau, excess, length = (_interval(best[i], draws[:, i]) for i in range(3))
@@ -653,7 +656,7 @@ def measure(
     point = operating_point(model, seed=seed)
     probes = probe_words(point, n_words)
     table = modifier_effects(point, probes=probes)
-    subspace = modifier_subspace(point, modifier_words(table), dim)
+    subspace = modifier_subspace(point, list(table.word[:100]), dim)  # the ranking's top, however weak
     ids = model.vocabulary.encode_all(reviews.sample(n_scored, seed).texts)
     labels = reviews.sample(n_scored, seed).labels
     long = [i for i in ids if len(i) > max(PLACES) + LAG][:n_reviews]
@@ -694,7 +697,7 @@ def _measure_start(
         "own words": {name: _written(p) for name, p in own.items()},
         "first word": {name: p.relative_to(LATE).estimate(0) for name, p in found.items()},
         "excess": {name: p.estimate(0) for name, p in more.items()},
-        "length": {name: decay_length(p)._asdict() for name, p in more.items() if name in _SHOWN},
+        "length": {name: decay_length(p) for name, p in more.items() if name in _SHOWN},
         "barcodes": {name: np.percentile(v, [50, 2.5, 97.5]) for name, v in codes.items()},
         "accuracy": dict(zip(scores.perturbation, scores.accuracy)),
         "cost": dict(zip(scores.perturbation, scores.cost)),
@@ -739,7 +742,7 @@ def _measure_end(
         "neutral": {n: _written(p) for n, p in found["neutral"].items()},
         "predicted": {n: _written(profile(parts.T[None], lasting, LAGS, seed=seed)) for n, parts in predicted.items()},
         "near": {n: p.relative_to(LATE).mean(NEAR) for n, p in found["real"].items()},
-        "length": decay_length(found["real"]["intact"])._asdict(),
+        "length": decay_length(found["real"]["intact"]),
         "agreement": {where: {"lags": LAGS, **a._asdict()} for where, a in agree.items()},
         "now and later": now_and_later(point, seed)._asdict(),
         "untrained": now_and_later(operating_point(fresh, seed=seed), seed)._asdict(),
@@ -761,3 +764,70 @@ _SHOWN = ("intact", "component removed", "on the attractor")
 def _written(found: Profile) -> dict[str, Any]:
     low, high = found.band
     return {"at": found.at, "value": found.value, "low": low, "high": high}
+
+
+# --- tables ------------------------------------------------------------------------------------
+
+
+def agreement_table(found: Mapping[str, Agreement]) -> Any:
+    """Correlations at each lag, with and without lasting valence held fixed: a pandas table, lags along the rows."""
+    import pandas as pd
+
+    columns = {}
+    for where, a in found.items():
+        columns[where, "correlation"] = [e.format(".2f") for e in a.correlation]
+        columns[where, "partial"] = [e.format(".2f") for e in a.partial]
+    lags = next(iter(found.values())).lags
+    return pd.DataFrame(columns, index=pd.Index(lags, name="tokens after the word, n"))
+
+
+def start_table(record: Mapping[str, Any]) -> Any:
+    """What :func:`measure` says of the beginning, one row a network: ``record`` is name -> measures."""
+    import pandas as pd
+
+    def row(found: Mapping[str, Any]) -> dict[str, str]:
+        begin = found["beginning"]
+        excess, cost = begin["excess"], begin["cost"]
+        length = begin["length"]["intact"][0]
+        share, words = begin["share"]["h₀"], begin["share"]["h₀ in a subspace of random words"]
+        return {
+            "first token / late": _text(begin["first word"]["intact"]),
+            "begun at h*": _text(begin["first word"]["on the attractor"]),
+            "length (tokens)": _text(length, ".1f"),
+            "h₀'s share": f"{share:.0%}",
+            "random words, 97.5 %": f"{words[2]:.0%}",
+            "like “extremely”": f"{begin['barcodes']['extremely'][0]:.2f}",
+            "extra emphasis": _text(excess["intact"]),
+            "component removed": _text(excess["component removed"]),
+            "random removed": _text(excess["random subspace removed"]),
+            "cost (points)": _text([100 * v for v in cost["component removed"]], ".1f"),
+        }
+
+    return pd.DataFrame({name: row(found) for name, found in record.items()}).T
+
+
+def end_table(record: Mapping[str, Any]) -> Any:
+    """What :func:`measure` says of the end, one row a network: ``record`` is name -> measures."""
+    import pandas as pd
+
+    def row(found: Mapping[str, Any]) -> dict[str, str]:
+        end = found["end"]
+        intact, slow, _, random = end["near"]
+        agree = end["agreement"]["real"]
+        return {
+            "last words / late": _text(end["near"][intact]),
+            "slow mode alone": _text(end["near"][slow]),
+            "random removed": _text(end["near"][random]),
+            "now on lasting": _text(end["now and later"]["slope"]),
+            "their correlation": _text(end["now and later"]["correlation"]),
+            "untrained": _text(end["untrained"]["correlation"]),
+            "agreement at n = 0": _text(agree["correlation"][0]),
+            "partial": _text(agree["partial"][0]),
+            "cost of slow alone (points)": _text([100 * v for v in end["cost"][slow]], ".1f"),
+        }
+
+    return pd.DataFrame({name: row(found) for name, found in record.items()}).T
+
+
+def _text(values: Sequence[float], spec: str = ".2f") -> str:
+    return Estimate(*values).format(spec)

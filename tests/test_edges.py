@@ -7,7 +7,8 @@ import pytest
 
 from rnnrev import edges, modifiers, perturb
 from rnnrev.cells import Cell, initial_weights
-from rnnrev.data import Vocabulary
+from rnnrev.data import Reviews, Vocabulary
+from rnnrev.files import read_record, write_record
 from rnnrev.fixed_points import mean_map
 from rnnrev.linear import OperatingPoint, eigenmodes
 from rnnrev.model import SentimentRNN, untrained
@@ -310,3 +311,61 @@ def test_first_and_last_tokens(point):
         edges.last_tokens(point.model, ids, 30)
     with pytest.raises(ValueError, match="no text"):
         edges.first_tokens(ids, 31)
+
+
+@pytest.fixture(scope="module")
+def small():
+    """A network with hand-made valences: half of its words push along one input direction, half against it."""
+    rng = np.random.default_rng(5)
+    words = ["extremely", "not", *(f"w{i}" for i in range(198))]
+    vocabulary = Vocabulary(("<pad>", "<unk>", *words))
+    model = untrained("gru", vocabulary, 16, 8, seed=1, counts=np.r_[0, 0, np.full(200, 50)])
+    reviews = Reviews(
+        "made", "all", tuple(" ".join(rng.choice(words, 110)) for _ in range(30)), np.arange(30, dtype=np.int64) % 2
+    )
+    return model, reviews
+
+
+def test_measure_is_a_record_and_the_tables_read_it(small, tmp_path, monkeypatch):
+    model, reviews = small
+    point = edges.operating_point(model, texts=reviews.texts)
+    monkeypatch.setattr(edges, "operating_point", lambda model, **options: point)
+    made = edges.measure(model, reviews, n_reviews=4, n_scored=30, n_words=6, dim=2)
+    write_record("edges", {"networks": {model.name: made}}, tmp_path)
+    record = read_record("edges", tmp_path)["networks"]
+    begin, end = record[model.name]["beginning"], record[model.name]["end"]
+    # begun at h*, there is nothing to be removed: the control is exactly itself
+    assert begin["cost"]["intact"] == [0, 0, 0]
+    assert end["cost"]["intact"] == [0, 0, 0]
+    assert begin["real"]["intact"]["at"] == list(edges.PLACES)
+    assert set(begin["accuracy"]) == set(begin["real"])
+    assert set(end["real"]) == set(end["accuracy"])
+    assert len(end["agreement"]["real"]["partial"]) == len(edges.LAGS)
+    for table in (edges.start_table(record), edges.end_table(record)):
+        assert list(table.index) == [model.name]
+        assert not table.isna().to_numpy().any()
+    # no text of a review is in the record, but for single words
+    assert not any(text in str(record) for text in reviews.texts)
+
+
+def test_now_and_later_of_a_linear_network():
+    point = linear_point()
+    found = edges.now_and_later(point)
+    d = point.model.embedding[IDS]
+    now, later = d @ point.model.w, (point.model.w @ point.r) * (d @ point.l)
+    assert found.slope.value == pytest.approx(np.polyfit(later, now, 1)[0], rel=1e-3)
+    assert found.correlation.value == pytest.approx(np.corrcoef(now, later)[0, 1], rel=1e-3)
+
+
+def test_compare_shares_finds_a_start_inside_the_subspace(small):
+    model, reviews = small
+    point = edges.operating_point(model, texts=reviews.texts)
+    table = modifiers.modifier_effects(point, probes=modifiers.probe_words(point, 6))
+    subspace = modifiers.modifier_subspace(point, list(table.word[:20]), 2)
+    inside = point.h_star + subspace.basis @ [1.0, -2.0]
+    point = point._replace(model=dataclasses.replace(model, cell=dataclasses.replace(model.cell, h0=inside)))
+    table = table.assign(kind="other")
+    shares = edges.compare_shares(point, subspace, table, n=20)
+    assert shares["h₀"] == pytest.approx(1, abs=1e-6)
+    assert np.mean(shares["h₀ in a random subspace"]) < 0.5
+    assert shares["visited states"].shape == (100,)
