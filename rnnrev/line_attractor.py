@@ -42,6 +42,7 @@ __all__ = [
     "measure",
     "mode_spectra",
     "principal_curve",
+    "record",
     "relax_model",
     "sampling",
     "scene",
@@ -669,6 +670,8 @@ def measure(
         "sorting_jacobian": valence_sorting(word_valence(point, ids, inputs="jacobian"), known[ids])._asdict(),
         "sorting_shuffled": valence_sorting(valence, shuffled)._asdict(),
         "sorting_other_modes": [o for a, o in enumerate(others, 1) if a != slow],
+        "effect_size": float(valence.std()),
+        "effect_size_other_modes": [float(word_valence(point, ids, mode=a).std()) for a in range(11) if a != slow],
         "sorting_along": bootstrap(at_points, np.median, n=500),
         "linear": scores,
         "point": {"logit": point.logit, "q": point.q, "tau": np.abs(point.modes.tau[:10])},
@@ -681,6 +684,29 @@ def measure(
         "eigvals": {"real": point.modes.eigvals.real, "imag": point.modes.eigvals.imag},
     }
     return _plain(found)
+
+
+def record(
+    reviews: Reviews,
+    names: Sequence[str] = ("gru-imdb", "lstm-imdb", "ugrnn-imdb", "vanilla-imdb"),
+    bag: str = "bow-imdb",
+    *,
+    n_starts: int = 60,
+    n_tokens: int = 600,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """The record ``line-attractor`` of chapter 2: :func:`measure` for shipped networks on the same (test) reviews.
+
+    Minutes a network. Write it with :func:`rnnrev.files.write_record`.
+    """
+    from . import zoo
+
+    made = {}
+    for name in names:
+        model = zoo.load(name)
+        known = bag_valence(model, zoo.load(bag))
+        made[name] = measure(model, reviews, known, n_starts=n_starts, n_tokens=n_tokens, seed=seed)
+    return {"networks": made}
 
 
 def _sorting_along(attractor: Attractor, spectra: Spectra, ids: np.ndarray, known: np.ndarray) -> np.ndarray:

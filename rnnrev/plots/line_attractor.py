@@ -116,7 +116,8 @@ def spectra(attractor: Any, found: Any, control: Any) -> Figure:
     along.axhline(fresh, color=NEUTRAL, linestyle="--", linewidth=1, label="untrained, slowest")
     along.set(yscale="log", xlabel="logit at the fixed point (nats)", ylabel="time constant |τ| (tokens)",
               title="Time constants along the curve")  # fmt: skip
-    along.legend(fontsize=8)
+    along.set_ylim(top=30 * np.max(tau))
+    along.legend(fontsize=8, loc="upper center", ncols=2)
     label_panels((plane, along))
     return fig
 
@@ -138,8 +139,8 @@ def directions(attractor: Any, found: Any) -> Figure:
             ax.plot(x, found.along[key][order], color=color, linestyle=style, marker=".", markersize=3, label=label)
         ax.axhline(found.chance, color=NEUTRAL, linewidth=0.8, linestyle=":")
         ax.text(x[-1], found.chance, "chance (95 %)", va="bottom", ha="right", fontsize=8, color=NEUTRAL)
-        ax.set(xlabel="logit at the fixed point (nats)", ylim=(0, 1.02))
-        ax.legend(fontsize=8)
+        ax.set(xlabel="logit at the fixed point (nats)", ylim=(0, 1.2))
+        ax.legend(fontsize=8, loc="upper center", ncols=3)
     left.set(ylabel="|cosine|", title="with the tangent of the curve")
     right.set(title="with the readout w")
     label_panels((left, right))
