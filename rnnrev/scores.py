@@ -14,6 +14,7 @@ import numpy as np
 
 from . import stats
 from .data import Reviews, load_reviews
+from .files import RECORDS, write_json
 from .model import BagOfWords, SentimentRNN
 from .stats import Estimate
 
@@ -24,12 +25,14 @@ __all__ = [
     "gain",
     "load_record",
     "modifier_shifts",
+    "recorded",
     "shift_by_valence",
     "write_record",
 ]
 
 #: What :func:`write_record` writes: the measures that need the whole of IMDB's test reviews.
-RECORD = Path(__file__).parent / "records" / "training.json"
+RECORD = RECORDS / "training.json"
+BASELINE = "bow-imdb"
 
 Model = SentimentRNN | BagOfWords
 
@@ -70,6 +73,11 @@ def by_length(right: np.ndarray, lengths: np.ndarray, bins: int = 6) -> list[dic
             "accuracy": estimate.value, "interval95": [estimate.low, estimate.high],
         })  # fmt: skip
     return rows
+
+
+def recorded(records: Mapping[str, Mapping[str, Any]]) -> dict[str, Estimate]:
+    """Test accuracy of each network as its run record has it: name -> record in, name -> Estimate out."""
+    return {n: Estimate(r["test"]["accuracy"], *r["test"]["interval95"]) for n, r in records.items() if r.get("test")}
 
 
 def gain(right: np.ndarray, baseline: np.ndarray) -> Estimate:
@@ -118,6 +126,8 @@ def shift_by_valence(shifts: Any, condition: str = "negated") -> dict[int, Estim
 def write_record(networks: Mapping[str, Model], file: Path = RECORD, reviews: Reviews | None = None) -> Path:
     """Measure networks on whole IMDB test reviews and write the result for the chapters.
 
+    Written after each network; networks that an earlier run measured on the same reviews are kept.
+
     Parameters
     ----------
     networks : dict
@@ -126,30 +136,30 @@ def write_record(networks: Mapping[str, Model], file: Path = RECORD, reviews: Re
         Default: ``load_reviews("imdb", "test")``.
     """
     reviews = load_reviews("imdb", "test") if reviews is None else reviews
-    right: dict[str, np.ndarray] = {}
-    measured: dict[str, Any] = {}
-    for name, model in networks.items():
-        ids = model.vocabulary.encode_all(reviews.texts)
-        right[name] = (model.logits_of(ids) > 0) == (reviews.labels == 1)
-        total = stats.accuracy(right[name], np.ones(len(reviews), bool))
-        measured[name] = {
+    data = {"name": reviews.name, "split": reviews.split, "texts": len(reviews), "sha256": reviews.fingerprint}
+    record: dict[str, Any] = {
+        "what": "accuracy on whole test reviews, by length, and gain over the bag of words (value, 95 % interval)",
+        "data": data,
+        "networks": {},
+    }
+    if file.is_file() and load_record(file)["data"] == data:
+        record["networks"] = load_record(file)["networks"]
+    baseline = None
+    for name in sorted(networks, key=lambda n: n != BASELINE):  # the baseline first
+        ids = networks[name].vocabulary.encode_all(reviews.texts)
+        right = (networks[name].logits_of(ids) > 0) == (reviews.labels == 1)
+        total = stats.accuracy(right, np.ones(len(reviews), bool))
+        row = {
             "accuracy": total.value,
             "interval95": [total.low, total.high],
-            "by_length": by_length(right[name], np.array([len(i) for i in ids])),
+            "by_length": by_length(right, np.array([len(i) for i in ids])),
         }
-    if "bow-imdb" in right:
-        for name in networks:
-            if name != "bow-imdb":
-                measured[name]["gain"] = list(gain(right[name], right["bow-imdb"]))
-    record = {
-        "what": "accuracy on whole test reviews, by length, and gain over the bag of words (value, 95 % interval)",
-        "data": {"name": reviews.name, "split": reviews.split, "texts": len(reviews), "sha256": reviews.fingerprint},
-        "networks": measured,
-    }
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_suffix(".tmp")
-    temporary.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    temporary.replace(file)
+        if name == BASELINE:
+            baseline = right
+        elif baseline is not None:
+            row["gain"] = list(gain(right, baseline))
+        record["networks"][name] = row
+        write_json(file, record)
     return file
 
 

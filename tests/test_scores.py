@@ -86,6 +86,10 @@ def test_record_holds_what_the_models_do(tmp_path: Path) -> None:
     assert record["networks"]["same"]["gain"] == [0, 0, 0]
     assert record["networks"]["bow-imdb"]["by_length"][0]["accuracy"] < 0.9  # the shortest texts have wrong labels
     assert not any("it was" in text for text in json.dumps(record).split('"')), "a record holds no text"
+    scores.write_record({"later": BAG}, file, texts)
+    assert set(scores.load_record(file)["networks"]) == {"bow-imdb", "same", "later"}, "what was measured is kept"
+    scores.write_record({"later": BAG}, file, texts.take(slice(20)))
+    assert set(scores.load_record(file)["networks"]) == {"later"}, "but not what was measured on other reviews"
     with pytest.raises(FileNotFoundError, match="rnnrev measure training"):
         scores.load_record(tmp_path / "none.json")
 
