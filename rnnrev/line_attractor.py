@@ -695,7 +695,7 @@ def record(
     n_tokens: int = 600,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """The record ``line-attractor`` of chapter 2: :func:`measure` for shipped networks on the same (test) reviews.
+    """The record ``line-attractor`` of chapter 2: :func:`measure` and the references, on the same (test) reviews.
 
     Minutes a network. Write it with :func:`rnnrev.files.write_record`.
     """
@@ -706,6 +706,7 @@ def record(
         model = zoo.load(name)
         known = bag_valence(model, zoo.load(bag))
         made[name] = measure(model, reviews, known, n_starts=n_starts, n_tokens=n_tokens, seed=seed)
+        made[name]["references"] = _plain(compare_references(model, reviews.texts, known, 20, n_tokens, seed))
     return {"networks": made}
 
 

@@ -246,8 +246,8 @@ def references(rows: Sequence[Mapping[str, Any]]) -> Figure:
     panels = (
         ("tau_1", "τ₁ (tokens)", "log"),
         ("gap", "τ₁ / τ₂", "linear"),
-        ("n_slow", "modes slower than 100 tokens", "linear"),
-        ("effect", "effect of polar words (nats)", "log"),
+        ("n_slow", "modes with τ > 100", "linear"),
+        ("effect", "polar words' effect (nats)", "linear"),
         ("sorting", "rank correlation with β", "linear"),
         ("r2", "r² of the linear model", "linear"),
     )
@@ -257,10 +257,18 @@ def references(rows: Sequence[Mapping[str, Any]]) -> Figure:
             _interval(ax, found[key], row, color=INTACT if found["reference"] == "mean map" else CONTROL)
         ax.set(xlabel=label, xscale=scale)
         if scale == "linear":
-            ax.set_xlim(left=min(0, ax.get_xlim()[0]))
+            ax.set_xlim(min(0, ax.get_xlim()[0]), 1.03 if key in ("sorting", "r2") else None)
+        else:
+            _decades(ax, [v for r in rows for v in r[key]])
         ax.set_yticks(range(len(rows)), [r["reference"] for r in rows])
         ax.set_ylim(len(rows) - 0.5, -0.5)
     return fig
+
+
+def _decades(ax: Axes, values: Sequence[Any]) -> None:
+    """Whole decades as the limits of a log axis, so that it always has labels."""
+    known = np.array([v for v in values if v is not None and np.isfinite(v) and v > 0])
+    ax.set_xlim(10 ** np.floor(np.log10(known.min())), 10 ** np.ceil(np.log10(known.max())))
 
 
 def architectures(records: Mapping[str, Mapping[str, Any]]) -> Figure:
@@ -292,6 +300,8 @@ def architectures(records: Mapping[str, Mapping[str, Any]]) -> Figure:
         ax.set_xscale(scale)
         if scale == "linear":
             ax.set_xlim(min(-0.05, ax.get_xlim()[0]), max(1.05, ax.get_xlim()[1]))
+        else:
+            _decades(ax, [v for r in records.values() for key in (path, control) for v in _at(r, key)])
         ax.set_yticks(range(len(records)), list(records))
         ax.set_ylim(len(records) - 0.4, -0.6)
     label_panels(axes)
