@@ -30,6 +30,7 @@ import numpy as np
 from .cells import CELLS, NUMPY_OPS, Cell
 from .fixed_points import MeanMap, mean_map
 from .linear import OperatingPoint
+from .stats import Estimate, bootstrap
 
 __all__ = [
     "Barcodes",
@@ -40,11 +41,13 @@ __all__ = [
     "Probes",
     "Subspace",
     "Transients",
+    "Volume",
     "barcode",
     "captured",
     "cluster_barcodes",
     "deflections",
     "gain_gradient",
+    "half_lives",
     "judge",
     "kinds",
     "lasting_readout",
@@ -65,6 +68,7 @@ __all__ = [
     "transients",
     "valence",
     "valence_plane",
+    "volume",
 ]
 
 FLOOR = 2e-5  #: words rarer than this share of running text are not ranked: their embeddings are hardly trained
@@ -544,6 +548,35 @@ def valence_plane(point: OperatingPoint, subspace: Subspace, words: WordList, sp
     return Plane(grid, grid, names, valence(point, words, subspace.state(c)))
 
 
+class Volume(NamedTuple):
+    """The first axis of the modifier subspace as a volume knob.
+
+    ``coordinate`` and ``factor`` (n,) of words, ``x`` and ``curve`` (m,) of states moved along the axis; the factor is
+    what valence is multiplied by. ``correlation`` of coordinate and log factor over words, with its interval.
+    """
+
+    coordinate: np.ndarray
+    factor: np.ndarray
+    x: np.ndarray
+    curve: np.ndarray
+    correlation: Estimate
+
+
+def volume(point: OperatingPoint, table: Any, subspace: Subspace, probes: Probes, n: int = 25) -> Volume:
+    """Does the place on one axis set how much words count? Words of :func:`modifier_effects`, and the bare axis.
+
+    Factors at or under 0.02 (valence gone or turned round) count as 0.02 in the correlation.
+    """
+    coordinate = subspace.coordinates(_after(point, table.number.to_numpy()))[:, 0]
+    factor = np.maximum(1 + table.gain.to_numpy(), 0.02)
+    x = np.linspace(1.1 * coordinate.min(), 1.1 * coordinate.max(), n)
+    counted = valence(point, probes.numbers, subspace.take(1).state(x[:, None]))
+    up = probes.sign > 0
+    curve = sum(counted[:, side].mean(1) / probes.valence[side].mean() for side in (up, ~up)) / 2
+    correlation = bootstrap((coordinate, np.log(factor)), lambda a, b: np.corrcoef(a, b)[0, 1], n=500)
+    return Volume(coordinate, factor, x, curve, correlation)
+
+
 def random_subspace(point: OperatingPoint, dim: int, seed: int = 0) -> Subspace:
     """A control: random directions without slow component."""
     directions = np.random.default_rng([seed, 71]).standard_normal((len(point.h_star), dim))
@@ -781,6 +814,14 @@ def _decay(curve: np.ndarray) -> tuple[float, float]:
     return float(half), float(tau)
 
 
+def half_lives(found: Transients, table: Any) -> dict[str, np.ndarray]:
+    """Half-lives in tokens by kind of :func:`modifier_effects`' table; words whose gain never halves are left out."""
+    known = dict(zip(table.word, table.kind))
+    kind = np.array([known[w] for w in found.words])
+    whole = np.isfinite(found.half_life)
+    return {k: found.half_life[whole & (kind == k)] for k in ("negator", "diminisher", "intensifier") if k in kind}
+
+
 class ModeAccount(NamedTuple):
     """A modifier's gain after n average words, by mode of J_rec: gain(n) = Σ_a (∇g·r_a) λ_aⁿ (ℓ_a·d).
 
@@ -867,8 +908,6 @@ def judge(
     (:func:`matched_words`); its interval resamples the grammar's words. ``chance`` is the share of the grammar's words
     among all that are ranked, the precision of a random ranking.
     """
-    from .stats import Estimate
-
     grammar = lexicon()
     known = set(grammar.word if kind is None else grammar.word[grammar.kind == kind])
     frequent = table[table.kind != "rare"]

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 
-from ..modifiers import Barcodes, Dimension, ModeAccount, Plane, Probes, Transients
+from ..modifiers import Barcodes, Dimension, ModeAccount, Plane, Probes, Transients, Volume
 from ..stats import Estimate
 from .style import (
     CONTROL,
@@ -206,26 +206,26 @@ def plane(swept: Plane, probes: Probes, marks: Mapping[str, np.ndarray]) -> Figu
     return made
 
 
-def volume(table: Any, coordinate: np.ndarray, curve: tuple[np.ndarray, np.ndarray], lexicon: Any) -> Figure:
-    """The volume knob: factor on valence against the first coordinate, of words and along the axis.
-
-    ``table`` rows go with ``coordinate`` (n,); ``curve`` is (coordinates, factors) of states along the axis.
-    """
-    made, ax = figure(height=3.2)
-    factor = np.maximum(1 + table.gain.to_numpy(), 0.02)
-    ax.plot(coordinate, factor, ".", color="#C4C4C4", markersize=3, rasterized=True, label="any frequent word")
-    kinds = table.word.map(dict(zip(lexicon.word, lexicon.kind)))
+def volume(found: Volume, words: Sequence[str], lexicon: Any) -> Figure:
+    """The volume knob: factor on valence against the first coordinate, of ``words`` and of states along the axis."""
+    made, ax = figure(height=3.3)
+    ax.plot(
+        found.coordinate, found.factor, ".", color="#C4C4C4", markersize=3, rasterized=True, label="any frequent word"
+    )
+    role = dict(zip(lexicon.word, lexicon.kind))
+    kinds = np.array([role.get(w, "") for w in words])
     for kind, marker in _MARKERS.items():
-        hit = (kinds == kind).to_numpy()
-        ax.plot(coordinate[hit], factor[hit], marker, color=KINDS[kind], markersize=5, label=kind, linestyle="none")
-    ax.plot(*curve, color=INTACT, label="the state moved along the axis")
+        hit = kinds == kind
+        style: dict[str, Any] = {"color": KINDS[kind], "markersize": 5, "linestyle": "none", "label": kind}
+        ax.plot(found.coordinate[hit], found.factor[hit], marker, **style)
+    ax.plot(found.x, np.maximum(found.curve, 0.02), color=INTACT, label="the state moved along the axis")
     ax.set_yscale("log")
-    _log_ticks(ax.yaxis, factor.min(), factor.max())
+    _log_ticks(ax.yaxis, found.factor.min(), found.factor.max())
     ax.set_xlabel("coordinate on the first axis of the modifier subspace")
     ax.set_ylabel("factor on valence (×)")
     ax.axhline(1, color=NEUTRAL, linewidth=0.6)
-    ax.set_ylim(0.8 * factor.min(), 1.3 * factor.max())
-    ax.set_xlim(1.1 * coordinate.min(), 1.1 * coordinate.max())
+    ax.set_ylim(0.8 * found.factor.min(), 1.3 * found.factor.max())
+    ax.set_xlim(found.x[0], found.x[-1])
     ax.legend(fontsize=8)
     return made
 
@@ -238,7 +238,7 @@ def _log_ticks(axis: Any, low: float, high: float) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
-def transients(found: Transients, shown: Sequence[str], half_lives: Mapping[str, np.ndarray] | None = None) -> Figure:
+def transients(found: Transients, shown: Sequence[str], half_lives: Mapping[str, np.ndarray]) -> Figure:
     """Gain against tokens after the modifier, measured and linear; and half-lives by kind."""
     made, (left, right) = figure(1, 2, height=3.2, width_ratios=(1.5, 1))
     n = np.arange(found.gain.shape[1])
@@ -251,15 +251,12 @@ def transients(found: Transients, shown: Sequence[str], half_lives: Mapping[str,
     left.set_xlabel("average tokens after the modifier")
     left.set_ylabel("gain on the valence of the next word")
     left.legend()
-    groups = half_lives or {"all": found.half_life}
-    for row, (name, values) in enumerate(groups.items()):
-        values = np.asarray(values, float)
-        values = values[np.isfinite(values)]
+    for row, (name, values) in enumerate(half_lives.items()):
         jitter = np.random.default_rng(0).uniform(-0.18, 0.18, len(values))
-        right.plot(values, row + jitter, ".", color=KINDS.get(name.rstrip("s"), NEUTRAL), markersize=5)
+        right.plot(values, row + jitter, ".", color=KINDS[name], markersize=5)
         right.plot(np.median(values), row, "|", color=INTACT, markersize=22, markeredgewidth=2)
-    right.set_yticks(range(len(groups)), list(groups))
-    right.set_ylim(-0.6, len(groups) - 0.4)
+    right.set_yticks(range(len(half_lives)), [f"{name}s" for name in half_lives])
+    right.set_ylim(-0.6, len(half_lives) - 0.4)
     right.set_xlim(left=0)
     right.set_xlabel("half-life of the gain (tokens)")
     label_panels([left, right])
