@@ -73,9 +73,9 @@ def test_shipped_records_are_of_the_whole_test_set(name):
     assert np.sum(test["confusion"]) == test["texts"]
 
 
-def test_every_network_beats_the_bag_of_words():
+def test_every_network_with_gates_beats_the_bag_of_words():
     bag = zoo.record("bow-imdb")["test"]
-    for name in RECURRENT:
+    for name in RECURRENT[:-1]:  # the vanilla network does not: chapter 1 says so
         assert zoo.record(name)["test"]["interval95"][0] > bag["interval95"][1], name
 
 
