@@ -18,10 +18,10 @@ and a barcode the products x W_g.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -45,6 +45,7 @@ __all__ = [
     "barcode",
     "captured",
     "cluster_barcodes",
+    "compare_networks",
     "deflections",
     "gain_gradient",
     "half_lives",
@@ -719,6 +720,37 @@ def principal_angles(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     from scipy.linalg import subspace_angles
 
     return np.degrees(subspace_angles(a, b))[::-1]
+
+
+def compare_networks(records: Mapping[str, Mapping[str, Any]], k: int = 2, n_shuffles: int = 200, seed: int = 0) -> Any:
+    """Do networks agree on modifiers? A pandas table, one row a pair of records of :func:`rnnrev.perturb.measure`.
+
+    State spaces of two networks have no common axes, so subspaces are compared in the space of words: the angles between
+    the column spaces of the words' coordinates (n, k). Columns ``gains``, the correlation of the gains of words frequent in
+    both; ``angle`` the first principal angle in degrees, ``last angle`` the last, and ``chance`` what 95 % of the first
+    angles stay over when the words are shuffled.
+    """
+    import pandas as pd
+
+    rng = np.random.default_rng([seed, 103])
+    rows = []
+    for (a, one), (b, other) in combinations(records.items(), 2):
+        shared = sorted(set(one["gains"]) & set(other["gains"]))
+        gains = np.corrcoef(*([r["gains"][w] for w in shared] for r in (one, other)))[0, 1]
+        words = sorted(set(one["coordinates"]) & set(other["coordinates"]))
+        A, B = (np.array([r["coordinates"][w][:k] for w in words]) for r in (one, other))
+        angles = principal_angles(A, B)
+        shuffled = [principal_angles(A, rng.permutation(B))[0] for _ in range(n_shuffles)]
+        rows.append(
+            {
+                "networks": f"{a} and {b}",
+                "gains": gains,
+                "angle": angles[0],
+                "last angle": angles[-1],
+                "chance": np.quantile(shuffled, 0.05),
+            }
+        )
+    return pd.DataFrame(rows)
 
 
 # --- transients -------------------------------------------------------------------------------
