@@ -350,6 +350,25 @@ def _recover(
     return found.measures | extra | {"details": {"words": words.to_dict("list"), "profiles": found.profiles}}
 
 
+def _bags(seed: int, texts: int = 60_000, language: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Accuracy of the bag of words and of its augmentations (chapter 6) that are told which words are modifiers."""
+    from .augmented_bow import STEPS, AugmentedConfig, train_augmented
+
+    made = Language.from_dict(dict(language or {}))
+    reviews, test = made.sample(texts, seed), made.sample(4000, TEST_SEED, "test")
+    usual: dict[str, Any] = {
+        "data": "language", "length_exponent": 0.0, "beta_l2": 1e-6, "filter_l2": 1e-6, "edge_l2": 1e-6, "epochs": 5,
+        "learning_rate": 1e-2, "validation_share": 0.05, "max_tokens": 0, "seed": seed,
+    }  # fmt: skip
+    out: dict[str, Any] = {}
+    for step, change in STEPS.items():
+        config = AugmentedConfig(**usual | change | {"n_parts": 1})
+        words = [m.word for m in made.modifiers] if config.n_modifiers else []
+        bag = train_augmented(config, modifiers=words, reviews=reviews, test=test, progress=False)
+        out[step] = float(np.mean((bag.logits(test.texts) > 0) == test.labels))
+    return out
+
+
 def _classes(cell: str, seed: int, classes: str, texts: int = 60_000) -> dict[str, Any]:
     make, number = classes.split()
     n = int(number)
@@ -394,7 +413,7 @@ def _train(cell: str, seed: int, data: str, n_reviews: int = 500) -> dict[str, A
 
 
 TASKS: dict[str, Callable[..., dict[str, Any]]] = {
-    "recover": _recover, "classes": _classes, "network": _network, "train": _train,
+    "recover": _recover, "bags": _bags, "classes": _classes, "network": _network, "train": _train,
 }  # fmt: skip
 
 

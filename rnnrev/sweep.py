@@ -194,6 +194,7 @@ def _difficulty() -> list[dict[str, Any]]:
 #: The sweeps that wrote the shipped records, by name: each makes cells from architectures, seeds and data sets.
 PLANS: dict[str, Callable[[Sequence[str], Sequence[int], Sequence[str]], list[dict[str, Any]]]] = {
     "language": lambda cells, seeds, data: grid(task="recover", seed=list(seeds), cell=list(cells)),
+    "bags": lambda cells, seeds, data: grid(task="bags", seed=list(seeds)),
     "difficulty": lambda cells, seeds, data: _difficulty(),
     "classes": lambda cells, seeds, data: grid(
         task="classes",
@@ -222,7 +223,8 @@ def plan(
     """The cells of one of :data:`PLANS`.
 
     * ``language``: networks trained on the known language, analyses marked against the truth (chapter 7);
-    * ``difficulty``: the same on languages that are harder to learn or to analyse;
+    * ``bags``: the bag of words and its augmentations on the known language;
+    * ``difficulty``: the same as ``language`` on languages that are harder to learn or to analyse;
     * ``classes``: more than two classes, dimension of the attractor (chapter 8);
     * ``networks``: the shipped networks measured on ``data`` (chapter 8);
     * ``train``: networks trained on ``data`` and measured there.
