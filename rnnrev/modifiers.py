@@ -725,10 +725,10 @@ def principal_angles(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def compare_networks(records: Mapping[str, Mapping[str, Any]], k: int = 2, n_shuffles: int = 200, seed: int = 0) -> Any:
     """Do networks agree on modifiers? A pandas table, one row a pair of records of :func:`rnnrev.perturb.measure`.
 
-    State spaces of two networks have no common axes, so subspaces are compared in the space of words: the angles between
-    the column spaces of the words' coordinates (n, k). Columns ``gains``, the correlation of the gains of words frequent in
-    both; ``angle`` the first principal angle in degrees, ``last angle`` the last, and ``chance`` what 95 % of the first
-    angles stay over when the words are shuffled.
+    State spaces of two networks have no common axes, so subspaces are compared in the space of words: the angles of
+    the column spaces of the words' coordinates (n, k). Columns: ``gains``, the correlation of gains of words frequent
+    in both; ``angle`` the first principal angle in degrees, ``last angle`` the last, and ``chance`` what 95 % of the
+    first angles stay over when the words are shuffled.
     """
     import pandas as pd
 

@@ -289,3 +289,55 @@ def test_matched_words_are_as_frequent_and_as_valent():
     assert rows.min() >= 40
     near = np.abs(np.log(table.per_million.to_numpy()[rows]) - np.log(table.per_million.to_numpy()[:40])[:, None])
     assert np.median(near) < 0.2
+
+
+@pytest.mark.filterwarnings("ignore")  # eight words: some bootstrap draws hold one word only
+def test_volume_of_a_network_with_one_knob(volume):
+    probes = modifiers.probe_words(volume, 2)
+    table = modifiers.modifier_effects(volume, probes=probes)
+    found = modifiers.volume(volume, table, modifiers.modifier_subspace(volume, ["not", "very"], 1), probes)
+    np.testing.assert_allclose(found.curve, 1 + knob_gain(found.x), rtol=1e-6)
+    assert found.correlation.value > 0.98
+    assert (np.diff(modifiers.loudness(volume, np.stack([0 * found.x, found.x], 1))) > 0).all()
+
+
+def test_half_lives_by_kind():
+    found = modifiers.Transients(("a", "b", "c", "d"), *([None] * 4), np.array([1.0, 2.0, np.nan, 4.0]), np.ones(4))
+    table = pd.DataFrame({"word": list("abcde"), "kind": ["negator", "intensifier", "negator", "negator", "other"]})
+    halves = modifiers.half_lives(found, table)
+    assert {k: v.tolist() for k, v in halves.items()} == {"negator": [1, 4], "intensifier": [2]}
+
+
+def test_barcodes_of_one_pattern_cluster_by_sign():
+    rng = np.random.default_rng(0)
+    probes = modifiers.Probes(tuple("abcd"), np.arange(4), np.array([1.0, 2, -1, -2]))
+    gains = np.r_[rng.uniform(0.5, 2, 10), rng.uniform(-0.9, -0.3, 10)]
+    finite = gains[:, None] * probes.valence
+    codes = modifiers.Barcodes(tuple("x" * 20), probes, finite, finite, finite, finite)
+    found = modifiers.cluster_barcodes(codes, ["amplifier"] * 10 + ["negator"] * 10)
+    assert found.agreement == 1
+    assert found.chance < 0.5
+    assert found.one == pytest.approx(1)
+    assert found.valence == pytest.approx(1)
+
+
+def test_networks_that_agree_and_that_do_not():
+    rng = np.random.default_rng(0)
+    words = [f"w{i}" for i in range(60)]
+    gains, coordinates = rng.normal(size=60), rng.normal(size=(60, 2))
+    turn = np.array([[0.6, 0.8], [-0.8, 0.6]])
+
+    def record(gains, coordinates):
+        return {"gains": dict(zip(words, gains)), "coordinates": dict(zip(words, coordinates))}
+
+    records = {
+        "a": record(gains, coordinates),
+        "the same, axes turned": record(2 * gains, coordinates @ turn),
+        "another": record(rng.normal(size=60), rng.normal(size=(60, 2))),
+    }
+    table = modifiers.compare_networks(records, 2, 50).set_index("networks")
+    same, other = table.loc["a and the same, axes turned"], table.loc["a and another"]
+    assert same.gains == pytest.approx(1)
+    assert same["last angle"] == pytest.approx(0, abs=1e-5)
+    assert abs(other.gains) < 0.4
+    assert other.angle > other.chance - 15
