@@ -184,7 +184,8 @@ def test_page_computes_the_frame_that_python_computes(
     page, widget = pages.open(kind), shown[kind]
     for name, value in controls.items():
         setattr(widget, name, value)
-    assert_same(set_controls(page, kind, **controls), json.loads(json.dumps(widget.frame)))
+    all_controls = {name: getattr(widget, name) for name in widget.controls()}
+    assert_same(set_controls(page, kind, **all_controls), json.loads(json.dumps(widget.frame)))
 
 
 def test_typing_on_gives_the_same_as_typing_at_once(pages: Pages, model: SentimentRNN) -> None:
@@ -285,7 +286,7 @@ def test_words_push_the_state_along(pages: Pages) -> None:
     page = pages.open("relax")
     page.get_by_role("button", name="start again").click()
     page.get_by_role("button", name="great").click()
-    page.wait_for_function("document.querySelector('.rw-summary').textContent.includes('After 1 steps')")
+    page.wait_for_function("document.querySelector('.rw-summary').textContent.includes('After 1 step ')")
     assert frame_of(page, "relax")["z"][1] == pytest.approx(list(SYSTEM["A"] @ [0, 1] + SYSTEM["B"][0]))
 
 

@@ -312,7 +312,7 @@ export function tokenStrip({ tokens, known, rows, label }) {
     html(
       "span", {
         class: `rw-step ${value > 0 ? "rw-up" : "rw-down"}`,
-        style: `--share:${(60 * Math.min(1, Math.abs(value) / peak)).toFixed(0)}%`,
+        style: `--share:${(50 * Math.min(1, Math.abs(value) / peak)).toFixed(0)}%`,
       },
       signed(value, 1),
     );

@@ -8,6 +8,7 @@ import {
 const last = (values) => values[values.length - 1];
 const verdict = (logit) => (logit > 0 ? "positive" : "negative");
 const START = "(start)";
+const counted = (n, noun) => `${n} ${noun}${n === 1 ? "" : "s"}`;
 
 function unknownNote(frame) {
   const words = frame.tokens.filter((_, i) => !frame.known[i]);
@@ -43,7 +44,7 @@ const RENDERERS = {
         ];
       },
       summary: (frame) =>
-        `After ${frame.tokens.length} tokens the network reads ${signed(last(frame.network))} (${verdict(last(frame.network))}), ` +
+        `After ${counted(frame.tokens.length, "token")} the network reads ${signed(last(frame.network))} (${verdict(last(frame.network))}), ` +
         `the bag of words ${signed(last(frame.bag))} (${verdict(last(frame.bag))}).`,
     });
   },
@@ -491,7 +492,7 @@ const RENDERERS = {
       },
       summary(frame) {
         const off = (v) => Math.hypot(...v.slice(1));
-        return `After ${frame.logit.length - 1} steps the state is ${plain(off(last(frame.z)))} off the attractor (${plain(off(frame.z[0]))} at the start) and the logit is ${signed(last(frame.logit))} (${signed(frame.logit[0])} at the start).`;
+        return `After ${counted(frame.logit.length - 1, "step")} the state is ${plain(off(last(frame.z)))} off the attractor (${plain(off(frame.z[0]))} at the start) and the logit is ${signed(last(frame.logit))} (${signed(frame.logit[0])} at the start).`;
       },
     });
     return made;
