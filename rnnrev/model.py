@@ -8,6 +8,7 @@ section 2; :class:`BagOfWords` the baseline logit = Σ_t β[w_t] + b. Nothing he
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import os
 import shutil
@@ -39,6 +40,9 @@ __all__ = [
 
 FORMAT = "rnnrev-model"
 FORMAT_VERSION = 1
+
+#: Kinds of model that live in later modules, imported when a folder of one is read: each has ``from_arrays``.
+LATER = {"augmented-bow": "rnnrev.augmented_bow"}
 
 
 class ModelFileError(ValueError):
@@ -481,9 +485,12 @@ def save(model: SentimentRNN | BagOfWords, folder: str | os.PathLike[str], *, co
             arrays["embedding"], arrays["embedding_scale"] = _quantize(model.embedding)
         else:
             arrays["embedding"] = model.embedding
-    else:
+    elif isinstance(model, BagOfWords):
         config |= {"model": "bow"}
         arrays = {"beta": np.asarray(model.beta, np.float32), "b": np.asarray(model.b, np.float32)}
+    else:  # a kind of LATER
+        settings, arrays = model.to_arrays(compact)
+        config |= {"model": model.kind, **settings}
     if model.counts is not None:
         arrays["counts"] = np.asarray(model.counts)
     config["arrays"] = {k: [str(v.dtype), list(v.shape)] for k, v in arrays.items()}
@@ -562,6 +569,8 @@ def load(folder: str | os.PathLike[str]) -> SentimentRNN | BagOfWords:
     vocabulary, counts = Vocabulary(tuple(words)), arrays.get("counts")
     if config["model"] == "bow":
         return BagOfWords(arrays["beta"], float(arrays["b"]), vocabulary, config["name"], record, counts)
+    if config["model"] in LATER:
+        return importlib.import_module(LATER[config["model"]]).from_arrays(config, arrays, vocabulary, record)
     scale = arrays.get("embedding_scale")
     embedding = arrays["embedding"].astype(np.float32)
     if scale is not None:

@@ -1,0 +1,647 @@
+"""A bag of words that is given what the network has: modifiers, a beginning and an end (CP20, section 5).
+
+The bag of words adds up what words count, logit = Σ_t β[w_t] + b. Augmented, it lets every word be scaled by what
+stands around it:
+
+    logit = b + Σ_t Σ_c β_c[w_t] · (1 + g_c(t)),
+    g_c(t) = Σ_k Σ_{m at t−k} f_mc(k) + Σ_k Σ_{m at t+k} f′_mc(k) + begin_c(t) + end_c(T − 1 − t).
+
+f_mc(k) is the filter of modifier m at lag k = 1..K: short, and smooth, a sum of a few exponentials,
+
+    f_mc(k) = Σ_p a_mcp exp(−(k − 1)/τ_p).
+
+begin and end are filters of the same make, of two tokens that stand in every review. With one part (c = 1) and no f′
+(``two_sided=False``) this is CP20's model. Two extensions have a switch each in :class:`AugmentedConfig`: *parts*
+split a word's valence into a few, and a modifier scales each of them by itself (modifiers have barcodes, and barcodes
+span a few dimensions: CP20, section 4); *two-sided* modifiers act on the words before them too.
+
+Units: logits and valences are in nats (log-odds of positive), lags and τ in tokens, gains are factors.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import platform
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from . import __version__
+from .data import UNKNOWN, Reviews, Vocabulary, batches, load_reviews, pad, split_validation, tokenize
+from .model import Trace, _check_counts, _Classifier, load, save
+from .stats import Estimate
+
+__all__ = [
+    "PARTS",
+    "STEPS",
+    "AugmentedBagOfWords",
+    "AugmentedConfig",
+    "Contributions",
+    "gap_share",
+    "ranked_modifiers",
+    "train_augmented",
+]
+
+TYPICAL = 250  #: tokens of a review whose sum a length exponent leaves as it is
+
+#: What can be switched off in a trained model, see :meth:`AugmentedBagOfWords.without`.
+PARTS = ("modifiers", "beginning", "end")
+
+
+# --- the model, for NumPy and TensorFlow alike ------------------------------------------------
+
+
+class _Form(NamedTuple):
+    """What is fixed before training: which words are modifiers, and the make of the filters."""
+
+    rows: np.ndarray  #: (V,) row of each word in the filter arrays; row 0 is no modifier
+    decays: np.ndarray  #: (C·P,) exp(−1/τ_p)
+    taps: int  #: K, a power of two
+    edge_taus: np.ndarray  #: (P_e,)
+    length_exponent: float
+
+
+def _later(ops: Any, x: Any, by: int) -> Any:
+    """x (B, T, Q) moved ``by`` tokens later (earlier if negative); zeros come in."""
+    if by > 0:
+        return ops.pad(x, [[0, 0], [by, 0], [0, 0]])[:, :-by]
+    return ops.pad(x, [[0, 0], [0, -by], [0, 0]])[:, -by:]
+
+
+def _filtered(ops: Any, a: Any, form: _Form, direction: int) -> Any:
+    """Σ_{k=1..K} exp(−(k − 1)/τ) a_{t−k}, or of a_{t+k} for direction −1, (B, T, Q).
+
+    A cut exponential is a product of delays, Σ_{k<K} ρᵏ z⁻ᵏ = Π_i (1 + (ρ z⁻¹)^{2^i}): log₂ K shifts make it.
+    """
+    reach = 1
+    while reach < form.taps:
+        a = a + form.decays**reach * _later(ops, a, direction * reach)
+        reach *= 2
+    return _later(ops, a, direction)
+
+
+def _gains(ops: Any, p: Mapping[str, Any], form: _Form, ids: Any, lengths: Any, kept: Any) -> dict[str, Any]:
+    """What each part adds to the factor of each token's valence, (B, T, C) or (T, C).
+
+    ``ids`` (B, T); ``lengths`` (B,) float32; ``kept`` (B, T) float32, 0 for padding and for words dropped out.
+    """
+    gains: dict[str, Any] = {}
+    size, steps = ops.shape(ids)
+    n_parts = p["beta"].shape[1]
+    for name, direction in (("after", 1), ("before", -1)):
+        if name in p:
+            a = ops.take(p[name], ops.take(form.rows, ids, axis=0), axis=0) * kept[..., None]
+            a = ops.reshape(_filtered(ops, a, form, direction), (size, steps, n_parts, -1))
+            gains[name] = ops.sum(a, axis=-1)
+    t = ops.arange(steps, dtype="float32")
+    if "beginning" in p:
+        gains["beginning"] = ops.exp(-t[:, None] / form.edge_taus) @ p["beginning"]
+    if "end" in p:
+        left = ops.maximum(lengths[:, None] - 1 - t, 0)
+        gains["end"] = ops.exp(-left[..., None] / form.edge_taus) @ p["end"]
+    return gains
+
+
+def _logits(ops: Any, p: Mapping[str, Any], form: _Form, ids: Any, lengths: Any, kept: Any) -> Any:
+    """Logits (B,); arguments as in :func:`_gains`."""
+    factor = 1 + sum(_gains(ops, p, form, ids, lengths, kept).values())
+    counts = ops.sum(ops.take(p["beta"], ids, axis=0) * factor, axis=-1) * kept
+    return ops.sum(counts, axis=1) * (TYPICAL / lengths) ** form.length_exponent + p["b"]
+
+
+class Contributions(NamedTuple):
+    """What each token of a text counts, in nats, by cause; everything but ``tokens`` and ``b`` is (T,).
+
+    ``valence`` is what it counts in the bag alone; ``modifiers``, ``beginning`` and ``end`` what each part adds to
+    that. All of them summed, and ``b``, are the logit.
+    """
+
+    tokens: tuple[str, ...]
+    valence: np.ndarray
+    modifiers: np.ndarray
+    beginning: np.ndarray
+    end: np.ndarray
+    b: float
+
+    @property
+    def total(self) -> np.ndarray:
+        """What each token counts, (T,)."""
+        return self.valence + self.modifiers + self.beginning + self.end
+
+    @property
+    def logit(self) -> float:
+        return float(self.total.sum() + self.b)
+
+
+@dataclass(frozen=True, eq=False)
+class AugmentedBagOfWords(_Classifier):
+    """A bag of words with modifiers, a beginning and an end; see the module's text for the formula.
+
+    Parameters
+    ----------
+    parts : array, (V, C)
+        β_c, valence of each word in nats, in C parts.
+    b : float
+    vocabulary : Vocabulary
+    modifiers : tuple of str
+        M words.
+    taus : array, (P,)
+        Decay times in tokens that filters are made of.
+    after, before : array, (M, C, P)
+        Coefficients a of each modifier's filter on later words, and on earlier ones; ``before`` may be None.
+    begin_coefficients, end_coefficients : array, (C, P_e), or None
+        The same for the two ends, with decay times ``edge_taus`` (P_e,).
+    taps : int
+        K, the length of the filters in tokens: a power of two.
+    length_exponent : float
+        α: the sum over a review of T tokens is scaled by (250/T)^α; 0 leaves it.
+    """
+
+    parts: np.ndarray = field(repr=False)
+    b: float = field(repr=False)
+    vocabulary: Vocabulary
+    modifiers: tuple[str, ...] = field(default=(), repr=False)
+    taus: np.ndarray = field(default_factory=lambda: np.ones(1, np.float32))
+    after: np.ndarray | None = field(default=None, repr=False)
+    before: np.ndarray | None = field(default=None, repr=False)
+    edge_taus: np.ndarray = field(default_factory=lambda: np.ones(1, np.float32))
+    begin_coefficients: np.ndarray | None = field(default=None, repr=False)
+    end_coefficients: np.ndarray | None = field(default=None, repr=False)
+    taps: int = 16
+    length_exponent: float = 0.0
+    name: str = "augmented bag of words"
+    record: dict[str, Any] = field(default_factory=dict, repr=False)
+    counts: np.ndarray | None = field(default=None, repr=False)
+
+    kind: ClassVar[str] = "augmented-bow"  #: in a model folder's config.json
+
+    def __post_init__(self) -> None:
+        _check_counts(self.counts, self.vocabulary)
+        if self.parts.ndim != 2 or len(self.parts) != len(self.vocabulary):
+            raise ValueError(f"parts has shape {self.parts.shape}, should be ({len(self.vocabulary)}, C)")
+        if self.taps < 1 or self.taps & (self.taps - 1):
+            raise ValueError(f"taps must be a power of two, not {self.taps}")
+        n_parts = self.parts.shape[1]
+        wanted: dict[str, tuple[int, ...]] = {
+            "after": (len(self.modifiers), n_parts, len(self.taus)),
+            "before": (len(self.modifiers), n_parts, len(self.taus)),
+            "begin_coefficients": (n_parts, len(self.edge_taus)),
+            "end_coefficients": (n_parts, len(self.edge_taus)),
+        }
+        for key, shape in wanted.items():
+            value = getattr(self, key)
+            if value is not None and value.shape != shape:
+                raise ValueError(f"{key} has shape {value.shape}, should be {shape}")
+        if self.modifiers and self.after is None:
+            raise ValueError("modifiers need the coefficients of their filters: give after")
+
+    # --- what it is made of ---------------------------------------------------------------
+
+    @property
+    def beta(self) -> np.ndarray:
+        """What each word counts by itself, Σ_c β_c, (V,), in nats."""
+        return self.parts.sum(1)
+
+    @cached_property
+    def _form(self) -> _Form:
+        rows = np.zeros(len(self.vocabulary), np.int32)
+        rows[[self.vocabulary.number(w) for w in self.modifiers]] = 1 + np.arange(len(self.modifiers))
+        return _form(rows, self.taus, self.parts.shape[1], self.taps, self.edge_taus, self.length_exponent)
+
+    @cached_property
+    def _arrays(self) -> dict[str, Any]:
+        p: dict[str, Any] = {"beta": self.parts, "b": self.b}
+        for name in ("after", "before"):
+            value = getattr(self, name)
+            if value is not None and self.modifiers:
+                p[name] = np.concatenate([np.zeros_like(value[:1]), value]).reshape(len(value) + 1, -1)
+        for name, value in (("beginning", self.begin_coefficients), ("end", self.end_coefficients)):
+            if value is not None:
+                p[name] = value.T
+        return p
+
+    def _basis(self, n: int, taus: np.ndarray) -> np.ndarray:
+        return np.exp(-np.arange(n)[:, None] / taus)
+
+    @property
+    def part_filters(self) -> np.ndarray:
+        """f_mc(k) of each modifier on the words after it, (M, C, K), k = 1..K."""
+        if self.after is None:
+            return np.zeros((0, self.parts.shape[1], self.taps))
+        return self.after @ self._basis(self.taps, self.taus).T
+
+    @property
+    def part_filters_before(self) -> np.ndarray:
+        """f′_mc(k) of each modifier on the words before it, (M, C, K); zeros for one-sided modifiers."""
+        if self.before is None:
+            return np.zeros_like(self.part_filters)
+        return self.before @ self._basis(self.taps, self.taus).T
+
+    @property
+    def n_parameters(self) -> dict[str, int]:
+        """Numbers learned, by what they are for."""
+        sizes = {"valence": self.parts.size + 1}
+        sizes["modifiers"] = sum(v.size for v in (self.after, self.before) if v is not None)
+        for name, value in (("beginning", self.begin_coefficients), ("end", self.end_coefficients)):
+            sizes[name] = 0 if value is None else value.size
+        return sizes
+
+    def without(self, *parts: str) -> AugmentedBagOfWords:
+        """The model with parts of it switched off (not trained again): ``modifiers``, ``beginning``, ``end``."""
+        unknown = set(parts) - set(PARTS)
+        if unknown:
+            raise ValueError(f"no part is called {unknown.pop()!r}: choose from {', '.join(PARTS)}")
+        changed: dict[str, Any] = {}
+        if "modifiers" in parts:
+            changed |= {"modifiers": (), "after": None, "before": None}
+        if "beginning" in parts:
+            changed["begin_coefficients"] = None
+        if "end" in parts:
+            changed["end_coefficients"] = None
+        return replace(self, **changed)
+
+    # --- running texts --------------------------------------------------------------------
+
+    def logits_of(self, ids: Sequence[np.ndarray], progress: bool = False) -> np.ndarray:
+        from tqdm.auto import tqdm
+
+        out = np.empty(len(ids), np.float32)
+        lengths = np.array([len(i) for i in ids])
+        with tqdm(total=int(lengths.sum()), unit="token", disable=not progress) as bar:
+            for which in batches(lengths, 128):
+                padded, n = pad([ids[i] for i in which])
+                out[which] = _logits(np, self._arrays, self._form, padded, n.astype(np.float32), _kept(padded, n))
+                bar.update(int(n.sum()))
+        return out
+
+    def trace(self, text: str) -> Trace:
+        """The logit after each token of one text, as if the text ended there."""
+        tokens = tuple(tokenize(text)) or (UNKNOWN,)
+        ids = self.vocabulary.encode(text)
+        return Trace(tokens, self.logits_of([ids[: t + 1] for t in range(len(ids))]), float(self.b))
+
+    def contributions(self, text: str) -> Contributions:
+        """What each token of a text counts, and why."""
+        tokens = tuple(tokenize(text)) or (UNKNOWN,)
+        ids = self.vocabulary.encode(text)[None]
+        n = np.array([ids.shape[1]], np.float32)
+        gains = _gains(np, self._arrays, self._form, ids, n, np.ones(ids.shape, np.float32))
+        scaled = self.parts[ids[0]].astype(float) * (TYPICAL / float(n[0])) ** self.length_exponent
+
+        def counted(*names: str) -> np.ndarray:
+            parts = [np.broadcast_to(gains[k], (1, *scaled.shape))[0] for k in names if k in gains]
+            return (scaled * sum(parts, np.zeros_like(scaled))).sum(1)
+
+        return Contributions(
+            tokens, scaled.sum(1), counted("after", "before"), counted("beginning"), counted("end"), float(self.b)
+        )
+
+    # --- a model folder -------------------------------------------------------------------
+
+    def to_arrays(self, small: bool) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """What :func:`rnnrev.model.save` writes: settings and arrays (float16 where ``small``)."""
+        kind = np.float16 if small else np.float32
+        arrays = {"b": np.asarray(self.b, np.float32), "parts": self.parts.astype(kind)}
+        for key in ("taus", "edge_taus"):
+            arrays[key] = np.asarray(getattr(self, key), np.float32)
+        for key in ("after", "before", "begin_coefficients", "end_coefficients"):
+            if getattr(self, key) is not None:
+                arrays[key] = getattr(self, key).astype(kind)
+        settings = {"modifiers": list(self.modifiers), "taps": self.taps, "length_exponent": self.length_exponent}
+        return settings, arrays
+
+
+def from_arrays(
+    settings: Mapping[str, Any], arrays: Mapping[str, np.ndarray], vocabulary: Vocabulary, record: dict[str, Any]
+) -> AugmentedBagOfWords:
+    """The model of a folder, see :func:`rnnrev.model.load`."""
+    numbers = {k: v.astype(np.float32) for k, v in arrays.items() if k not in ("b", "counts")}
+    return AugmentedBagOfWords(
+        b=float(arrays["b"]), vocabulary=vocabulary, modifiers=tuple(settings["modifiers"]), taps=settings["taps"],
+        length_exponent=settings["length_exponent"], name=settings["name"], record=record,
+        counts=arrays.get("counts"), **numbers,
+    )  # fmt: skip
+
+
+def _form(rows: np.ndarray, taus: Any, n_parts: int, taps: int, edge_taus: Any, length_exponent: float) -> _Form:
+    decays = np.tile(np.exp(-1 / np.asarray(taus, np.float32)), n_parts).astype(np.float32)
+    return _Form(rows, decays, taps, np.asarray(edge_taus, np.float32), length_exponent)
+
+
+def _kept(padded: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    return (np.arange(padded.shape[1]) < lengths[:, None]).astype(np.float32)
+
+
+# --- training ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class AugmentedConfig:
+    """Everything that decides a training run; stored with its result."""
+
+    data: str = "imdb"  #: data set (or file) with the labels to learn
+    extra: tuple[str, ...] = ()  #: data sets whose training texts are added
+    soft_labels: str = "none"  #: file that ``rnnrev label`` wrote: adds the unlabelled reviews
+    vectors: str = "none"  #: word vectors (.npz) as a prior on valence, β = E θ + δ; none for none
+    ranking: str = "gru-imdb"  #: network whose ranking of modifiers (chapter 3) is taken
+    n_modifiers: int = 1000  #: M; 0 for none
+    two_sided: bool = True  #: modifiers act on the words before them too
+    beginning: bool = True
+    end: bool = True
+    n_parts: int = 4  #: C, parts of a word's valence
+    taps: int = 16  #: K, length of a modifier's filters in tokens
+    taus: tuple[float, ...] = (1.0, 3.0, 10.0)  #: decay times that a modifier's filters are made of, in tokens
+    edge_taus: tuple[float, ...] = (3.0, 12.0, 50.0)  #: the same for the two ends
+    length_exponent: float = 0.5  #: α, see :class:`AugmentedBagOfWords`
+    beta_l2: float = 1e-3  #: penalty on Σ β² (on Σ δ² with vectors)
+    filter_l2: float = 1e-3  #: penalty on Σ a² over modifiers
+    edge_l2: float = 1e-3  #: the same for the two ends
+    vocabulary_size: int = 20_000
+    epochs: int = 4
+    batch_size: int = 128
+    max_tokens: int = 400  #: longer training texts are cropped at random; 0 for whole ones
+    learning_rate: float = 3e-3
+    clip_norm: float = 1.0
+    word_dropout: float = 0.0
+    label_smoothing: float = 0.0
+    validation_share: float = 0.1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "n_parts", "taps"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if self.taps & (self.taps - 1):
+            raise ValueError(f"taps must be a power of two, not {self.taps}")
+        if min(self.taus, default=0) <= 0 or min(self.edge_taus, default=0) <= 0:
+            raise ValueError("taus and edge_taus need decay times above 0")
+        for name in ("beta_l2", "filter_l2", "edge_l2", "n_modifiers", "length_exponent"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must not be negative, it is {getattr(self, name)}")
+        for name in ("word_dropout", "label_smoothing"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} must lie in [0, 1), not {getattr(self, name)}")
+
+
+#: The steps of chapter 6: name -> what changes in the configuration of the full model.
+STEPS: dict[str, dict[str, Any]] = {
+    "bag of words": {"n_modifiers": 0, "beginning": False, "end": False, "n_parts": 1},
+    "+ modifiers": {"beginning": False, "end": False},
+    "+ beginning": {"end": False},
+    "+ end": {},
+}
+
+
+def ranked_modifiers(model: Any, n: int) -> tuple[str, ...]:
+    """The n best modifiers of a network by chapter 3's ranking (training text only), fewer if it has fewer."""
+    from .linear import operating_point
+    from .modifiers import modifier_effects, modifier_words
+
+    return modifier_words(modifier_effects(operating_point(model)), n)
+
+
+class _Trainee:
+    """The model while it is trained: TensorFlow variables, for the training step of :mod:`rnnrev.train`."""
+
+    def __init__(
+        self, config: AugmentedConfig, vocabulary: Vocabulary, modifiers: Sequence[str], vectors: np.ndarray | None
+    ) -> None:
+        import keras
+
+        self.config, self.vocabulary, self.modifiers = config, vocabulary, tuple(modifiers)
+        rng = np.random.default_rng([config.seed, 31])
+        c, n_words, n_modifiers = config.n_parts, len(vocabulary), len(self.modifiers)
+        start: dict[str, np.ndarray] = {"delta": np.zeros((n_words, c)), "b": np.zeros(())}
+        self.vectors = None
+        if vectors is not None:
+            import tensorflow as tf
+
+            self.vectors = tf.constant(vectors, tf.float32)
+            start["theta"] = np.zeros((vectors.shape[1], c))
+        if c > 1:  # parts that start alike would stay alike
+            for name in {"delta", "theta"} & start.keys():
+                start[name] = rng.normal(0, 0.05, start[name].shape)
+        rows = np.zeros(n_words, np.int32)
+        if n_modifiers:
+            rows[[vocabulary.number(w) for w in self.modifiers]] = 1 + np.arange(n_modifiers)
+            for name in ("after", "before") if config.two_sided else ("after",):
+                start[name] = np.zeros((n_modifiers, c * len(config.taus)))
+        for name in ("beginning", "end"):
+            if getattr(config, name):
+                start[name] = np.zeros((len(config.edge_taus), c))
+        self.form = _form(rows, config.taus, c, config.taps, config.edge_taus, config.length_exponent)
+        self.variables = {k: keras.Variable(v.astype(np.float32), name=k) for k, v in start.items()}
+        self.trainable_variables = list(self.variables.values())
+
+    def _parameters(self) -> dict[str, Any]:
+        import tensorflow as tf
+
+        p = {k: tf.convert_to_tensor(v) for k, v in self.variables.items()}
+        p["beta"] = p.pop("delta")
+        if self.vectors is not None:
+            p["beta"] += tf.matmul(self.vectors, p.pop("theta"))
+        for name in {"after", "before"} & p.keys():
+            p[name] = tf.pad(p[name], [[1, 0], [0, 0]])  # row 0: no modifier
+        return p
+
+    def logits(self, ids: Any, lengths: Any, seed: Any) -> Any:
+        """Training logits (B, 1); ``seed`` (2,) decides which words are dropped out."""
+        import tensorflow as tf
+        from keras import ops
+
+        kept = tf.sequence_mask(lengths, tf.shape(ids)[1])
+        if self.config.word_dropout:
+            kept &= tf.random.stateless_uniform(tf.shape(ids), seed) >= self.config.word_dropout
+        kept = tf.cast(kept, tf.float32)
+        return _logits(ops, self._parameters(), self.form, ids, tf.cast(lengths, tf.float32), kept)[:, None]
+
+    def penalty(self) -> Any:
+        import tensorflow as tf
+
+        c = self.config
+        rates = {"delta": c.beta_l2, "after": c.filter_l2, "before": c.filter_l2}
+        rates |= {"beginning": c.edge_l2, "end": c.edge_l2}
+        return sum(
+            rate * tf.reduce_sum(tf.square(tf.convert_to_tensor(self.variables[k])))
+            for k, rate in rates.items()
+            if k in self.variables
+        )
+
+    def to_model(self, name: str) -> AugmentedBagOfWords:
+        v, c = {k: np.asarray(x) for k, x in self.variables.items()}, self.config
+        parts = v["delta"] if self.vectors is None else v["delta"] + self.vectors.numpy() @ v["theta"]
+        coefficients: dict[str, Any] = {
+            k: v[k].reshape(len(self.modifiers), c.n_parts, len(c.taus)) for k in ("after", "before") if k in v
+        }
+        return AugmentedBagOfWords(
+            parts, float(v["b"]), self.vocabulary, self.modifiers, np.array(c.taus, np.float32),
+            edge_taus=np.array(c.edge_taus, np.float32),
+            begin_coefficients=v["beginning"].T if "beginning" in v else None,
+            end_coefficients=v["end"].T if "end" in v else None,
+            taps=c.taps, length_exponent=c.length_exponent, name=name, **coefficients,
+        )  # fmt: skip
+
+
+def train_augmented(
+    config: AugmentedConfig,
+    out: str | os.PathLike[str] | None = None,
+    *,
+    modifiers: Sequence[str] | None = None,
+    reviews: Reviews | None = None,
+    test: Reviews | None = None,
+    compact: bool = False,
+    progress: bool = True,
+) -> AugmentedBagOfWords:
+    """Train an augmented bag of words in TensorFlow, keep the epoch that is best on held-out training reviews.
+
+    Parameters
+    ----------
+    config : AugmentedConfig
+    out : path, optional
+        Model folder to write.
+    modifiers : list of str, optional
+        Instead of the first ``config.n_modifiers`` of ``config.ranking``. Words that are not in the vocabulary are
+        left out.
+    reviews, test : Reviews, optional
+        Instead of ``config.data``'s training and test splits.
+    compact : bool
+        Ship float16; the record is of what is shipped.
+
+    Returns
+    -------
+    AugmentedBagOfWords
+        With its ``record``, as :func:`rnnrev.train.train` makes it.
+
+    Raises
+    ------
+    ValueError
+        Labels that are not 0 and 1, or a loss that is not finite.
+    """
+    import keras
+    import tensorflow as tf
+
+    from .train import _compiled_step, _epoch, _load_vectors, evaluate, load_soft_labels
+
+    started = time.time()
+    keras.utils.set_random_seed(config.seed)
+    reviews = load_reviews(config.data, "train") if reviews is None else reviews
+    if test is None and config.data in ("imdb", "yelp_polarity"):
+        test = load_reviews(config.data, "test")
+    held = split_validation(len(reviews), config.validation_share, config.seed)
+    fit, validation = reviews.take(~held), reviews.take(held)
+    extra = [load_reviews(name, "train") for name in config.extra]
+    texts = [t for part in (fit, *extra) for t in part.texts]
+    labels = np.concatenate([part.labels for part in (fit, *extra)]).astype(np.float32)
+    if set(np.unique(labels)) != {0, 1}:
+        raise ValueError(f"training needs labels 0 and 1, found {np.unique(labels).tolist()}")
+    if config.soft_labels != "none":
+        taught, targets = load_soft_labels(config.soft_labels)
+        extra.append(taught)
+        texts += taught.texts
+        labels = np.concatenate([labels, targets.astype(np.float32)])
+
+    vocabulary = Vocabulary.fit(reviews.texts, config.vocabulary_size)
+    if modifiers is None:
+        modifiers = ranked_modifiers(_network(config.ranking), config.n_modifiers) if config.n_modifiers else ()
+    modifiers = [w for w in modifiers if w in vocabulary]
+    vectors = None
+    if config.vectors != "none":
+        with np.load(config.vectors, allow_pickle=False) as stored:
+            size = int(stored["vectors"].shape[1])
+        vectors = _load_vectors(config.vectors, vocabulary, size)
+    ids, val_ids = vocabulary.encode_all(texts), vocabulary.encode_all(validation.texts)
+    counts = np.bincount(np.concatenate(ids), minlength=len(vocabulary)).astype(np.uint32)
+
+    name = f"augmented-bow-{reviews.name}"
+    network = _Trainee(config, vocabulary, modifiers, vectors)
+    steps = config.epochs * (-(-len(ids) // config.batch_size))
+    schedule = keras.optimizers.schedules.CosineDecay(config.learning_rate, steps, alpha=0.02)
+    optimizer = keras.optimizers.Adam(schedule, global_clipnorm=config.clip_norm)
+    optimizer.build(network.trainable_variables)
+    step = _compiled_step(network, optimizer, config)  # type: ignore[arg-type]
+
+    curve: list[dict[str, float]] = []
+    best = network.to_model(name)
+    for epoch in range(config.epochs):
+        row = _epoch(step, ids, labels, config, epoch, progress)  # type: ignore[arg-type]
+        now = network.to_model(name)
+        if len(validation):
+            row["validation_accuracy"] = float(np.mean((now.logits_of(val_ids) > 0) == validation.labels))
+        curve.append(row)
+        if not len(validation) or row["validation_accuracy"] >= max(r["validation_accuracy"] for r in curve):
+            best = now
+    model: Any = replace(best, counts=counts)  # save, load and evaluate name the models of rnnrev.model only
+    if out is not None:
+        model = load(save(model, out, compact=compact))  # what is shipped is evaluated
+    record = {
+        "config": dataclasses.asdict(config),
+        "command": " ".join(["rnnrev", *sys.argv[1:]]) if sys.argv[0].endswith("rnnrev") else None,
+        "data": [
+            {"name": r.name, "split": r.split, "texts": len(r), "sha256": r.fingerprint} for r in (reviews, *extra)
+        ],
+        "training_texts": len(texts),
+        "training_tokens": int(sum(map(len, ids))),
+        "parameters": model.n_parameters,
+        "curve": curve,
+        "best_epoch": int(np.argmax([r["validation_accuracy"] for r in curve])) + 1 if len(validation) else None,
+        "validation": evaluate(model, validation, val_ids) if len(validation) else None,
+        "test": evaluate(model, test) if test is not None else None,
+        "seconds": round(time.time() - started, 1),
+        "versions": {
+            "rnnrev": __version__, "python": platform.python_version(), "tensorflow": tf.__version__,
+            "keras": keras.__version__, "numpy": np.__version__, "cores": os.cpu_count(),
+        },
+    }  # fmt: skip
+    model = replace(model, record=record)
+    if out is not None:
+        save(model, out, compact=compact)
+    return model
+
+
+def _network(name: str) -> Any:
+    from pathlib import Path
+
+    from . import zoo
+
+    return load(name) if Path(name).is_dir() else zoo.load(name)
+
+
+# --- how much of the gap ----------------------------------------------------------------------
+
+
+def gap_share(bag: np.ndarray, augmented: np.ndarray, network: np.ndarray, *, n: int = 2000, seed: int = 0) -> Estimate:
+    """Share of the gap recovered, (augmented − bag)/(network − bag) in accuracy, with its 95 % interval.
+
+    Parameters
+    ----------
+    bag, augmented, network : array of bool, (seeds, reviews)
+        Which reviews each trained model classifies rightly; the same reviews, any number of seeds.
+    n : int
+        Bootstrap samples: reviews are drawn with replacement, the same for all models, and so are the seeds of each.
+
+    Raises
+    ------
+    ValueError
+        Different reviews, or a network that is no better than the bag: there is no gap to recover.
+    """
+    groups = [np.atleast_2d(np.asarray(g, bool)) for g in (bag, augmented, network)]
+    if len({g.shape[1] for g in groups}) != 1:
+        raise ValueError(f"all models must be scored on the same reviews: {[g.shape[1] for g in groups]}")
+    means = [float(g.mean()) for g in groups]
+    if means[2] <= means[0]:
+        raise ValueError(f"no gap: the network has {means[2]:.2%}, the bag of words {means[0]:.2%}")
+    # reviews on which all models do alike are one kind: draw how many of each kind, not which
+    pattern, count = np.unique(np.concatenate(groups), axis=1, return_counts=True)
+    rng = np.random.default_rng([seed, 43])
+    drawn = rng.multinomial(count.sum(), count / count.sum(), n) / count.sum()
+    accuracies = drawn @ pattern.T
+    split = np.split(accuracies, np.cumsum([len(g) for g in groups])[:-1], axis=1)
+    a, b, c = (np.take_along_axis(x, rng.integers(x.shape[1], size=x.shape), 1).mean(1) for x in split)
+    low, high = np.quantile((b - a) / (c - a), [0.025, 0.975])
+    return Estimate((means[1] - means[0]) / (means[2] - means[0]), float(low), float(high))
