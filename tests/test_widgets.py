@@ -6,7 +6,6 @@ import base64
 import json
 import re
 from html import unescape
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ import pytest
 from conftest import small_network
 
 from rnnrev import edges, perturb, widgets
+from rnnrev.augmented_bow import AugmentedBagOfWords
 from rnnrev.data import Vocabulary
 from rnnrev.linear import OperatingPoint, operating_point
 from rnnrev.model import BagOfWords, SentimentRNN, load, save
@@ -260,30 +260,39 @@ def test_turning_the_scene_computes_nothing() -> None:
 # --- build your own bag of words ----------------------------------------------------------------
 
 
-def small_bag(vocabulary: Vocabulary) -> SimpleNamespace:
+def small_bag(vocabulary: Vocabulary) -> AugmentedBagOfWords:
+    """Two parts, two-sided modifiers, both ends; numbers that float16 holds exactly."""
     rng = np.random.default_rng(11)
-    return SimpleNamespace(
-        name="small augmented bag", vocabulary=vocabulary, beta=rng.standard_normal(len(vocabulary)).astype(np.float32),
-        b=-0.3, modifiers=("not", "very"), filters=np.array([[-1.5, -0.5, 0.2], [1.0, 0.0, 0.0]]),
-        begin=np.array([2.0, 1.0]), end=np.array([0.5]),
+
+    def some(*shape: int) -> np.ndarray:
+        return rng.standard_normal(shape).astype(np.float16).astype(np.float32)
+
+    return AugmentedBagOfWords(
+        some(len(vocabulary), 2), -0.25, vocabulary, ("not", "very"), np.array([1.0, 3.0], np.float32),
+        after=some(2, 2, 2), before=some(2, 2, 2), edge_taus=np.array([3.0], np.float32),
+        begin_coefficients=some(2, 1), end_coefficients=some(2, 1), taps=4, length_exponent=0.5,
     )  # fmt: skip
 
 
-def test_bag_counts_by_hand(point: OperatingPoint) -> None:
-    bag = small_bag(point.model.vocabulary)
-    beta = dict(zip(bag.vocabulary.words, bag.beta.astype(float)))
-    widget = widgets.build_a_bag(bag, point.model, "not very good movie bad")
-    np.testing.assert_allclose(widget.frame["factor"], [1, 1 - 1.5, 1 - 0.5 + 1.0, 1 + 0.2, 1], atol=1e-6)
-    widget.beginning = widget.end = True
-    factor = [1 + 2.0, 1 - 1.5 + 1.0, 1 - 0.5 + 1.0, 1 + 0.2, 1 + 0.5]
-    valence = [beta[w] for w in ("not", "very", "good", "movie", "bad")]
-    np.testing.assert_allclose(widget.frame["counts"], np.multiply(factor, valence), atol=1e-5)
-    expected = [-0.3 + sum(valence), -0.3 + np.dot(factor, valence), point.model.logits([widget.text])[0]]
+@pytest.mark.parametrize("on", [(), ("modifiers",), ("beginning", "end"), ("modifiers", "beginning", "end")])
+def test_switches_leave_out_parts_of_the_model(point: OperatingPoint, on: tuple[str, ...]) -> None:
+    bag, text = small_bag(point.model.vocabulary), "not very good movie, a bad movie was not"
+    widget = widgets.build_a_bag(bag, point.model, text)
+    for part in ("modifiers", "beginning", "end"):
+        setattr(widget, part, part in on)
+    kept = bag.without(*({"modifiers", "beginning", "end"} - set(on)))
+    alone = bag.without("modifiers", "beginning", "end")
+    expected = [model.logits([text])[0] for model in (alone, kept, point.model)]
     np.testing.assert_allclose(widget.frame["logit"], expected, atol=1e-5)
-    widget.modifiers = widget.beginning = widget.end = False
-    assert widget.frame["counts"] == widget.frame["valence"]
-    widget.text = ""
+    assert sum(widget.frame["counts"]) + bag.b == pytest.approx(expected[1], abs=1e-4)
+    assert (widget.frame["counts"] == widget.frame["valence"]) == (not on)
+
+
+def test_bag_takes_any_text(point: OperatingPoint) -> None:
+    widget = widgets.build_a_bag(small_bag(point.model.vocabulary), point.model, "")
     assert len(widget.frame["counts"]) == 1
+    widget.text = "good, not bad " * 200
+    assert len(widget.frame["counts"]) == len(widget.frame["tokens"]) == frames.MAX_TOKENS
 
 
 # --- HTML and files ---------------------------------------------------------------------------

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import traitlets as t
 
+from ..augmented_bow import PARTS
 from ..model import BagOfWords, SentimentRNN
 from . import frames
 from .assets import fingerprint, pack, write_assets
 from .base import Widget, control, look
 
 if TYPE_CHECKING:
+    from ..augmented_bow import AugmentedBagOfWords
     from ..linear import OperatingPoint
 
 __all__ = [
@@ -386,7 +388,7 @@ class _BuildABag(Widget):
     beginning = control(t.Bool(False))
     end = control(t.Bool(False))
 
-    def __init__(self, bag: Any, model: SentimentRNN, **controls: Any) -> None:
+    def __init__(self, bag: AugmentedBagOfWords, model: SentimentRNN, **controls: Any) -> None:
         self.bag, self.model = bag, model
         super().__init__(
             kind="build_a_bag",
@@ -394,26 +396,23 @@ class _BuildABag(Widget):
                 "network": f"{bag.name} and {model.name}",
                 "fingerprint": fingerprint(model),
                 "augmented_fingerprint": fingerprint(bag),
-                "modifiers": list(bag.modifiers),
             },
             **controls,
         )
-        self.for_page = {"bag": {name: pack(getattr(bag, name)) for name in ("filters", "begin", "end")}}
 
     def compute(self) -> dict[str, Any]:
         return frames.build_a_bag(self.bag, self.model, self.text, [n for n in PARTS if getattr(self, n)])
 
     def table(self) -> tuple[list[str], list[list[Any]]]:
-        rows = zip(self.frame["tokens"], self.frame["valence"], self.frame["factor"], self.frame["counts"])
-        return ["token", "valence", "factor", "counts"], [[w, v, f"{f:.2f}", c] for w, v, f, c in rows]
-
-
-#: What a bag of words can be taught, one switch each.
-PARTS = ("modifiers", "beginning", "end")
+        return ["token", "by itself", "in its context"], [
+            list(row) for row in zip(self.frame["tokens"], self.frame["valence"], self.frame["counts"])
+        ]
 
 
 def build_a_bag(
-    augmented: Any = None, model: SentimentRNN | None = None, text: str = "The movie was not bad, it was very good."
+    augmented: AugmentedBagOfWords | None = None,
+    model: SentimentRNN | None = None,
+    text: str = "The movie was not bad, it was very good.",
 ) -> Widget:
     """Switch the augmentations of a bag of words on and off and see what each token of a review counts.
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from ..augmented_bow import TYPICAL, AugmentedBagOfWords
 from ..model import BagOfWords, SentimentRNN
 
 __all__ = ["css", "fingerprint", "module", "pack", "script", "write_assets"]
@@ -57,13 +58,16 @@ def pack(values: Any) -> dict[str, Any]:
 def fingerprint(model: Any) -> str:
     """Tells one trained model from another: page and asset must show the same one."""
     digest = hashlib.sha256()
-    arrays = (model.cell.U, model.cell.W, model.w) if isinstance(model, SentimentRNN) else (model.beta,)
+    if isinstance(model, SentimentRNN):
+        arrays = [model.cell.U, model.cell.W, model.w]
+    else:
+        arrays = [model.beta] if isinstance(model, BagOfWords) else list(model.to_arrays(False)[1].values())
     for array in arrays:
         digest.update(np.ascontiguousarray(array, "<f4").tobytes())
     return digest.hexdigest()[:16]
 
 
-def _asset(model: SentimentRNN, bag: BagOfWords | None, augmented: Any, name: str) -> str:
+def _asset(model: SentimentRNN, bag: BagOfWords | None, augmented: AugmentedBagOfWords | None, name: str) -> str:
     if model.cell.kind != "gru" or model.n_classes != 2:
         raise ValueError(f"pages run a GRU with one logit, not {model.cell.kind} with {model.n_classes} classes")
     scale = np.maximum(np.abs(model.embedding).max(1), 1e-12).astype(np.float32) / 127
@@ -75,13 +79,16 @@ def _asset(model: SentimentRNN, bag: BagOfWords | None, augmented: Any, name: st
         "readout": model.w.astype(np.float16),
         "readout_b": np.array([model.b], np.float32),
     }
-    for prefix, each in (("bow_", bag), ("augmented_", augmented)):
-        if each is not None:
-            if each.vocabulary.words != model.vocabulary.words:
-                raise ValueError(
-                    f"{each.name} and {model.name} do not share a vocabulary: train both on the same texts"
-                )
-            arrays |= {f"{prefix}beta": each.beta.astype(np.float32), f"{prefix}b": np.array([each.b], np.float32)}
+    for each in (bag, augmented):
+        if each is not None and each.vocabulary.words != model.vocabulary.words:
+            raise ValueError(f"{each.name} and {model.name} do not share a vocabulary: train both on the same texts")
+    if bag is not None:
+        arrays |= {"bow_beta": bag.beta.astype(np.float32), "bow_b": np.array([bag.b], np.float32)}
+    settings = None
+    if augmented is not None:
+        settings, more = augmented.to_arrays(True)
+        settings |= {"typical": TYPICAL, "n_parts": augmented.parts.shape[1]}
+        arrays |= {f"augmented_{k}": np.atleast_1d(v) for k, v in more.items()}
     layout, parts, offset = {}, [], 0
     for key, array in arrays.items():
         raw = array.astype(array.dtype.newbyteorder("<")).tobytes()
@@ -93,6 +100,7 @@ def _asset(model: SentimentRNN, bag: BagOfWords | None, augmented: Any, name: st
         "name": name,
         "fingerprint": fingerprint(model),
         "bag_fingerprint": None if bag is None else fingerprint(bag),
+        "augmented": settings,
         "augmented_fingerprint": None if augmented is None else fingerprint(augmented),
         "sizes": {"N": cell.n_units, "D": cell.n_inputs, "V": len(model.vocabulary)},
         "words": "\n".join(model.vocabulary.words),
@@ -114,13 +122,13 @@ def write_assets(
     folder: str | os.PathLike[str],
     model: SentimentRNN | None = None,
     bag: BagOfWords | None = None,
-    augmented: Any = None,
+    augmented: AugmentedBagOfWords | None = None,
 ) -> list[Path]:
     """Write widgets.js, widgets.css and gru-imdb.js, all that a static page with widgets loads.
 
-    ``model``, ``bag`` and ``augmented`` (AugmentedBagOfWords) are the shipped ones unless a model is given. Weights are
-    stored as :func:`rnnrev.model.save` stores them with ``compact=True`` (int8 embedding, float16 rest), so for a
-    shipped network nothing is lost.
+    ``model``, ``bag`` and ``augmented`` are the shipped ones unless a model is given. Weights are stored as
+    :func:`rnnrev.model.save` stores them with ``compact=True`` (int8 embedding, float16 rest), so for a shipped network
+    nothing is lost.
 
     Raises
     ------

@@ -75,6 +75,7 @@ export class Network {
     Object.assign(this, header.sizes); // N, D, V
     this.fingerprint = header.fingerprint;
     this.bagFingerprint = header.bag_fingerprint;
+    this.augmented = header.augmented;
     this.augmentedFingerprint = header.augmented_fingerprint;
     this.name = header.name;
     this.words = header.words.split("\n");

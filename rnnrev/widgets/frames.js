@@ -102,24 +102,41 @@ export const FRAMES = {
   build_a_bag(net, props, get) {
     const { tokens, ids } = textOf(net, get("text"));
     const n = ids.length;
-    const [filters, begin, end] = [props.bag.filters, props.bag.begin, props.bag.end].map(lazily);
-    const width = filters.shape[1];
-    const number = new Map(props.modifiers.map((w, i) => [w, i]));
-    const factor = Array(n).fill(1);
+    const { modifiers, taps, typical, length_exponent: exponent, n_parts: C } = net.augmented;
+    const held = (name) => net.a[`augmented_${name}`];
+    const [beta, taus, edgeTaus] = [held("parts"), held("taus"), held("edge_taus")];
+    const number = new Map(modifiers.map((w, i) => [w, i]));
+    const gains = new Float64Array(n * C); // added to the factor of each part of each token's valence
+    const filter = (coefficients, row, c, lag, tau) => {
+      let sum = 0;
+      for (let p = 0; p < tau.length; p++) sum += coefficients[(row * C + c) * tau.length + p] * Math.exp(-lag / tau[p]);
+      return sum;
+    };
     ids.forEach((id, t) => {
       const m = number.get(net.words[id]);
-      if (m !== undefined && get("modifiers")) {
-        for (let lag = 1; lag <= width && t + lag < n; lag++) factor[t + lag] += filters.data[m * width + lag - 1];
+      for (const [name, direction] of [["after", 1], ["before", -1]]) {
+        if (m === undefined || !held(name) || !get("modifiers")) continue;
+        for (let k = 1, s = t + direction; k <= taps && s >= 0 && s < n; k++, s += direction) {
+          for (let c = 0; c < C; c++) gains[s * C + c] += filter(held(name), m, c, k - 1, taus);
+        }
       }
-      if (get("beginning") && t < begin.data.length) factor[t] += begin.data[t];
-      if (get("end") && n - 1 - t < end.data.length) factor[t] += end.data[n - 1 - t];
+      for (const [name, part, lag] of [["beginning", "begin_coefficients", t], ["end", "end_coefficients", n - 1 - t]]) {
+        if (!held(part) || !get(name)) continue;
+        for (let c = 0; c < C; c++) gains[t * C + c] += filter(held(part), 0, c, lag, edgeTaus);
+      }
     });
-    const valence = ids.map((id) => net.a.augmented_beta[id]);
-    const counts = valence.map((v, t) => v * factor[t]);
-    const sum = (values) => values.reduce((s, v) => s + v, net.a.augmented_b[0]);
+    const scale = (typical / n) ** exponent;
+    const [valence, counts] = [Array(n).fill(0), Array(n).fill(0)];
+    ids.forEach((id, t) => {
+      for (let c = 0; c < C; c++) {
+        valence[t] += scale * beta[id * C + c];
+        counts[t] += scale * beta[id * C + c] * (1 + gains[t * C + c]);
+      }
+    });
+    const sum = (values) => values.reduce((s, v) => s + v, held("b")[0]);
     const states = net.run(ids, null, "intact");
     return {
-      tokens, known: ids.map((i) => i !== 1), valence, factor, counts,
+      tokens, known: ids.map((i) => i !== 1), valence, counts,
       logit: [sum(valence), sum(counts), net.readout(states[n])],
     };
   },

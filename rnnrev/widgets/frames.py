@@ -6,6 +6,7 @@ Logits are in nats; index 0 of a trace is the value before the first token.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,13 +16,13 @@ from ..data import UNKNOWN, tokenize
 from ..model import BagOfWords, SentimentRNN
 
 if TYPE_CHECKING:
+    from ..augmented_bow import AugmentedBagOfWords
     from ..linear import OperatingPoint
 
 __all__ = [
     "MAX_TOKENS",
     "PLACES",
     "amplified",
-    "bag_parts",
     "barcodes",
     "build_a_bag",
     "flow_2d",
@@ -155,41 +156,21 @@ def where_it_stands(point: OperatingPoint, model: SentimentRNN, text: str, phras
     }
 
 
-def bag_parts(bag: Any, ids: np.ndarray) -> dict[str, np.ndarray]:
-    """What scales each token's valence in an augmented bag of words, (T,) each, from its filters.
-
-    ``modifiers``: Σ f_m(lag) over the modifiers before it; ``beginning`` and ``end``: the filters of the two ends.
-    """
-    n = len(ids)
-    number = {w: i for i, w in enumerate(bag.modifiers)}
-    before = np.zeros(n)
-    for t, token in enumerate(ids):
-        m = number.get(bag.vocabulary.words[token])
-        if m is not None:
-            reach = min(bag.filters.shape[1], n - 1 - t)
-            before[t + 1 : t + 1 + reach] += bag.filters[m, :reach]
-    beginning, end = np.zeros(n), np.zeros(n)
-    beginning[: len(bag.begin)] = bag.begin[:n]
-    end[::-1][: len(bag.end)] = bag.end[:n]
-    return {"modifiers": before, "beginning": beginning, "end": end}
-
-
-def build_a_bag(bag: Any, model: SentimentRNN, text: str, switched_on: list[str]) -> dict[str, Any]:
+def build_a_bag(bag: AugmentedBagOfWords, model: SentimentRNN, text: str, switched_on: Sequence[str]) -> dict[str, Any]:
     """What each token of a text counts in an augmented bag of words with only some of its parts switched on.
 
-    ``valence`` β, ``factor`` 1 + the parts, ``counts`` their product, (T,) each, in nats; ``logit`` of the sum, of the
-    bag of words alone and of the network.
+    ``valence``, what it counts by itself, and ``counts``, with the parts that are on, (T,) each, in nats; ``logit`` of
+    the words alone, with those parts, and of the network.
     """
     tokens, ids = _text(bag.vocabulary, text)
-    beta = bag.beta[ids].astype(float)
-    factor = 1 + sum((p for name, p in bag_parts(bag, ids).items() if name in switched_on), np.zeros(len(ids)))
+    found = bag.contributions(text if len(tokens) < MAX_TOKENS else " ".join(tokens))
+    counts = found.valence + sum((getattr(found, part) for part in switched_on), np.zeros(len(tokens)))
     return {
         "tokens": tokens,
         "known": (ids != 1).tolist(),
-        "valence": _numbers(beta),
-        "factor": _numbers(factor),
-        "counts": _numbers(beta * factor),
-        "logit": _numbers([bag.b + beta.sum(), bag.b + beta @ factor, perturb.run(model, [ids]).final[0]]),
+        "valence": _numbers(found.valence),
+        "counts": _numbers(counts),
+        "logit": _numbers([found.b + found.valence.sum(), found.b + counts.sum(), perturb.run(model, [ids]).final[0]]),
     }
 
 

@@ -230,7 +230,7 @@ const RENDERERS = {
         return [
           barRows({
             width, rowHeight: 16, xLabel: "logit of the review, in nats", description: this.summary(frame),
-            labels: ["bag of words", on().length ? "with what is on" : "nothing is on", "network"].map((l, i) => `${l} ${signed(frame.logit[i], 1)}`),
+            labels: ["words alone", on().length ? "with what is on" : "nothing is on", "network"].map((l, i) => `${l} ${signed(frame.logit[i], 1)}`),
             series: [{ name: "logit", style: "sign", values: frame.logit }],
           }),
           tokenStrip({
@@ -243,7 +243,7 @@ const RENDERERS = {
       summary(frame) {
         const change = frame.counts.map((v, t) => v - frame.valence[t]);
         const most = change.reduce((best, v, t) => (Math.abs(v) > Math.abs(change[best]) ? t : best), 0);
-        const said = `The bag of words reads ${signed(frame.logit[0])}, with ${on().join(", ") || "nothing"} switched on ${signed(frame.logit[1])}, the network ${signed(frame.logit[2])}.`;
+        const said = `The words alone read ${signed(frame.logit[0])}, with ${on().join(", ") || "nothing"} switched on ${signed(frame.logit[1])}, the network ${signed(frame.logit[2])}.`;
         return on().length ? `${said} Most changed: \u201c${frame.tokens[most]}\u201d, from ${signed(frame.valence[most])} to ${signed(frame.counts[most])}.` : said;
       },
     });
