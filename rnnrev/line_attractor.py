@@ -46,6 +46,7 @@ __all__ = [
     "relax_model",
     "sampling",
     "scene",
+    "unrest",
     "valence_sorting",
     "visited_states",
     "word_kinds",
@@ -292,6 +293,19 @@ def _spearman(a: np.ndarray, b: np.ndarray) -> float:
     return float(scipy_stats.spearmanr(a, b).statistic)
 
 
+def unrest(attractor: Attractor, n_tokens: int = 100, n_states: int = 10) -> Estimate:
+    """How far a step of average text still moves states that have read ``n_tokens`` of it, in units of their spread.
+
+    Near 0 on an attractor of fixed points; about 1 where the network goes round in a circle.
+    """
+    start = attractor.start
+    h = start[np.linspace(0, len(start) - 1, n_states).round().astype(int)]
+    for _ in range(n_tokens):
+        h = attractor.mean_map(h)
+    spread = np.sqrt(((start - start.mean(0)) ** 2).sum(-1).mean())
+    return bootstrap(np.linalg.norm(attractor.mean_map(h) - h, axis=-1) / spread, np.median, n=500)
+
+
 # --- (c) spectra ------------------------------------------------------------------------------------
 
 
@@ -468,11 +482,20 @@ def _r_squared(full: np.ndarray, predicted: np.ndarray) -> float:
 
 
 def _correlation_squared(full: np.ndarray, predicted: np.ndarray) -> float:
-    return float(np.corrcoef(full, predicted)[0, 1] ** 2) if np.std(predicted) > 0 else 0.0
+    size = float(np.abs(predicted).max())
+    if not np.isfinite(size) or np.ptp(predicted) == 0:
+        return 0.0
+    return float(np.corrcoef(full, predicted / size)[0, 1] ** 2)
 
 
 def score_predictions(full: np.ndarray, predicted: np.ndarray, labels: np.ndarray | None = None) -> dict[str, Any]:
     """R², squared correlation, share of texts with the same sign, and accuracy (where labels are known)."""
+    # a linear model with a growing mode may have run off: its R² is then −inf, and that is the answer
+    with np.errstate(over="ignore", invalid="ignore"):
+        return _scores(full, predicted, labels)
+
+
+def _scores(full: np.ndarray, predicted: np.ndarray, labels: np.ndarray | None) -> dict[str, Any]:
     row: dict[str, Any] = {
         "R2": bootstrap((full, predicted), _r_squared, n=500),
         "r2": bootstrap((full, predicted), _correlation_squared, n=500),
@@ -675,6 +698,8 @@ def measure(
         "sorting_along": bootstrap(at_points, np.median, n=500),
         "linear": scores,
         "point": {"logit": point.logit, "q": point.q, "tau": np.abs(point.modes.tau[:10])},
+        "unrest": unrest(attractor),
+        "period": float(2 * np.pi / turn) if (turn := abs(np.angle(point.modes.eigvals[0]))) > 1e-6 else None,
         "along": {
             "logit": attractor.logit,
             "arc": attractor.arc,

@@ -158,6 +158,20 @@ def test_the_line_of_the_built_network_is_found(built):
     assert found.l_w.value == pytest.approx(1, abs=0.01)
 
 
+def test_unrest_tells_a_line_from_a_circle(built):
+    model, reviews, *_ = built
+    attractor = la.find_attractor(model, reviews.texts, n_starts=20)
+    assert la.unrest(attractor).value < 0.05
+    turn = 0.3
+
+    def circle(h: np.ndarray) -> np.ndarray:
+        return h @ np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+
+    angle = np.linspace(0, 2 * np.pi, 20, endpoint=False)
+    going_round = attractor._replace(mean_map=circle, start=np.stack([np.cos(angle), np.sin(angle)], -1))
+    assert la.unrest(going_round).value == pytest.approx(2 * np.sin(turn / 2), rel=1e-6)
+
+
 def test_words_get_the_valence_that_was_put_in(built):
     model, reviews, valence, _, _ = built
     point = operating_point(model, texts=reviews.texts)
@@ -203,6 +217,9 @@ def test_scores_of_predictions_by_hand():
     assert score["r2"].value == pytest.approx(np.corrcoef(full, predicted)[0, 1] ** 2)
     assert score["agree"].value == 0.75
     assert score["accuracy"].value == 1
+    run_off = la.score_predictions(full, full * 1e200)
+    assert run_off["R2"].value == -np.inf
+    assert run_off["r2"].value == pytest.approx(1)
 
 
 def test_states_of_the_built_network_are_low_dimensional_and_counted_right(built):
