@@ -223,7 +223,7 @@ const RENDERERS = {
       title: "Build your own bag of words: what each token counts",
       controls: [
         textControl(model, "text", "Review", { rows: 3 }),
-        groupOf("Let the bag of words know", checkControl(model, "modifiers", "modifiers: earlier words scale later ones"),
+        groupOf("Let the bag of words know", checkControl(model, "modifiers", "modifiers: words that scale their neighbours"),
           checkControl(model, "beginning", "the beginning of the review"), checkControl(model, "end", "the end of the review")),
       ],
       draw(frame, width) {
