@@ -20,7 +20,7 @@ $(ENV): requirements.lock pyproject.toml
 	touch $@
 
 book: $(ENV)
-	$(BIN)/python -m rnnrev.widgets book/_static/rnnrev
+	$(BIN)/python -m rnnrev.widgets book/_static/widgets
 	$(BIN)/jupyter-book build . -W --keep-going
 
 test: $(ENV)
