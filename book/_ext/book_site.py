@@ -66,6 +66,11 @@ def drop_solutions(app: Sphinx, docname: str, source: list[str]) -> None:
         source[0] = without_solutions(source[0])
 
 
+def escape_bars(app: Sphinx, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
+    """Docstrings write sizes as |x|, which reStructuredText takes for a substitution."""
+    lines[:] = [re.sub(r"(``.*?``|`.*?`)|(?<!\\)\|", lambda m: m[1] or r"\|", line) for line in lines]
+
+
 def publish_notebooks(app: Sphinx, error: Exception | None) -> None:
     if error is not None or app.builder.format != "html":
         return
@@ -91,6 +96,7 @@ def publish_notebooks(app: Sphinx, error: Exception | None) -> None:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     app.add_config_value("book_solutions", os.environ.get("BOOK_SOLUTIONS", "1") != "0", "env")
+    app.connect("autodoc-process-docstring", escape_bars, priority=900)
     app.connect("source-read", drop_solutions)
     app.connect("html-page-context", improve_page, priority=900)
     app.connect("build-finished", publish_notebooks)

@@ -5,14 +5,14 @@ MyST-NB's ``glue`` without the need for MyST-NB, so that a chapter also runs on 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..stats import Estimate
 
-__all__ = ["claims", "glue", "text_of"]
+__all__ = ["claims", "glue", "table", "text_of"]
 
 
 def text_of(value: Any, spec: str = ".3g") -> str:
@@ -35,6 +35,17 @@ def glue(name: str, value: Any, spec: str = ".3g") -> None:
     """
     # quoted, because MyST-NB evaluates what it can: 20,000 would become the tuple (20, 0)
     _publish(name, {"text/plain": repr(text_of(value, spec))})
+
+
+def table(frame: Any, formats: Mapping[str, str] | None = None) -> Any:
+    """A pandas table as the book shows it: a named index is a column, numbers look as in :func:`text_of`."""
+
+    def formatter(spec: str) -> Any:
+        return lambda value: "" if value != value else text_of(value, spec)
+
+    shown = frame.reset_index() if frame.index.name else frame
+    made = {column: formatter(spec) for column, spec in (formats or {}).items()}
+    return _Html(shown.to_html(index=False, border=0, formatters=made, na_rep="", justify="left"))
 
 
 def claims(name: str, rows: Sequence[tuple[str, str, bool | None]]) -> Any:

@@ -65,5 +65,5 @@ def reading(point: Any, subspace: Any, sentences: Sequence[str], states: np.ndar
         low, high = np.quantile(values, [0.001, 0.999])
         limits(low - 0.1 * (high - low), high + 0.1 * (high - low))
     ax.set_xlabel("memory: place along the line attractor (left negative, right positive)")
-    ax.set_ylabel("context: first modifier axis")
+    ax.set_ylabel("context: first modifier axis (up: words count more)")
     return fig
