@@ -12,7 +12,7 @@ import pytest
 from rnnrev import scores
 from rnnrev.data import PAD, UNKNOWN, Reviews, Vocabulary
 from rnnrev.model import BagOfWords
-from rnnrev.plots.chapter import claims, glue, text_of
+from rnnrev.plots.chapter import claims, glue, table, text_of
 from rnnrev.stats import Estimate
 
 VOCABULARY = Vocabulary((PAD, UNKNOWN, "good", "bad", "not", "very", "it", "was"))
@@ -127,3 +127,9 @@ def test_claims_say_yes_no_and_in_part() -> None:
     pytest.importorskip("IPython")
     html = claims("x", [("one", "1", np.bool_(True)), ("two", "2", None), ("three", "3", False)])._repr_html_()
     assert html.index("yes") < html.index("in part") < html.index(">no<")
+
+
+def test_tables_show_numbers_as_the_text_does() -> None:
+    frame = pd.DataFrame({"share": [0.5, np.nan], "n": [3, 4]}, index=pd.Index(["a", "b"], name="name"))
+    html = table(frame, {"share": ".1%"})._repr_html_()
+    assert [html.count(part) for part in ("<th>name</th>", "50.0\u00a0%", "nan", "<td>a</td>")] == [1, 1, 0, 1]
