@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -361,3 +364,13 @@ def test_a_step_into_a_region_that_is_not_finite_is_taken_back():
     points = find_fixed_points(F, np.array([[3.0], [0.9]]), damping=0, jacobian=lambda h: 0.5 / h[..., None])
     assert np.isfinite(points.h_star).all()
     assert np.abs(points.h_star - 1).min() < 1e-8
+
+
+@pytest.mark.slow
+def test_the_flip_flop_script_of_chapter_2_finds_memories_and_saddles():
+    script = Path(__file__).parent.parent / "book" / "scripts" / "flip_flop.py"
+    run = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=1200, check=True)
+    rows = [line.split() for line in run.stdout.splitlines()[2:]]
+    corners = {(round(float(r[1])), round(float(r[2]))) for r in rows if r[0] == "0"}
+    assert corners == {(1, 1), (1, -1), (-1, 1), (-1, -1)}
+    assert any(int(r[0]) > 0 for r in rows)

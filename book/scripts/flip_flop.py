@@ -29,7 +29,12 @@ for t in range(pulses.shape[1]):
     h = F(h, pulses[:64, t])
     visited.append(h)
 starts = np.concatenate(visited)[::8] + 0.1 * rng.standard_normal((400, 32))
-points = find_fixed_points(F, starts, np.zeros(2), jacobian=jacobian, damping=0, tol_q=1e-12, unique_tol=0.05)
-points = points[points.reason == "converged"]
+points = find_fixed_points(F, starts, np.zeros(2), jacobian=jacobian, damping=0, tol_q=1e-10, unique_tol=0.05)
+points = points.below(1e-4)  # slow points too: a memory need not be exact to last
 outputs = model.layers[-1](points.h_star[:, :16].astype("float32")).numpy().round(2)
-print(points.to_frame().assign(output_1=outputs[:, 0], output_2=outputs[:, 1]))
+table = points.to_frame().assign(output_1=outputs[:, 0], output_2=outputs[:, 1])
+print(
+    table[["n_unstable", "output_1", "output_2", "count", "q", "reason"]]
+    .sort_values("n_unstable")
+    .to_string(index=False)
+)
