@@ -61,29 +61,35 @@ class _Form(NamedTuple):
     """What is fixed before training: which words are modifiers, and the make of the filters."""
 
     rows: np.ndarray  #: (V,) row of each word in the filter arrays; row 0 is no modifier
-    decays: np.ndarray  #: (C·P,) exp(−1/τ_p)
-    taps: int  #: K, a power of two
-    edge_taus: np.ndarray  #: (P_e,)
+    kernel: np.ndarray  #: (K, C·P, C) float32: coefficients to gains, exp(−(k − 1)/τ_p) where the part is the same
+    edge_taus: np.ndarray  #: (P_e,) float32
     length_exponent: float
 
 
-def _later(ops: Any, x: Any, by: int) -> Any:
-    """x (B, T, Q) moved ``by`` tokens later (earlier if negative); zeros come in."""
-    if by > 0:
-        return ops.pad(x, [[0, 0], [by, 0], [0, 0]])[:, :-by]
-    return ops.pad(x, [[0, 0], [0, -by], [0, 0]])[:, -by:]
+def _form(rows: np.ndarray, taus: Any, n_parts: int, taps: int, edge_taus: Any, length_exponent: float) -> _Form:
+    kernel = np.einsum("kp,cd->kcpd", _basis(taps, taus), np.eye(n_parts)).reshape(taps, -1, n_parts)
+    return _Form(rows, kernel.astype(np.float32), np.asarray(edge_taus, np.float32), length_exponent)
 
 
-def _filtered(ops: Any, a: Any, form: _Form, direction: int) -> Any:
-    """Σ_{k=1..K} exp(−(k − 1)/τ) a_{t−k}, or of a_{t+k} for direction −1, (B, T, Q).
+def _basis(n: int, taus: Any) -> np.ndarray:
+    """exp(−k/τ_p) for k = 0..n − 1, (n, P)."""
+    return np.exp(-np.arange(n)[:, None] / np.asarray(taus, float))
 
-    A cut exponential is a product of delays, Σ_{k<K} ρᵏ z⁻ᵏ = Π_i (1 + (ρ z⁻¹)^{2^i}): log₂ K shifts make it.
-    """
-    reach = 1
-    while reach < form.taps:
-        a = a + form.decays**reach * _later(ops, a, direction * reach)
-        reach *= 2
-    return _later(ops, a, direction)
+
+def _convolve(ops: Any, a: Any, kernel: np.ndarray) -> Any:
+    """Σ_j a_{t+j} kernel_j wherever all of it is there: (B, T, Q), (K, Q, C) -> (B, T − K + 1, C)."""
+    if ops is np:
+        n = a.shape[1] - len(kernel) + 1
+        return sum(a[:, j : j + n] @ k for j, k in enumerate(kernel))
+    return ops.conv(a, kernel, data_format="channels_last")
+
+
+def _lagged(ops: Any, a: Any, kernel: np.ndarray, direction: int) -> Any:
+    """Gains (B, T, C) from coefficients (B, T, C·P) at each token: of the K tokens before t, or after it for −1."""
+    taps = len(kernel)
+    if direction > 0:
+        return _convolve(ops, ops.pad(a, [[0, 0], [taps, 0], [0, 0]]), kernel[::-1])[:, :-1]
+    return _convolve(ops, ops.pad(a, [[0, 0], [0, taps], [0, 0]]), kernel)[:, 1:]
 
 
 def _gains(ops: Any, p: Mapping[str, Any], form: _Form, ids: Any, lengths: Any, kept: Any) -> dict[str, Any]:
@@ -92,14 +98,11 @@ def _gains(ops: Any, p: Mapping[str, Any], form: _Form, ids: Any, lengths: Any, 
     ``ids`` (B, T); ``lengths`` (B,) float32; ``kept`` (B, T) float32, 0 for padding and for words dropped out.
     """
     gains: dict[str, Any] = {}
-    size, steps = ops.shape(ids)
-    n_parts = p["beta"].shape[1]
     for name, direction in (("after", 1), ("before", -1)):
         if name in p:
             a = ops.take(p[name], ops.take(form.rows, ids, axis=0), axis=0) * kept[..., None]
-            a = ops.reshape(_filtered(ops, a, form, direction), (size, steps, n_parts, -1))
-            gains[name] = ops.sum(a, axis=-1)
-    t = ops.arange(steps, dtype="float32")
+            gains[name] = _lagged(ops, a, form.kernel, direction)
+    t = ops.arange(ops.shape(ids)[1], dtype="float32")
     if "beginning" in p:
         gains["beginning"] = ops.exp(-t[:, None] / form.edge_taus) @ p["beginning"]
     if "end" in p:
@@ -158,7 +161,7 @@ class AugmentedBagOfWords(_Classifier):
     begin_coefficients, end_coefficients : array, (C, P_e), or None
         The same for the two ends, with decay times ``edge_taus`` (P_e,).
     taps : int
-        K, the length of the filters in tokens: a power of two.
+        K, the length of the filters in tokens.
     length_exponent : float
         α: the sum over a review of T tokens is scaled by (250/T)^α; 0 leaves it.
     """
@@ -185,8 +188,8 @@ class AugmentedBagOfWords(_Classifier):
         _check_counts(self.counts, self.vocabulary)
         if self.parts.ndim != 2 or len(self.parts) != len(self.vocabulary):
             raise ValueError(f"parts has shape {self.parts.shape}, should be ({len(self.vocabulary)}, C)")
-        if self.taps < 1 or self.taps & (self.taps - 1):
-            raise ValueError(f"taps must be a power of two, not {self.taps}")
+        if self.taps < 1:
+            raise ValueError(f"taps must be at least 1, not {self.taps}")
         n_parts = self.parts.shape[1]
         wanted: dict[str, tuple[int, ...]] = {
             "after": (len(self.modifiers), n_parts, len(self.taus)),
@@ -226,22 +229,19 @@ class AugmentedBagOfWords(_Classifier):
                 p[name] = value.T
         return p
 
-    def _basis(self, n: int, taus: np.ndarray) -> np.ndarray:
-        return np.exp(-np.arange(n)[:, None] / taus)
-
     @property
     def part_filters(self) -> np.ndarray:
         """f_mc(k) of each modifier on the words after it, (M, C, K), k = 1..K."""
         if self.after is None:
             return np.zeros((0, self.parts.shape[1], self.taps))
-        return self.after @ self._basis(self.taps, self.taus).T
+        return self.after @ _basis(self.taps, self.taus).T
 
     @property
     def part_filters_before(self) -> np.ndarray:
         """f′_mc(k) of each modifier on the words before it, (M, C, K); zeros for one-sided modifiers."""
         if self.before is None:
             return np.zeros_like(self.part_filters)
-        return self.before @ self._basis(self.taps, self.taus).T
+        return self.before @ _basis(self.taps, self.taus).T
 
     @property
     def n_parameters(self) -> dict[str, int]:
@@ -329,11 +329,6 @@ def from_arrays(
     )  # fmt: skip
 
 
-def _form(rows: np.ndarray, taus: Any, n_parts: int, taps: int, edge_taus: Any, length_exponent: float) -> _Form:
-    decays = np.tile(np.exp(-1 / np.asarray(taus, np.float32)), n_parts).astype(np.float32)
-    return _Form(rows, decays, taps, np.asarray(edge_taus, np.float32), length_exponent)
-
-
 def _kept(padded: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     return (np.arange(padded.shape[1]) < lengths[:, None]).astype(np.float32)
 
@@ -377,8 +372,6 @@ class AugmentedConfig:
         for name in ("epochs", "batch_size", "n_parts", "taps"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
-        if self.taps & (self.taps - 1):
-            raise ValueError(f"taps must be a power of two, not {self.taps}")
         if min(self.taus, default=0) <= 0 or min(self.edge_taus, default=0) <= 0:
             raise ValueError("taus and edge_taus need decay times above 0")
         for name in ("beta_l2", "filter_l2", "edge_l2", "n_modifiers", "length_exponent"):
@@ -530,9 +523,10 @@ def train_augmented(
 
     started = time.time()
     keras.utils.set_random_seed(config.seed)
-    reviews = load_reviews(config.data, "train") if reviews is None else reviews
-    if test is None and config.data in ("imdb", "yelp_polarity"):
-        test = load_reviews(config.data, "test")
+    if reviews is None:
+        reviews = load_reviews(config.data, "train")
+        if test is None and config.data in ("imdb", "yelp_polarity"):
+            test = load_reviews(config.data, "test")
     held = split_validation(len(reviews), config.validation_share, config.seed)
     fit, validation = reviews.take(~held), reviews.take(held)
     extra = [load_reviews(name, "train") for name in config.extra]

@@ -1,0 +1,274 @@
+"""Augmented bag of words: worked examples by hand, and corpora whose truth is known."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rnnrev import augmented_bow as ab
+from rnnrev import model
+from rnnrev.augmented_bow import AugmentedBagOfWords, AugmentedConfig, gap_share, train_augmented
+from rnnrev.data import Reviews, Vocabulary, split_validation
+
+WORDS = ("<pad>", "<unk>", "good", "bad", "not", "very", "the", "film")
+VOCABULARY = Vocabulary(WORDS)
+BETA = {"<pad>": 0.0, "<unk>": 0.25, "good": 2.0, "bad": -1.5, "not": -0.5, "very": 0.1, "the": 0.0, "film": 0.05}
+TAU, EDGE_TAU = 2.0, 5.0
+
+
+def one_part(**changes: object) -> AugmentedBagOfWords:
+    """not: f(k) = −1.5 exp(−(k − 1)/2); very: f(1) = 1, exp(−1/2), …; K = 4."""
+    made = AugmentedBagOfWords(
+        parts=np.array([[BETA[w]] for w in WORDS], np.float32), b=0.3, vocabulary=VOCABULARY,
+        modifiers=("not", "very"), taus=np.array([TAU], np.float32),
+        after=np.array([[[-1.5]], [[1.0]]], np.float32), taps=4,
+    )  # fmt: skip
+    return dataclasses.replace(made, **changes)
+
+
+def many_parts(seed: int = 0) -> AugmentedBagOfWords:
+    rng = np.random.default_rng(seed)
+
+    def draw(*shape: int) -> np.ndarray:
+        return rng.normal(0, 0.5, shape).astype(np.float32)
+
+    return AugmentedBagOfWords(
+        parts=draw(len(WORDS), 3), b=-0.2, vocabulary=VOCABULARY, modifiers=("not", "very", "the"),
+        taus=np.array([1.0, 6.0], np.float32), after=draw(3, 3, 2), before=draw(3, 3, 2),
+        edge_taus=np.array([2.0, 9.0], np.float32), begin_coefficients=draw(3, 2), end_coefficients=draw(3, 2),
+        taps=7, length_exponent=0.5, counts=np.arange(len(WORDS)),
+    )  # fmt: skip
+
+
+def slow_logit(m: AugmentedBagOfWords, words: list[str]) -> float:
+    """The formula of the module's text, term by term."""
+    total, n = 0.0, len(words)
+    for t, word in enumerate(words):
+        for c in range(m.parts.shape[1]):
+            gain = 0.0
+            for s, other in enumerate(words):
+                lag = abs(t - s)
+                if other in m.modifiers and 1 <= lag <= m.taps:
+                    a = m.after if s < t else m.before
+                    if a is not None:
+                        gain += a[m.modifiers.index(other), c] @ np.exp(-(lag - 1) / m.taus)
+            for a, distance in ((m.begin_coefficients, t), (m.end_coefficients, n - 1 - t)):
+                if a is not None:
+                    gain += a[c] @ np.exp(-distance / m.edge_taus)
+            total += m.parts[VOCABULARY.number(word), c] * (1 + gain)
+    return total * (ab.TYPICAL / n) ** m.length_exponent + m.b
+
+
+# --- the formula ------------------------------------------------------------------------------
+
+
+def test_logit_by_hand() -> None:
+    m, e = one_part(), np.exp(-1 / TAU)
+    expected = {
+        "good": 0.3 + 2.0,
+        "not good": 0.3 - 0.5 + 2.0 * (1 - 1.5),
+        "not the good": 0.3 - 0.5 + 2.0 * (1 - 1.5 * e),
+        "very good": 0.3 + 0.1 + 2.0 * 2,
+        "not very good": 0.3 - 0.5 + 0.1 * (1 - 1.5) + 2.0 * (1 - 1.5 * e + 1.0),
+        "good not": 0.3 + 2.0 - 0.5,
+        "not not good": 0.3 - 0.5 - 0.5 * (1 - 1.5) + 2.0 * (1 - 1.5 - 1.5 * e),
+        "not the the the the good": 0.3 - 0.5 + 2.0,  # beyond K = 4
+        "zyzzyva": 0.3 + 0.25,
+    }
+    np.testing.assert_allclose(m.logits(list(expected)), list(expected.values()), atol=1e-5)
+
+
+def test_the_ends_by_hand() -> None:
+    coefficients = np.array([[2.0]], np.float32), np.array([[0.5]], np.float32)
+    m = one_part(
+        modifiers=(), after=None, edge_taus=np.array([EDGE_TAU], np.float32),
+        begin_coefficients=coefficients[0], end_coefficients=coefficients[1],
+    )  # fmt: skip
+    e = np.exp(-1 / EDGE_TAU)
+    expected = 0.3 + 2.0 * (1 + 2.0 + 0.5 * e) - 1.5 * (1 + 2.0 * e + 0.5)
+    assert m.logits(["good bad"])[0] == pytest.approx(expected, abs=1e-5)
+    assert m.without("beginning", "end").logits(["good bad"])[0] == pytest.approx(0.3 + 0.5, abs=1e-5)
+
+
+def test_fast_equals_slow() -> None:
+    m, rng = many_parts(), np.random.default_rng(1)
+    texts = [list(rng.choice(WORDS[2:], size=n)) for n in (1, 2, 7, 8, 9, 30, 61)]
+    np.testing.assert_allclose(
+        m.logits([" ".join(t) for t in texts]), [slow_logit(m, t) for t in texts], rtol=2e-4, atol=2e-4
+    )
+
+
+def test_texts_of_a_batch_do_not_touch() -> None:
+    m = many_parts()
+    texts = ["not good", "very very good film", "bad", "the film not bad not good the the the end of it"]
+    alone = np.concatenate([m.logits([t]) for t in texts])
+    np.testing.assert_allclose(m.logits(texts), alone, atol=1e-5)
+
+
+def test_tensorflow_computes_the_same() -> None:
+    from keras import ops
+
+    m, rng = many_parts(), np.random.default_rng(2)
+    lengths = np.array([3, 20, 11])
+    ids = np.where(np.arange(20) < lengths[:, None], rng.integers(1, len(WORDS), (3, 20)), 0).astype(np.int32)
+    kept = (ids > 0).astype(np.float32)
+    expected = ab._logits(np, m._arrays, m._form, ids, lengths.astype(np.float32), kept)
+    arrays = {k: ops.convert_to_tensor(np.asarray(v, np.float32)) for k, v in m._arrays.items()}
+    made = ab._logits(
+        ops, arrays, m._form, ops.convert_to_tensor(ids), ops.cast(lengths, "float32"), ops.convert_to_tensor(kept)
+    )
+    np.testing.assert_allclose(np.asarray(made), expected, atol=1e-4)
+
+
+def test_contributions_add_up_and_traces_end_at_the_logit() -> None:
+    text = "The film not very good, not bad"
+    for m in (one_part(), many_parts()):
+        parts = m.contributions(text)
+        assert len(parts.tokens) == len(parts.total) == 8
+        assert parts.logit == pytest.approx(float(m.logits([text])[0]), abs=1e-4)
+        assert m.trace(text).logits[-1] == pytest.approx(parts.logit, abs=1e-4)
+        for name in ab.PARTS:
+            assert not getattr(m.without(name).contributions(text), name).any()
+    assert one_part().trace("").tokens == ("<unk>",)
+    only_beta = many_parts().without(*ab.PARTS)
+    assert only_beta.contributions(text).logit == pytest.approx(float(only_beta.logits([text])[0]), abs=1e-4)
+
+
+def test_filters_of_a_modifier() -> None:
+    m = one_part()
+    np.testing.assert_allclose(m.part_filters[0, 0], -1.5 * np.exp(-np.arange(4) / TAU), rtol=1e-6)
+    assert not m.part_filters_before.any()
+    assert m.n_parameters == {"valence": len(WORDS) + 1, "modifiers": 2, "beginning": 0, "end": 0}
+
+
+def test_wrong_shapes_are_named() -> None:
+    with pytest.raises(ValueError, match="taps must be at least 1"):
+        one_part(taps=0)
+    with pytest.raises(ValueError, match=r"after has shape \(1, 1, 1\), should be \(2, 1, 1\)"):
+        one_part(after=np.zeros((1, 1, 1)))
+    with pytest.raises(ValueError, match="give after"):
+        one_part(after=None)
+    with pytest.raises(ValueError, match="'middle'"):
+        one_part().without("middle")
+    with pytest.raises(ValueError, match="word_dropout"):
+        AugmentedConfig(word_dropout=1)
+    with pytest.raises(ValueError, match="decay times above 0"):
+        AugmentedConfig(taus=())
+
+
+@pytest.mark.parametrize("compact", [False, True])
+def test_a_folder_gives_the_model_back(tmp_path: Path, compact: bool) -> None:
+    texts = ["not good", "very bad not the film"]
+    for m in (many_parts(), one_part(), one_part(modifiers=(), after=None)):
+        back = model.load(model.save(m, tmp_path / "m", compact=compact))
+        assert isinstance(back, AugmentedBagOfWords)
+        assert (back.modifiers, back.taps, back.length_exponent) == (m.modifiers, m.taps, m.length_exponent)
+        np.testing.assert_allclose(back.logits(texts), m.logits(texts), rtol=5e-3 if compact else 1e-6, atol=1e-2)
+
+
+# --- training ---------------------------------------------------------------------------------
+
+
+def corpus(n: int, seed: int = 0) -> Reviews:
+    """Texts of 30 words from a list of six; "flip" turns the valence of the next word round, and of no other."""
+    rng = np.random.default_rng(seed)
+    words = np.array(["great", "nice", "awful", "dull", "flip", "table"])
+    value = np.array([2.0, 1.0, -2.0, -1.0, 0.0, 0.0])
+    picked = rng.choice(6, size=(n, 30), p=[0.15, 0.15, 0.15, 0.15, 0.25, 0.15])
+    sign = np.ones(picked.shape)
+    sign[:, 1:] = np.where(picked[:, :-1] == 4, -1, 1)
+    score = (value[picked] * sign).sum(1)
+    clear = np.abs(score) > 0.5
+    texts = tuple(" ".join(words[row]) for row in picked[clear])
+    return Reviews("flips", "train", texts, (score[clear] > 0).astype(np.int64))
+
+
+FLIPS = AugmentedConfig(
+    n_parts=1, two_sided=False, beginning=False, end=False, taus=(0.5, 3.0), taps=8, length_exponent=0.0, beta_l2=1e-5,
+    filter_l2=1e-5, epochs=4, learning_rate=0.03, batch_size=64,
+)  # fmt: skip
+
+
+def test_training_finds_the_word_that_flips_the_next() -> None:
+    train, test = corpus(3000), corpus(1000, seed=1)
+    m = train_augmented(FLIPS, modifiers=["flip", "table", "unseen"], reviews=train, test=test, progress=False)
+    assert m.modifiers == ("flip", "table")
+    flip, table = 1 + m.part_filters[:, 0]
+    assert flip[0] == pytest.approx(-1, abs=0.2)  # the next word counts −1 times
+    np.testing.assert_allclose(flip[1:], 1, atol=0.25)
+    np.testing.assert_allclose(table, 1, atol=0.25)
+    assert m.record["test"]["accuracy"] > 0.97
+    plain = train_augmented(FLIPS, modifiers=(), reviews=train, test=test, progress=False)
+    assert plain.record["test"]["accuracy"] < m.record["test"]["accuracy"] - 0.1
+    assert plain.record["parameters"]["modifiers"] == 0
+
+
+def test_training_is_reproducible_and_recorded(tmp_path: Path) -> None:
+    config = dataclasses.replace(FLIPS, epochs=1, n_parts=2, two_sided=True, beginning=True, end=True, word_dropout=0.1)
+    runs = [
+        train_augmented(config, tmp_path / str(i), modifiers=["flip"], reviews=corpus(400), progress=False)
+        for i in (0, 1)
+    ]
+    np.testing.assert_array_equal(runs[0].parts, runs[1].parts)
+    record = model.load(tmp_path / "0").record
+    assert record["config"]["n_parts"] == 2
+    assert record["data"][0]["sha256"] == corpus(400).fingerprint
+    assert record["validation"]["texts"] == split_validation(len(corpus(400)), 0.1, 0).sum()
+    assert record["test"] is None
+
+
+def test_word_vectors_are_a_prior_on_valence(tmp_path: Path) -> None:
+    """A word that training hardly saw takes its valence from its neighbours in the vector space."""
+    train = corpus(1500)
+    rare = Reviews(train.name, "train", (*train.texts, "superb superb table"), np.append(train.labels, 1))
+    axis = {"great": 2.0, "nice": 1.0, "awful": -2.0, "dull": -1.0, "superb": 2.0, "flip": 0.0, "table": 0.0}
+    file = tmp_path / "vectors.npz"
+    np.savez(file, words=list(axis), vectors=np.array([[v, 0.1] for v in axis.values()], np.float32))
+    for vectors, low, high in ((str(file), 0.5, 2.0), ("none", -0.2, 0.2)):
+        config = dataclasses.replace(FLIPS, vectors=vectors, beta_l2=1e-2, epochs=2)
+        m = train_augmented(config, modifiers=["flip"], reviews=rare, progress=False)
+        ratio = m.beta[m.vocabulary.number("superb")] / m.beta[m.vocabulary.number("great")]
+        assert low < ratio < high, vectors
+
+
+def test_training_needs_two_classes() -> None:
+    one = dataclasses.replace(corpus(200), labels=np.ones(len(corpus(200)), np.int64))
+    with pytest.raises(ValueError, match=r"found \[1.0\]"):
+        train_augmented(FLIPS, modifiers=(), reviews=one, progress=False)
+
+
+# --- the share of the gap ---------------------------------------------------------------------
+
+
+def rights(accuracy: float, n: int = 4000, seeds: int = 3, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).random((seeds, n)) < accuracy
+
+
+def test_gap_share() -> None:
+    bag, network = rights(0.8, seed=1), rights(0.9, seed=2)
+    everything = gap_share(bag, network, network)
+    assert everything.value == 1
+    assert everything.low < 1 < everything.high  # seeds are drawn anew for each
+    assert tuple(gap_share(bag[:1], network[:1], network[:1])) == (1, 1, 1)
+    assert tuple(gap_share(bag[:1], bag[:1], network[:1])) == (0, 0, 0)
+    half = np.concatenate([bag[0, :2000], network[0, 2000:]])
+    made = gap_share(bag[0], half, network[0])
+    assert made.value == pytest.approx((half.mean() - bag[0].mean()) / (network[0].mean() - bag[0].mean()))
+    assert made.low < made.value < made.high
+    assert made.high - made.low < 0.5
+    with pytest.raises(ValueError, match="no gap"):
+        gap_share(network, bag, bag)
+    with pytest.raises(ValueError, match="same reviews"):
+        gap_share(bag[:, 1:], bag, network)
+
+
+def test_the_interval_covers_the_truth() -> None:
+    """Over repeated draws from a known law, the interval holds the true share about 95 times in 100."""
+    covered = 0
+    for trial in range(100):
+        u = np.random.default_rng(trial).random(3000)
+        covered += (lambda e: e.low <= 0.5 <= e.high)(gap_share(u < 0.8, u < 0.85, u < 0.9, n=300, seed=trial))
+    assert covered >= 85
