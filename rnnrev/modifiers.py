@@ -676,6 +676,8 @@ def subspace_dimension(
     each set matched in frequency to the modifiers.
     """
     numbers, pool = _numbers(point, words), _numbers(point, candidates)
+    if len(numbers) < 2:
+        raise ValueError(f"need at least two modifiers, not {len(numbers)}: give the ranking's top, table.word[:100]")
     n_axes = min(n_axes, len(numbers) // 2, len(point.h_star) - 1)  # one is the slow mode's
     probes = probe_words(point) if probes is None else probes
     kept, average = [], mean_map(point.model, N_TOKENS)

@@ -497,14 +497,14 @@ def lab(point: OperatingPoint, k: int = 5, n_words: int = 200, seed: int = 0) ->
     """
     probes = modifiers.probe_words(point)
     table = modifiers.modifier_effects(point, probes=probes)
-    chosen = modifiers.modifier_words(table, 100)
+    chosen = tuple(table.word[:100])  # the ranking's top, however weak: a network may have no modifiers by the rule
     subspace = modifiers.modifier_subspace(point, chosen, k)
     frequent = table.word[table.kind != "rare"]
     dimension = modifiers.subspace_dimension(point, chosen, frequent, probes=probes, seed=seed)
     control = modifiers.random_subspace(point, k, seed)
     matched = modifiers.matched_subspace(point, subspace, typical_states(point, seed=seed), seed)
     J_rec = point.mean_map.jacobian(point.h_star)
-    words = list(modifiers.modifier_words(table, n_words))
+    words = list(table.word[:n_words])
     codes = modifiers.barcode(point, words, probes)
     after = point.model.cell.step_projected(point.h_star, point.model.projected[table.number[: len(words)]])
     kind = dict(zip(table.word, table.kind))
@@ -546,7 +546,7 @@ def measure(
     probes = modifiers.probe_words(point)
     table = modifiers.modifier_effects(point, probes=probes)
     frequent = table[table.kind != "rare"]
-    chosen = modifiers.modifier_words(table, 100)
+    chosen = tuple(table.word[:100])  # the ranking's top, however weak: a network may have no modifiers by the rule
     dimension = modifiers.subspace_dimension(point, chosen, frequent.word, probes=probes)
     full = modifiers.modifier_subspace(point, chosen, 8)
     subspace = full.take(dimension.k)
