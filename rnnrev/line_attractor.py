@@ -42,7 +42,6 @@ __all__ = [
     "measure",
     "mode_spectra",
     "principal_curve",
-    "record",
     "relax_model",
     "sampling",
     "scene",
@@ -646,7 +645,7 @@ def measure(
     reviews: Reviews,
     known: np.ndarray,
     *,
-    n_starts: int = 100,
+    n_starts: int = 60,
     n_tokens: int = 600,
     seed: int = 0,
 ) -> dict[str, Any]:
@@ -661,7 +660,7 @@ def measure(
     spectra = mode_spectra(attractor.J_rec, _readout(attractor.model))
     cell = model.cell
     fresh = untrained(cell.kind, model.vocabulary, cell.n_units, cell.n_inputs, seed, model.counts)
-    fresh_attractor = find_attractor(fresh, texts, min(n_starts, 40), n_tokens, seed)
+    fresh_attractor = find_attractor(fresh, texts, min(n_starts, 10), n_tokens, seed)
     fresh_spectra = mode_spectra(fresh_attractor.J_rec, _readout(fresh))
     ids = frequent_words(model)
     valence, shuffled = word_valence(point, ids), np.random.default_rng([seed, 59]).permutation(known[ids])
@@ -698,6 +697,7 @@ def measure(
         "sorting_along": bootstrap(at_points, np.median, n=500),
         "linear": scores,
         "point": {"logit": point.logit, "q": point.q, "tau": np.abs(point.modes.tau[:10])},
+        "references": compare_references(model, texts, known, 20, n_tokens, seed),
         "unrest": unrest(attractor),
         "period": float(2 * np.pi / turn) if (turn := abs(np.angle(point.modes.eigvals[0]))) > 1e-6 else None,
         "along": {
@@ -709,30 +709,6 @@ def measure(
         "eigvals": {"real": point.modes.eigvals.real, "imag": point.modes.eigvals.imag},
     }
     return _plain(found)
-
-
-def record(
-    reviews: Reviews,
-    names: Sequence[str] = ("gru-imdb", "lstm-imdb", "ugrnn-imdb", "vanilla-imdb"),
-    bag: str = "bow-imdb",
-    *,
-    n_starts: int = 60,
-    n_tokens: int = 600,
-    seed: int = 0,
-) -> dict[str, Any]:
-    """The record ``line-attractor`` of chapter 2: :func:`measure` and the references, on the same (test) reviews.
-
-    Minutes a network. Write it with :func:`rnnrev.files.write_record`.
-    """
-    from . import zoo
-
-    made = {}
-    for name in names:
-        model = zoo.load(name)
-        known = bag_valence(model, zoo.load(bag))
-        made[name] = measure(model, reviews, known, n_starts=n_starts, n_tokens=n_tokens, seed=seed)
-        made[name]["references"] = _plain(compare_references(model, reviews.texts, known, 20, n_tokens, seed))
-    return {"networks": made}
 
 
 def _sorting_along(attractor: Attractor, spectra: Spectra, ids: np.ndarray, known: np.ndarray) -> np.ndarray:

@@ -56,7 +56,8 @@ class Eigenmodes(NamedTuple):
     """J_rec = R Λ L, modes sorted by |λ|, largest first; leading axes as those of J.
 
     ``eigvals`` (..., S) and ``tau`` (..., S) in tokens (negative where the mode grows); ``R`` (..., S, S) holds the
-    right vectors as columns, of length 1; ``L`` = R⁻¹ the left ones as rows; ``condition`` of R.
+    right vectors as columns, of length 1; ``L`` = R⁻¹ the left ones as rows; ``condition`` of R in
+    the 1-norm.
     """
 
     eigvals: np.ndarray
@@ -103,7 +104,7 @@ def eigenmodes(J: np.ndarray, w: np.ndarray | None = None) -> Eigenmodes:
         sign = np.where((np.asarray(w, float) @ R).real < 0, -1.0, 1.0)[..., None, :]
     R = R * sign
     L = np.linalg.inv(R)
-    condition = np.linalg.cond(R)
+    condition = np.linalg.norm(R, 1, (-2, -1)) * np.linalg.norm(L, 1, (-2, -1))
     if np.max(condition) > 1e10:
         warnings.warn(
             f"the eigenvectors are nearly dependent (condition {np.max(condition):.1e}): single modes and their left "
