@@ -329,6 +329,10 @@ def sampling(rows: Sequence[Mapping[str, Any]]) -> Figure:
         ax.plot(n, values.mean(-1), color=INTACT, marker="o", markersize=4)
         ax.fill_between(n, values.min(-1), values.max(-1), color=CONTROL, alpha=0.3, linewidth=0)
         ax.set(xscale="log", xlabel="words in F̄", ylabel=label)
+        ax.set_xticks(n, [str(size) for size in n])
+        ax.minorticks_off()
         ax.yaxis.label.set_size(8.5)
-    axes[0].set_yscale("log")
+    axes[0].set_ylim(bottom=0)
+    axes[1].set_ylim(top=1.02)
+    axes[2].set_ylim(bottom=0)
     return fig
