@@ -604,12 +604,13 @@ def matched_subspace(point: OperatingPoint, like: Subspace, states: np.ndarray, 
     away = _without(np.column_stack([like.basis, point.l]), _off_attractor(point, states - point.h_star).T).T
     wanted = captured(point, like, states)
     _, size, axes = np.linalg.svd(away, full_matrices=False)
-    size, axes = size[size > 1e-9 * size[0]], axes[size > 1e-9 * size[0]]
+    size, axes = size[size > 1e-6 * size[0]], axes[size > 1e-6 * size[0]]
     z = np.random.default_rng([seed, 73]).standard_normal((len(size), like.dim))
 
     def made(power: float) -> Subspace:
         weights = np.exp(power * (np.log(size) - np.log(size[0])))
-        basis, dual = _span(point, axes.T @ (weights[:, None] * z))
+        # orthonormal among the axes, so that the basis stays clear of ℓ₁ however steep the weights
+        basis, dual = _span(point, axes.T @ np.linalg.qr(weights[:, None] * z)[0])
         return Subspace(point.h_star, basis, dual)
 
     def excess(power: float) -> float:

@@ -341,3 +341,11 @@ def test_networks_that_agree_and_that_do_not():
     assert same["last angle"] == pytest.approx(0, abs=1e-5)
     assert abs(other.gains) < 0.4
     assert other.angle > other.chance - 15
+
+
+def test_matching_where_states_lie_on_a_line_only():
+    point = random_point("gru")
+    like = modifiers.modifier_subspace(point, [f"w{i}" for i in range(20)], 2)
+    steep = point.h_star + np.random.default_rng(1).normal(size=(400, 12)) * 10.0 ** -np.arange(12)
+    matched = modifiers.matched_subspace(point, like, steep, seed=3)
+    np.testing.assert_allclose(point.l @ matched.basis, 0, atol=1e-6)
