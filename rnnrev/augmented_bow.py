@@ -392,11 +392,18 @@ STEPS: dict[str, dict[str, Any]] = {
 
 
 def ranked_modifiers(model: Any, n: int) -> tuple[str, ...]:
-    """The n best modifiers of a network by chapter 3's ranking (training text only), fewer if it has fewer."""
-    from .linear import operating_point
-    from .modifiers import modifier_effects, modifier_words
+    """The n words that modify most in running text, by a network's own effects (chapter 3).
 
-    return modifier_words(modifier_effects(operating_point(model)), n)
+    Words are ranked by the size of their finite effect on the probe words (``rms``) times how often they stand in the
+    training texts: a bag of words gains more from a mild modifier in every sentence than from a strong one that is
+    rare. Nothing but training text decides: no list, no test set.
+    """
+    from .linear import operating_point
+    from .modifiers import modifier_effects
+
+    table = modifier_effects(operating_point(model))
+    order = np.argsort(-(table.rms * table.per_million).to_numpy(), kind="stable")
+    return tuple(table.word.iloc[order[:n]])
 
 
 class _Trainee:
