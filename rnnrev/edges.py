@@ -39,6 +39,7 @@ from .stats import Estimate, accuracy, bootstrap
 __all__ = [
     "Agreement",
     "Decay",
+    "LikeStart",
     "ModeKernel",
     "Profile",
     "agreement",
@@ -56,7 +57,9 @@ __all__ = [
     "mode_kernel",
     "neutral_texts",
     "now_and_later",
+    "of_readouts",
     "profile",
+    "random_readouts",
     "read_modes",
     "readouts",
     "respond",
@@ -65,6 +68,7 @@ __all__ = [
     "starts",
     "state_barcode",
     "subspace_share",
+    "time_constant",
 ]
 
 #: Rows that :func:`respond` steps at once: enough for full speed, few enough for the cache.
@@ -257,6 +261,18 @@ def profile(effects: np.ndarray, lasting: np.ndarray, at: Any, n: int = 500, see
     return Profile(np.asarray(at), value, slopes(texts, words))
 
 
+def time_constant(found: Profile) -> Estimate:
+    """τ in tokens of emphasis ∝ exp(−at/τ), by least squares on its logarithm; for memory that leaks to nothing."""
+    at = found.at - found.at.mean()
+
+    def tau(values: np.ndarray) -> np.ndarray:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return -(at @ at) / (np.log(values) @ at)
+
+    draws = tau(found.draws)
+    return _interval(float(tau(found.value)), draws[draws > 0])
+
+
 class Decay(NamedTuple):
     """Emphasis = plateau + excess · exp(−at / length): the fitted numbers, each with its interval; R² of the fit."""
 
@@ -376,13 +392,21 @@ def compare_shares(
     }
 
 
-def compare_barcodes(
-    point: OperatingPoint, words: np.ndarray, table: Any, n: int = 100, seed: int = 0
-) -> dict[str, np.ndarray]:
-    """Correlation of h₀'s barcode with those of other states, over probe words: arrays, one value a state.
+class LikeStart(NamedTuple):
+    """States compared with h₀: ``correlation`` of barcodes with h₀'s, and ``gain``; by group, one value a state.
 
-    The states after "extremely", after the n strongest intensifiers and negators of ``table``, after n random words
-    that are no modifiers, and n states as far from h* as h₀ is, in random directions.
+    A state's gain is the slope of its barcode on valence: 1 where words count twice, −1 where they count nothing.
+    """
+
+    correlation: dict[str, np.ndarray]
+    gain: dict[str, np.ndarray]
+
+
+def compare_barcodes(point: OperatingPoint, words: np.ndarray, table: Any, n: int = 100, seed: int = 0) -> LikeStart:
+    """How h₀'s barcode compares with those of other states, over probe words.
+
+    ``h₀`` itself; the state after "extremely"; those after the n strongest intensifiers and negators of ``table`` and
+    after n random words that are no modifiers; and n states as far from h* as h₀ is, in random directions.
     """
     rng = np.random.default_rng([seed, 79])
     model, h0 = point.model, np.asarray(point.model.cell.h0, float)
@@ -395,11 +419,17 @@ def compare_barcodes(
     }
     off = (h0 - point.h_star) - ((h0 - point.h_star) @ point.l) * point.r
     directions = random_subspace(point, min(n, len(h0) - 1), seed).basis.T * np.linalg.norm(off)
-    states = {k: model.cell.step_projected(point.h_star, model.projected[v]) for k, v in groups.items() if len(v)}
+    states = {"h₀": h0[None]}
+    states |= {k: model.cell.step_projected(point.h_star, model.projected[v]) for k, v in groups.items() if len(v)}
     states["random states"] = point.h_star + directions
-    own = state_barcode(point, h0, words)
     codes = {k: state_barcode(point, h, words) for k, h in states.items()}
-    return {k: _correlation(c - c.mean(-1, keepdims=True), own - own.mean()) for k, c in codes.items()}
+    codes = {k: c - c.mean(-1, keepdims=True) for k, c in codes.items()}
+    v = valence(point, words)
+    v = v - v.mean()
+    return LikeStart(
+        {k: _correlation(c, codes["h₀"]) for k, c in codes.items() if k != "h₀"},
+        {k: c @ v / (v @ v) for k, c in codes.items()},
+    )
 
 
 def starts(point: OperatingPoint, subspace: Subspace, seed: int = 0) -> dict[str, np.ndarray]:
@@ -589,34 +619,38 @@ def slow_mode_number(point: OperatingPoint) -> int:
     return int(np.argmax(np.abs(point.modes.eigvals.imag) < 1e-12))
 
 
-def readouts(
-    point: OperatingPoint, states: np.ndarray, fast: float = 10, seed: int = 0
-) -> dict[str, tuple[np.ndarray, float]]:
+def readouts(point: OperatingPoint, fast: float = 10) -> dict[str, tuple[np.ndarray, float]]:
     """Ways to read the last state: name -> (w', b').
 
-    * ``intact``: w, b;
-    * ``all modes but the slow one removed``: h ← h* + r ℓ·(h − h*) before reading;
-    * ``fast modes removed``: those with τ < ``fast`` tokens;
-    * ``random direction removed``: a control that takes as much variance out of the logit as the first removal does,
-      along a random direction of the states' spread and with the slow mode's reading kept.
-
-    ``states`` (n, S) are last states of texts.
+    ``intact``: w, b; ``slow mode alone``: h ← h* + r ℓ·(h − h*) before reading; ``fast modes removed``: those with τ <
+    ``fast`` tokens.
     """
-    model, slow = point.model, slow_mode_number(point)
-    alone = read_modes(point, [slow])
+    slow = slow_mode_number(point)
     keep = (point.modes.tau >= fast) | (np.arange(len(point.modes.tau)) == slow)
-    off = np.asarray(states, float) - point.h_star
-    lost = off @ (model.w - alone[0])
-    # a random direction within the states' cloud: a random mix of states, made blind to r
-    mix = np.random.default_rng([seed, 71]).standard_normal(len(off)) @ (off - off.mean(0))
-    mix = mix - (mix @ point.r) * point.l
-    mix *= lost.std() / (off @ mix).std()
     return {
-        "intact": (model.w, float(model.b)),
-        "all modes but the slow one removed": alone,
-        f"fast modes removed (τ < {fast:g})": read_modes(point, keep),
-        "random direction removed": (model.w - mix, float(model.b + mix @ (point.h_star + off.mean(0)))),
+        "intact": (point.model.w, float(point.model.b)),
+        "slow mode alone": read_modes(point, [slow]),
+        "fast modes removed": read_modes(point, keep),
     }
+
+
+def random_readouts(point: OperatingPoint, states: np.ndarray, n: int = 20, seed: int = 0) -> np.ndarray:
+    """The control of :func:`readouts`: w less a random direction each, (S, n).
+
+    Each takes as much variance out of the logit as reading the slow mode alone does, over the last states (m, S) of
+    texts, and reads the slow mode as w does.
+    """
+    off = np.asarray(states, float) - point.h_star
+    lost = (off @ (point.model.w - read_modes(point, [slow_mode_number(point)])[0])).std()
+    directions = np.random.default_rng([seed, 83]).standard_normal((n, off.shape[1]))
+    directions -= np.outer(directions @ point.r, point.l)
+    return (point.model.w - directions * (lost / (off @ directions.T).std(0))[:, None]).T
+
+
+def of_readouts(effects: np.ndarray, lasting: np.ndarray, at: Any) -> Profile:
+    """Emphasis (B, L, K, R) of several readouts as one profile: their mean, with the readouts themselves as draws."""
+    value = np.array([profile(effects[..., j], lasting, at, n=1).value for j in range(effects.shape[-1])])
+    return Profile(np.asarray(at), value.mean(0), value)
 
 
 # --- both chapters' measures of one network ------------------------------------------------------
@@ -698,7 +732,8 @@ def _measure_start(
         "first word": {name: p.relative_to(LATE).estimate(0) for name, p in found.items()},
         "excess": {name: p.estimate(0) for name, p in more.items()},
         "length": {name: decay_length(p) for name, p in more.items() if name in _SHOWN},
-        "barcodes": {name: np.percentile(v, [50, 2.5, 97.5]) for name, v in codes.items()},
+        "barcodes": {name: np.percentile(v, [50, 2.5, 97.5]) for name, v in codes.correlation.items()},
+        "gains": {name: np.percentile(v, [50, 2.5, 97.5]) for name, v in codes.gain.items()},
         "accuracy": dict(zip(scores.perturbation, scores.accuracy)),
         "cost": dict(zip(scores.perturbation, scores.cost)),
     }
@@ -715,8 +750,8 @@ def _measure_end(
 ) -> dict[str, Any]:
     lasting = valence(point, words)
     states = model.final_states_of(ids)
-    ways = readouts(point, states, seed=seed)
-    w = np.stack([w for w, _ in ways.values()], 1)
+    ways = readouts(point)
+    w = np.column_stack([*(w for w, _ in ways.values()), random_readouts(point, states, seed=seed)])
     tails, before = last_tokens(model, long, max(LAGS) + 1)
     neutral = neutral_texts(point, 24, 2 * max(LAGS), seed=seed)
     effects = {
@@ -725,24 +760,25 @@ def _measure_end(
     }
     found = {
         where: {n: profile(e[..., j], lasting, LAGS, seed=seed) for j, n in enumerate(ways)}
+        | {"random directions removed": of_readouts(e[..., len(ways) :], lasting, LAGS)}
         for where, e in effects.items()
     }
+    real = found["real"]
     kernel = mode_kernel(point, words, LAGS)
+    means = {where: e[..., 0].mean(0).T for where, e in effects.items()}
+    agree = {where: agreement(m, kernel.total, lasting, LAGS, seed=seed) for where, m in means.items()}
     shuffled = np.random.default_rng([seed, 71]).permutation(len(words))
-    agree = {
-        where: agreement(e[..., 0].mean(0).T, kernel.total, lasting, LAGS, seed=seed) for where, e in effects.items()
-    }
-    agree["words shuffled"] = agreement(
-        effects["real"][..., 0].mean(0).T, kernel.total[shuffled], lasting, LAGS, seed=seed
-    )
+    agree["words shuffled"] = agreement(means["real"], kernel.total[shuffled], lasting, LAGS, seed=seed)
     predicted = {"all modes": kernel.total, **kernel.groups()}
     fresh = untrained(model.cell.kind, model.vocabulary, model.cell.n_units, model.cell.n_inputs, seed, model.counts)
     return {
-        "real": {n: _written(p) for n, p in found["real"].items()},
+        "real": {n: _written(p) for n, p in real.items()},
         "neutral": {n: _written(p) for n, p in found["neutral"].items()},
         "predicted": {n: _written(profile(parts.T[None], lasting, LAGS, seed=seed)) for n, parts in predicted.items()},
-        "near": {n: p.relative_to(LATE).mean(NEAR) for n, p in found["real"].items()},
-        "length": decay_length(found["real"]["intact"]),
+        "near": {n: real[n].relative_to(LATE).mean(NEAR) for n in ways},
+        "last": {n: real[n].relative_to(LATE).estimate(0) for n in ways},
+        "transient": real["intact"].minus(real["slow mode alone"]).estimate(0),
+        "tau": {"theory": float(point.modes.tau[kernel.slow]), "measured": time_constant(real["slow mode alone"])},
         "agreement": {where: {"lags": LAGS, **a._asdict()} for where, a in agree.items()},
         "now and later": now_and_later(point, seed)._asdict(),
         "untrained": now_and_later(operating_point(fresh, seed=seed), seed)._asdict(),
@@ -796,7 +832,8 @@ def start_table(record: Mapping[str, Any]) -> Any:
             "length (tokens)": _text(length, ".1f"),
             "h₀'s share": f"{share:.0%}",
             "random words, 97.5 %": f"{words[2]:.0%}",
-            "like “extremely”": f"{begin['barcodes']['extremely'][0]:.2f}",
+            "gain of h₀": f"{begin['gains']['h₀'][0]:+.2f}",
+            "of “extremely”": f"{begin['gains']['extremely'][0]:+.2f}",
             "extra emphasis": _text(excess["intact"]),
             "component removed": _text(excess["component removed"]),
             "random removed": _text(excess["random subspace removed"]),
@@ -812,18 +849,18 @@ def end_table(record: Mapping[str, Any]) -> Any:
 
     def row(found: Mapping[str, Any]) -> dict[str, str]:
         end = found["end"]
-        intact, slow, _, random = end["near"]
         agree = end["agreement"]["real"]
         return {
-            "last words / late": _text(end["near"][intact]),
-            "slow mode alone": _text(end["near"][slow]),
-            "random removed": _text(end["near"][random]),
-            "now on lasting": _text(end["now and later"]["slope"]),
-            "their correlation": _text(end["now and later"]["correlation"]),
-            "untrained": _text(end["untrained"]["correlation"]),
-            "agreement at n = 0": _text(agree["correlation"][0]),
+            "last words / late": _text(end["near"]["intact"]),
+            "slow mode alone": _text(end["near"]["slow mode alone"]),
+            "last token / late": _text(end["last"]["intact"]),
+            "transient, n = 0": _text(end["transient"], "+.2f"),
+            "τ₁ at h* (tokens)": f"{end['tau']['theory']:.0f}",
+            "τ in text": _text(end["tau"]["measured"], ".0f"),
+            "agreement": _text(agree["correlation"][0]),
             "partial": _text(agree["partial"][0]),
-            "cost of slow alone (points)": _text([100 * v for v in end["cost"][slow]], ".1f"),
+            "now with lasting": _text(end["now and later"]["correlation"]),
+            "cost (points)": _text([100 * v for v in end["cost"]["slow mode alone"]], ".1f"),
         }
 
     return pd.DataFrame({name: row(found) for name, found in record.items()}).T

@@ -286,18 +286,47 @@ def test_readouts_and_their_control():
     rng = np.random.default_rng(0)
     point = linear_point(w_modes=(1.0, 0.7, -0.4, 0.2))
     states = rng.normal(size=(200, 4)) * SMALL
-    made = edges.readouts(point, states, fast=4)
+    made = edges.readouts(point, fast=4)
     logits = {name: states @ w + b for name, (w, b) in made.items()}
-    intact = logits["intact"]
-    assert intact == pytest.approx(point.model.readout(states))
-    lost = intact - logits["all modes but the slow one removed"]
-    random = intact - logits["random direction removed"]
-    assert random.std() == pytest.approx(lost.std())
-    assert random.mean() == pytest.approx(0, abs=1e-9)
-    assert made["random direction removed"][0] @ point.r == pytest.approx(point.model.w @ point.r)
+    assert logits["intact"] == pytest.approx(point.model.readout(states))
     # modes with τ = 1000 and 4.5 tokens stay, those with 1.4 and 0.8 go
-    w, _ = edges.read_modes(point, [0, 1])
-    assert made["fast modes removed (τ < 4)"][0] == pytest.approx(w)
+    assert made["fast modes removed"][0] == pytest.approx(edges.read_modes(point, [0, 1])[0])
+    lost = logits["intact"] - logits["slow mode alone"]
+    random = edges.random_readouts(point, states, n=5)
+    assert random.shape == (4, 5)
+    assert (states @ (point.model.w[:, None] - random)).std(0) == pytest.approx(np.full(5, lost.std()))
+    assert point.r @ random == pytest.approx(np.full(5, point.model.w @ point.r))
+
+
+def test_several_readouts_make_one_profile():
+    lasting = np.linspace(-1, 1, 9)
+    effects = np.multiply.outer(np.ones((3, 2)), lasting)[..., None] * [1.0, 2.0, 6.0]
+    found = edges.of_readouts(effects, lasting, [0, 4])
+    assert found.value == pytest.approx([3, 3])
+    assert np.sort(found.draws[:, 0]) == pytest.approx([1, 2, 6])
+
+
+def test_time_constant_of_a_leak():
+    at, rng = np.array([0, 5, 10, 30]), np.random.default_rng(0)
+    lasting = rng.normal(size=30)
+    effects = np.exp(-at / 80)[:, None] * lasting + 0.02 * rng.normal(size=(20, 4, 30))
+    found = edges.time_constant(edges.profile(effects, lasting, at))
+    assert found.low < 80 < found.high
+    assert found.value == pytest.approx(80, rel=0.1)
+
+
+def test_compare_barcodes_knows_a_gain(small):
+    model, reviews = small
+    point = edges.operating_point(model, texts=reviews.texts)
+    probes = modifiers.probe_words(point, 6)
+    table = modifiers.modifier_effects(point, probes=probes)
+    found = edges.compare_barcodes(point, probes.numbers, table, n=10)
+    code = edges.state_barcode(point, model.cell.h0, probes.numbers)
+    assert found.gain["h₀"] == pytest.approx([np.polyfit(probes.valence, code, 1)[0]])
+    after = model.cell.step(point.h_star, model.embed(["extremely"])[0])
+    code_after = edges.state_barcode(point, after, probes.numbers)
+    assert found.correlation["extremely"] == pytest.approx([np.corrcoef(code, code_after)[0, 1]], abs=1e-4)
+    assert found.correlation["random states"].shape == (10,)
 
 
 def test_first_and_last_tokens(point):
@@ -339,7 +368,7 @@ def test_measure_is_a_record_and_the_tables_read_it(small, tmp_path, monkeypatch
     assert end["cost"]["intact"] == [0, 0, 0]
     assert begin["real"]["intact"]["at"] == list(edges.PLACES)
     assert set(begin["accuracy"]) == set(begin["real"])
-    assert set(end["real"]) == set(end["accuracy"])
+    assert set(end["real"]) == {*end["accuracy"], "random directions removed"}
     assert len(end["agreement"]["real"]["partial"]) == len(edges.LAGS)
     for table in (edges.start_table(record), edges.end_table(record)):
         assert list(table.index) == [model.name]
