@@ -741,7 +741,7 @@ def compare_networks(records: Mapping[str, Mapping[str, Any]], k: int = 2, n_shu
     rows = []
     for (a, one), (b, other) in combinations(records.items(), 2):
         shared = sorted(set(one["gains"]) & set(other["gains"]))
-        gains = np.corrcoef(*([r["gains"][w] for w in shared] for r in (one, other)))[0, 1]
+        gains = np.corrcoef([one["gains"][w] for w in shared], [other["gains"][w] for w in shared])[0, 1]
         words = sorted(set(one["coordinates"]) & set(other["coordinates"]))
         A, B = (np.array([r["coordinates"][w][:k] for w in words]) for r in (one, other))
         angles = principal_angles(A, B)
