@@ -1,6 +1,5 @@
 """Perturbed runs: nothing changed gives the network itself; windows, projections and estimates in closed form."""
 
-
 import numpy as np
 import pandas as pd
 import pytest
