@@ -382,12 +382,15 @@ class AugmentedConfig:
                 raise ValueError(f"{name} must lie in [0, 1), not {getattr(self, name)}")
 
 
-#: The steps of chapter 6: name -> what changes in the configuration of the full model.
+_CP20 = {"two_sided": False, "n_parts": 1}
+#: The steps of chapter 6: name -> what differs from the full model. The first four are CP20's, the others ours.
 STEPS: dict[str, dict[str, Any]] = {
-    "bag of words": {"n_modifiers": 0, "beginning": False, "end": False, "n_parts": 1},
-    "+ modifiers": {"beginning": False, "end": False},
-    "+ beginning": {"end": False},
-    "+ end": {},
+    "bag of words": {"n_modifiers": 0, "beginning": False, "end": False, **_CP20},
+    "+ modifiers": {"beginning": False, "end": False, **_CP20},
+    "+ beginning": {"end": False, **_CP20},
+    "+ end": _CP20,
+    "+ both sides": {"n_parts": 1},
+    "+ parts": {},
 }
 
 
@@ -488,6 +491,32 @@ class _Trainee:
         )  # fmt: skip
 
 
+class _Corpus(NamedTuple):
+    """Training texts as token numbers: the reviews, and what is added to them."""
+
+    vocabulary: Vocabulary
+    ids: list[np.ndarray]
+    extra: tuple[Reviews, ...]
+    extra_ids: list[np.ndarray]
+    extra_labels: np.ndarray  #: 0, 1, or probabilities
+
+
+def _corpus(reviews: Reviews, config: AugmentedConfig) -> _Corpus:
+    from .train import load_soft_labels
+
+    if set(np.unique(reviews.labels)) != {0, 1}:
+        raise ValueError(f"training needs labels 0 and 1, found {np.unique(reviews.labels).tolist()}")
+    extra = [load_reviews(name, "train") for name in config.extra]
+    labels = [np.empty(0), *(part.labels for part in extra)]
+    if config.soft_labels != "none":
+        taught, targets = load_soft_labels(config.soft_labels)
+        extra.append(taught)
+        labels.append(targets)
+    vocabulary = Vocabulary.fit(reviews.texts, config.vocabulary_size)
+    more = vocabulary.encode_all(t for part in extra for t in part.texts)
+    return _Corpus(vocabulary, vocabulary.encode_all(reviews.texts), tuple(extra), more, np.concatenate(labels))
+
+
 def train_augmented(
     config: AugmentedConfig,
     out: str | os.PathLike[str] | None = None,
@@ -495,6 +524,7 @@ def train_augmented(
     modifiers: Sequence[str] | None = None,
     reviews: Reviews | None = None,
     test: Reviews | None = None,
+    corpus: _Corpus | None = None,
     compact: bool = False,
     progress: bool = True,
 ) -> AugmentedBagOfWords:
@@ -510,6 +540,8 @@ def train_augmented(
         left out.
     reviews, test : Reviews, optional
         Instead of ``config.data``'s training and test splits.
+    corpus : optional
+        The same texts as token numbers, where they are at hand from another run on them.
     compact : bool
         Ship float16; the record is of what is shipped.
 
@@ -526,7 +558,7 @@ def train_augmented(
     import keras
     import tensorflow as tf
 
-    from .train import _compiled_step, _epoch, _load_vectors, evaluate, load_soft_labels
+    from .train import _compiled_step, _epoch, _load_vectors, evaluate
 
     started = time.time()
     keras.utils.set_random_seed(config.seed)
@@ -534,30 +566,21 @@ def train_augmented(
         reviews = load_reviews(config.data, "train")
         if test is None and config.data in ("imdb", "yelp_polarity"):
             test = load_reviews(config.data, "test")
+    corpus = _corpus(reviews, config) if corpus is None else corpus
+    vocabulary = corpus.vocabulary
     held = split_validation(len(reviews), config.validation_share, config.seed)
-    fit, validation = reviews.take(~held), reviews.take(held)
-    extra = [load_reviews(name, "train") for name in config.extra]
-    texts = [t for part in (fit, *extra) for t in part.texts]
-    labels = np.concatenate([part.labels for part in (fit, *extra)]).astype(np.float32)
-    if set(np.unique(labels)) != {0, 1}:
-        raise ValueError(f"training needs labels 0 and 1, found {np.unique(labels).tolist()}")
-    if config.soft_labels != "none":
-        taught, targets = load_soft_labels(config.soft_labels)
-        extra.append(taught)
-        texts += taught.texts
-        labels = np.concatenate([labels, targets.astype(np.float32)])
-
-    vocabulary = Vocabulary.fit(reviews.texts, config.vocabulary_size)
+    validation, val_ids = reviews.take(held), [corpus.ids[i] for i in np.flatnonzero(held)]
+    ids = [corpus.ids[i] for i in np.flatnonzero(~held)] + corpus.extra_ids
+    labels = np.concatenate([reviews.labels[~held], corpus.extra_labels]).astype(np.float32)
+    counts = np.bincount(np.concatenate(ids), minlength=len(vocabulary)).astype(np.uint32)
     if modifiers is None:
         modifiers = ranked_modifiers(_network(config.ranking), config.n_modifiers) if config.n_modifiers else ()
-    modifiers = [w for w in modifiers if w in vocabulary]
+    modifiers = [w for w in modifiers if w in vocabulary][: config.n_modifiers]
     vectors = None
     if config.vectors != "none":
         with np.load(config.vectors, allow_pickle=False) as stored:
             size = int(stored["vectors"].shape[1])
         vectors = _load_vectors(config.vectors, vocabulary, size)
-    ids, val_ids = vocabulary.encode_all(texts), vocabulary.encode_all(validation.texts)
-    counts = np.bincount(np.concatenate(ids), minlength=len(vocabulary)).astype(np.uint32)
 
     name = f"augmented-bow-{reviews.name}"
     network = _Trainee(config, vocabulary, modifiers, vectors)
@@ -584,9 +607,10 @@ def train_augmented(
         "config": dataclasses.asdict(config),
         "command": " ".join(["rnnrev", *sys.argv[1:]]) if sys.argv[0].endswith("rnnrev") else None,
         "data": [
-            {"name": r.name, "split": r.split, "texts": len(r), "sha256": r.fingerprint} for r in (reviews, *extra)
+            {"name": r.name, "split": r.split, "texts": len(r), "sha256": r.fingerprint}
+            for r in (reviews, *corpus.extra)
         ],
-        "training_texts": len(texts),
+        "training_texts": len(ids),
         "training_tokens": int(sum(map(len, ids))),
         "parameters": model.n_parameters,
         "curve": curve,
