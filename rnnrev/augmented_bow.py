@@ -25,14 +25,14 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from . import __version__
+from . import __version__, stats
 from .data import UNKNOWN, Reviews, Vocabulary, batches, load_reviews, pad, split_validation, tokenize
 from .model import Trace, _check_counts, _Classifier, load, save
 from .stats import Estimate
@@ -40,12 +40,18 @@ from .stats import Estimate
 __all__ = [
     "PARTS",
     "STEPS",
+    "Agreement",
     "AugmentedBagOfWords",
     "AugmentedConfig",
     "Contributions",
+    "filter_agreement",
     "gap_share",
+    "missing_part",
     "ranked_modifiers",
+    "review_kinds",
     "train_augmented",
+    "train_steps",
+    "yardsticks",
 ]
 
 TYPICAL = 250  #: tokens of a review whose sum a length exponent leaves as it is
@@ -244,6 +250,39 @@ class AugmentedBagOfWords(_Classifier):
         return self.before @ _basis(self.taps, self.taus).T
 
     @property
+    def filters(self) -> np.ndarray:
+        """f_m(k) of a model with one part, (M, K); ``ValueError`` for one with more: see :meth:`probe_filters`."""
+        if self.parts.shape[1] > 1:
+            raise ValueError(f"{self.name} scales {self.parts.shape[1]} parts of a valence apart: use part_filters")
+        return self.part_filters[:, 0]
+
+    def _edge_filter(self, coefficients: np.ndarray | None) -> np.ndarray:
+        if self.parts.shape[1] > 1:
+            raise ValueError(f"{self.name} scales {self.parts.shape[1]} parts of a valence apart: use its coefficients")
+        if coefficients is None:
+            return np.zeros(0)
+        return _basis(int(np.ceil(5 * self.edge_taus.max())), self.edge_taus) @ coefficients[0]
+
+    @property
+    def begin(self) -> np.ndarray:
+        """What the beginning adds to the factor of the first tokens (of a model with one part), until it is gone."""
+        return self._edge_filter(self.begin_coefficients)
+
+    @property
+    def end(self) -> np.ndarray:
+        """The same for the end, last token first."""
+        return self._edge_filter(self.end_coefficients)
+
+    def probe_filters(self, positive: Sequence[str], negative: Sequence[str]) -> np.ndarray:
+        """Relative change of what probe words count at each lag after each modifier, (M, K); both signs averaged."""
+
+        def changed(words: Sequence[str]) -> np.ndarray:
+            parts = self.parts[[self.vocabulary.number(w) for w in words]].mean(0)
+            return np.einsum("c,mck->mk", parts, self.part_filters) / parts.sum()
+
+        return (changed(positive) + changed(negative)) / 2
+
+    @property
     def n_parameters(self) -> dict[str, int]:
         """Numbers learned, by what they are for."""
         sizes = {"valence": self.parts.size + 1}
@@ -350,18 +389,18 @@ class AugmentedConfig:
     beginning: bool = True
     end: bool = True
     n_parts: int = 4  #: C, parts of a word's valence
-    taps: int = 16  #: K, length of a modifier's filters in tokens
+    taps: int = 24  #: K, length of a modifier's filters in tokens
     taus: tuple[float, ...] = (1.0, 3.0, 10.0)  #: decay times that a modifier's filters are made of, in tokens
     edge_taus: tuple[float, ...] = (3.0, 12.0, 50.0)  #: the same for the two ends
     length_exponent: float = 0.5  #: α, see :class:`AugmentedBagOfWords`
     beta_l2: float = 1e-3  #: penalty on Σ β² (on Σ δ² with vectors)
     filter_l2: float = 1e-3  #: penalty on Σ a² over modifiers
-    edge_l2: float = 1e-3  #: the same for the two ends
+    edge_l2: float = 1e-2  #: the same for the two ends
     vocabulary_size: int = 20_000
     epochs: int = 4
     batch_size: int = 128
     max_tokens: int = 400  #: longer training texts are cropped at random; 0 for whole ones
-    learning_rate: float = 3e-3
+    learning_rate: float = 4e-3
     clip_norm: float = 1.0
     word_dropout: float = 0.0
     label_smoothing: float = 0.0
@@ -670,3 +709,203 @@ def gap_share(bag: np.ndarray, augmented: np.ndarray, network: np.ndarray, *, n:
     a, b, c = (np.take_along_axis(x, rng.integers(x.shape[1], size=x.shape), 1).mean(1) for x in split)
     low, high = np.quantile((b - a) / (c - a), [0.025, 0.975])
     return Estimate((means[1] - means[0]) / (means[2] - means[0]), float(low), float(high))
+
+
+# --- what chapter 6 measures ------------------------------------------------------------------
+
+
+def train_steps(
+    config: AugmentedConfig,
+    folder: str | os.PathLike[str],
+    seeds: Sequence[int] = (0, 1, 2),
+    steps: Mapping[str, Mapping[str, Any]] = STEPS,
+    *,
+    test: Reviews | None = None,
+    progress: bool = True,
+) -> dict[str, list[AugmentedBagOfWords]]:
+    """Train every step with every seed, on the same texts; step -> one model a seed.
+
+    Models are kept in ``folder``: a run that was stopped goes on with those that are not there yet.
+    """
+    from pathlib import Path
+
+    reviews = load_reviews(config.data, "train")
+    if test is None and config.data in ("imdb", "yelp_polarity"):
+        test = load_reviews(config.data, "test")
+    corpus, words = None, None
+    made: dict[str, list[AugmentedBagOfWords]] = {}
+    for number, (step, changes) in enumerate(steps.items()):
+        made[step] = []
+        for seed in seeds:
+            wanted = replace(config, **changes, seed=seed)
+            place = Path(folder) / f"step{number}-seed{seed}"
+            model: Any = load(place) if (place / "config.json").is_file() else None
+            if model is None or model.record["config"] != _as_json(wanted):
+                corpus = _corpus(reviews, config) if corpus is None else corpus
+                if words is None:
+                    most = max(replace(config, **c).n_modifiers for c in steps.values())
+                    words = ranked_modifiers(_network(config.ranking), most)
+                model = train_augmented(
+                    wanted, place, modifiers=words, reviews=reviews, test=test, corpus=corpus, compact=True,
+                    progress=progress,
+                )  # fmt: skip
+            made[step].append(model)
+    return made
+
+
+def _as_json(config: AugmentedConfig) -> dict[str, Any]:
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(config).items()}
+
+
+def yardsticks(reviews: Reviews, test: Reviews, validation_share: float = 0.1, seed: int = 0) -> list[dict[str, Any]]:
+    """n-gram models of scikit-learn: name, accuracy on ``test`` with its interval, and the regularization chosen.
+
+    Unigram to trigram logistic regression on word presence, and NB-SVM (Wang & Manning 2012: presence times
+    naive-Bayes log-count ratio into a linear SVM) on uni- and bigrams. C is chosen on held-out training reviews.
+    """
+    from scipy import sparse
+    from sklearn.feature_extraction.text import CountVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.svm import LinearSVC
+
+    held = split_validation(len(reviews), validation_share, seed)
+    rows = []
+    for name, n, bayes in (
+        ("unigram logistic regression", 1, False),
+        ("bigram logistic regression", 2, False),
+        ("trigram logistic regression", 3, False),
+        ("NB-SVM with bigrams", 2, True),
+    ):
+        count = CountVectorizer(
+            tokenizer=tokenize, token_pattern=None, lowercase=False, ngram_range=(1, n), min_df=2, binary=True
+        )
+        seen, scored = count.fit_transform(reviews.texts).astype(float), count.transform(test.texts).astype(float)
+        if bayes:
+            fit, labels = seen[~held], reviews.labels[~held]
+            share = [np.asarray(fit[labels == c].sum(0)).ravel() + 1 for c in (0, 1)]
+            ratio = sparse.diags(np.log(share[1] / share[1].sum()) - np.log(share[0] / share[0].sum()))
+            seen, scored = (seen @ ratio).tocsr(), (scored @ ratio).tocsr()
+
+        def fitted(c: float, seen: Any = seen, bayes: bool = bayes) -> Any:
+            made = LinearSVC(C=c) if bayes else LogisticRegression(C=c, solver="liblinear")
+            return made.fit(seen[~held], reviews.labels[~held])
+
+        tried = {c: fitted(c) for c in ((0.001, 0.01, 0.1) if bayes else (0.01, 0.03, 0.1, 0.3))}
+        best = max(tried, key=lambda c: tried[c].score(seen[held], reviews.labels[held]))
+        estimate = stats.accuracy(tried[best].predict(scored), test.labels)
+        rows.append(
+            {"name": name, "C": best, "features": seen.shape[1], "accuracy": estimate.value,
+             "interval95": [estimate.low, estimate.high]}
+        )  # fmt: skip
+    return rows
+
+
+#: Connectives that announce a turn; used to sort reviews into kinds, never to train.
+CONTRAST_WORDS = ("but", "however", "although", "though", "despite", "yet", "nevertheless", "nonetheless", "still")
+
+
+def review_kinds(ids: Sequence[np.ndarray], bag: AugmentedBagOfWords) -> dict[str, np.ndarray]:
+    """What kind of review each is, (n,) each, from the words alone.
+
+    ``length`` in tokens; ``contrast words`` and ``modifiers`` (the first 100) per 100 tokens; ``mixed opinions``: 0
+    if all valences of the bag have one sign, 1 if they cancel; ``turn``: where in the review, from 0 to 1, the running
+    sum of valences changes its sign for the last time.
+    """
+    vocabulary, beta = bag.vocabulary, bag.beta
+    marks = {
+        "contrast words": [w for w in CONTRAST_WORDS if w in vocabulary],
+        "modifiers": list(bag.modifiers[:100]),
+    }
+    kinds: dict[str, np.ndarray] = {"length": np.array([len(i) for i in ids])}
+    for name, words in marks.items():
+        is_mark = np.isin(np.arange(len(vocabulary)), [vocabulary.number(w) for w in words])
+        kinds[name] = np.array([100 * is_mark[i].mean() for i in ids])
+    mixed, turn = [], []
+    for i in ids:
+        value = beta[i]
+        mixed.append(1 - abs(value.sum()) / max(np.abs(value).sum(), 1e-9))
+        running = np.sign(np.cumsum(value))
+        changed = np.flatnonzero(running != running[-1])
+        turn.append((changed[-1] + 1) / len(i) if len(changed) else 0.0)
+    return kinds | {"mixed opinions": np.array(mixed), "turn": np.array(turn)}
+
+
+def missing_part(
+    kinds: Mapping[str, np.ndarray], augmented: np.ndarray, network: np.ndarray, bins: int = 4
+) -> list[dict[str, Any]]:
+    """Where the network is right and the augmented bag is not: accuracy of both, by kind of review.
+
+    Parameters
+    ----------
+    kinds : dict
+        From :func:`review_kinds`.
+    augmented, network : array of bool, (n,)
+        Which reviews each classifies rightly.
+    bins : int
+        Groups of like size for each kind (fewer where values tie).
+
+    Returns
+    -------
+    list of dict
+        ``kind``, ``range`` [low, high], ``texts``, ``augmented`` and ``network`` accuracy, ``lead`` of the network with
+        ``interval95`` (bootstrap over reviews, paired), ``only_network`` and ``only_augmented`` shares right.
+    """
+    rows = []
+    for kind, value in kinds.items():
+        edges = np.unique(np.quantile(value, np.linspace(0, 1, bins + 1)[1:-1]))
+        group = np.searchsorted(edges, value, side="right")
+        for g in np.unique(group):
+            a, b = augmented[group == g], network[group == g]
+            lead = stats.bootstrap(b.astype(float) - a.astype(float))
+            rows.append(
+                {"kind": kind, "range": [float(value[group == g].min()), float(value[group == g].max())],
+                 "texts": len(a), "augmented": float(a.mean()), "network": float(b.mean()), "lead": lead.value,
+                 "interval95": [lead.low, lead.high], "only_network": float((b & ~a).mean()),
+                 "only_augmented": float((a & ~b).mean())}
+            )  # fmt: skip
+    return rows
+
+
+class Agreement(NamedTuple):
+    """Learned filters beside the network's own transients; curves (words, K), lag 1 first, as relative changes.
+
+    ``correlation`` over words of what they do to the next word (Spearman), ``curves`` of all lags and words (Pearson),
+    ``signs`` share of words whose effects on the next word have the same sign; each with its interval over words.
+    """
+
+    words: tuple[str, ...]
+    learned: np.ndarray
+    network: np.ndarray
+    correlation: Estimate
+    curves: Estimate
+    signs: Estimate
+
+
+def filter_agreement(bag: AugmentedBagOfWords, point: Any, words: Sequence[str], n_boot: int = 1000) -> Agreement:
+    """Compare a bag's filters with the network's :func:`rnnrev.modifiers.transients` after the same modifiers.
+
+    Both as relative changes of what the network's probe words count, positive and negative ones averaged.
+    """
+    from scipy.stats import spearmanr
+
+    from .modifiers import probe_words, transients
+
+    probes = probe_words(point)
+    chosen = tuple(w for w in words if w in bag.modifiers)
+    network = transients(point, chosen, n_steps=bag.taps - 1, probes=probes).gain
+    learned = bag.probe_filters(
+        [w for w, s in zip(probes.words, probes.sign) if s > 0], [w for w, s in zip(probes.words, probes.sign) if s < 0]
+    )[[bag.modifiers.index(w) for w in chosen]]
+
+    def over_words(statistic: Callable[[np.ndarray], float]) -> Estimate:
+        rng = np.random.default_rng(47)
+        drawn = [statistic(rng.integers(len(chosen), size=len(chosen))) for _ in range(n_boot)]
+        low, high = np.nanquantile(drawn, [0.025, 0.975])
+        return Estimate(float(statistic(np.arange(len(chosen)))), float(low), float(high))
+
+    return Agreement(
+        chosen, learned, network,
+        over_words(lambda i: spearmanr(learned[i, 0], network[i, 0])[0]),
+        over_words(lambda i: np.corrcoef(learned[i].ravel(), network[i].ravel())[0, 1]),
+        over_words(lambda i: np.mean(np.sign(learned[i, 0]) == np.sign(network[i, 0]))),
+    )  # fmt: skip
