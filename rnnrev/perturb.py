@@ -392,11 +392,12 @@ def modulation(
 
 
 def conditions(
-    point: OperatingPoint, subspace: Subspace, states: np.ndarray, seed: int = 0, gain: float = 2.0
+    point: OperatingPoint, subspace: Subspace, states: np.ndarray, seed: int = 0, gain: float = 1.25
 ) -> dict[str, list[Change]]:
     """The perturbations of chapter 3 with their controls, by name.
 
-    ``states`` (n, S) are visited ones, for the control of the same variance.
+    ``states`` (n, S) are visited ones, for the control of the same variance. ``gain`` is that of :func:`amplify`; over long
+    reviews a gain of 1.5 may run away, since louder words also turn the volume further.
     """
     return {
         "intact": [],
