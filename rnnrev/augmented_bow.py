@@ -44,8 +44,10 @@ __all__ = [
     "AugmentedBagOfWords",
     "AugmentedConfig",
     "Contributions",
+    "ablations",
     "filter_agreement",
     "gap_share",
+    "measure",
     "missing_part",
     "ranked_modifiers",
     "review_kinds",
@@ -725,13 +727,12 @@ def train_steps(
 ) -> dict[str, list[AugmentedBagOfWords]]:
     """Train every step with every seed, on the same texts; step -> one model a seed.
 
-    Models are kept in ``folder``: a run that was stopped goes on with those that are not there yet.
+    Models are kept in ``folder``: a run that was stopped goes on with those that are not there yet. They are scored on
+    ``test`` if there is one.
     """
     from pathlib import Path
 
     reviews = load_reviews(config.data, "train")
-    if test is None and config.data in ("imdb", "yelp_polarity"):
-        test = load_reviews(config.data, "test")
     corpus, words = None, None
     made: dict[str, list[AugmentedBagOfWords]] = {}
     for number, (step, changes) in enumerate(steps.items()):
@@ -909,3 +910,151 @@ def filter_agreement(bag: AugmentedBagOfWords, point: Any, words: Sequence[str],
         over_words(lambda i: np.corrcoef(learned[i].ravel(), network[i].ravel())[0, 1]),
         over_words(lambda i: np.mean(np.sign(learned[i, 0]) == np.sign(network[i, 0]))),
     )  # fmt: skip
+
+
+#: One extension of the full model taken away, or one choice made otherwise: name -> what changes.
+ABLATIONS: dict[str, dict[str, Any]] = {
+    "full model": {},
+    "one part": {"n_parts": 1},
+    "eight parts": {"n_parts": 8},
+    "modifiers act on later words only": {"two_sided": False},
+    "no beginning, no end": {"beginning": False, "end": False},
+    "no length exponent": {"length_exponent": 0.0},
+    "no word vectors": {"vectors": "none", "beta_l2": 1e-4},
+    "no soft labels": {"soft_labels": "none"},
+    "with the phrases of SST-2": {"extra": ("sst2",)},
+    "300 modifiers": {"n_modifiers": 300},
+    "100 modifiers": {"n_modifiers": 100},
+    "filters of 8 tokens": {"taps": 8},
+}
+
+
+def ablations(
+    config: AugmentedConfig, folder: str | os.PathLike[str], validation_share: float = 0.2, progress: bool = True
+) -> list[dict[str, Any]]:
+    """What each choice is worth on held-out training reviews: name, accuracy with interval, difference (paired).
+
+    The test set has no part in it. Soft labels come from teachers that were trained on all training reviews, held-out
+    ones too, so that accuracies are a little high; their differences are what counts.
+    """
+    base = replace(config, validation_share=validation_share)
+    reviews = load_reviews(config.data, "train")
+    held = reviews.take(split_validation(len(reviews), validation_share, config.seed))
+    rows: list[dict[str, Any]] = []
+    right: dict[str, np.ndarray] = {}
+    for number, (name, changes) in enumerate(ABLATIONS.items()):
+        place = os.path.join(os.fspath(folder), f"ablation{number}")
+        made = train_steps(replace(base, **changes), place, [config.seed], {name: {}}, progress=progress)
+        right[name] = made[name][0].classify(held.texts) == held.labels
+        score = stats.accuracy(right[name], np.ones(len(held), bool))
+        change = stats.bootstrap(right[name].astype(float) - right["full model"].astype(float))
+        rows.append(
+            {"name": name, "changes": changes, "accuracy": score.value, "interval95": [score.low, score.high],
+             "change": change.value, "change95": [change.low, change.high], "texts": len(held)}
+        )  # fmt: skip
+    return rows
+
+
+def measure(
+    folder: str | os.PathLike[str],
+    config: AugmentedConfig,
+    networks: Sequence[str] = ("gru-imdb", "gru-imdb-1", "gru-imdb-2"),
+    seeds: Sequence[int] = (0, 1, 2),
+    progress: bool = True,
+) -> dict[str, Any]:
+    """Everything that chapter 6 says about full data, written as the record ``augmented-bow`` part by part.
+
+    Parameters
+    ----------
+    folder : path
+        Where trained models are kept; with all of them there, measuring takes minutes.
+    networks : list of str
+        Shipped networks, the seeds of one recipe; the first is the best one.
+    """
+    from . import zoo
+    from .files import write_record
+    from .linear import operating_point
+    from .modifiers import modifier_effects
+
+    test = load_reviews(config.data, "test")
+    made = train_steps(config, os.path.join(folder, "steps"), seeds, test=test, progress=progress)
+    shipped = zoo.load("bow-imdb")
+    ids = shipped.vocabulary.encode_all(test.texts)
+
+    def right(models: Sequence[Any]) -> np.ndarray:
+        return np.stack([(m.logits_of(ids) > 0) == (test.labels == 1) for m in models])
+
+    scores = {step: right(models) for step, models in made.items()}
+    network, bag = right([zoo.load(n) for n in networks]), right([shipped])
+    first = scores[next(iter(STEPS))]
+
+    def accuracy(r: np.ndarray) -> dict[str, Any]:
+        over_reviews = stats.accuracy(r[0], np.ones(r.shape[1], bool))
+        return {
+            "accuracies": r.mean(1).tolist(), "accuracy": float(r.mean()),
+            "over_seeds95": list(stats.over_seeds(r.mean(1))[1:]),
+            "over_reviews95": [over_reviews.low, over_reviews.high],
+        }  # fmt: skip
+
+    record: dict[str, Any] = {
+        "what": "chapter 6: the augmented bag of words",
+        "data": {"name": test.name, "split": test.split, "texts": len(test), "sha256": test.fingerprint},
+        "config": _as_json(config), "seeds": list(seeds), "networks": list(networks),
+        "network": accuracy(network), "shipped_bag": accuracy(bag),
+        "steps": [
+            {
+                "step": step, **accuracy(scores[step]), "parameters": models[0].n_parameters,
+                "seconds": [m.record["seconds"] for m in models],
+                # of the gap between the same bag, trained on the same texts and vectors, and the networks
+                "share": None if scores[step] is first else list(gap_share(first, scores[step], network)),
+                "share_best": None if scores[step] is first else list(gap_share(first, scores[step], network[:1])),
+                # of the gap between chapter 1's bag and the networks
+                "share_shipped": list(gap_share(bag, scores[step], network)),
+                "share_shipped_best": list(gap_share(bag, scores[step], network[:1])),
+            }
+            for step, models in made.items()
+        ],
+    }  # fmt: skip
+    write_record("augmented-bow", record)
+
+    full = made["+ parts"][0]
+    kinds = review_kinds(ids, full)
+    record["missing"] = missing_part(kinds, scores["+ parts"][0], network[0])
+    record["disagree"] = {
+        "only_network": float((network[0] & ~scores["+ parts"][0]).mean()),
+        "only_augmented": float((scores["+ parts"][0] & ~network[0]).mean()),
+        "two_networks": [float((a & ~b).mean()) for a, b in ((network[0], network[1]), (network[1], network[0]))],
+    }
+    point = operating_point(zoo.load(networks[0]))
+    table = modifier_effects(point)
+    ranked = table[table.strength > 0].word.tolist()
+    for step in ("+ end", "+ parts"):
+        words = [w for w in ranked if w in made[step][0].modifiers][:40]
+        agreement = filter_agreement(made[step][0], point, words)
+        record.setdefault("agreement", {})[step] = {
+            k: v.round(5).tolist() if isinstance(v, np.ndarray) else list(v) for k, v in agreement._asdict().items()
+        }
+    write_record("augmented-bow", record)
+
+    record["ablations"] = ablations(config, os.path.join(folder, "ablations"), progress=progress)
+    write_record("augmented-bow", record)
+    record["yardsticks"] = yardsticks(load_reviews(config.data, "train"), test)
+    write_record("augmented-bow", record)
+    record["sst2"] = _sentences(config, os.path.join(folder, "sst2"), zoo.load(networks[0]), progress)
+    write_record("augmented-bow", record)
+    return record
+
+
+def _sentences(config: AugmentedConfig, folder: str, network: Any, progress: bool) -> list[dict[str, Any]]:
+    """The steps on SST-2's sentences, trained on its phrases, beside the network and chapter 1's bag of words."""
+    from . import zoo
+
+    test = load_reviews("sst2", "validation")
+    wanted = replace(config, data="sst2", soft_labels="none", extra=())
+    made = train_steps(wanted, folder, [config.seed], test=test, progress=progress)
+    models = {step: m[0] for step, m in made.items()} | {"shipped bag": zoo.load("bow-imdb"), network.name: network}
+    rows = []
+    for name, model in models.items():
+        score = stats.accuracy(model.classify(test.texts), test.labels)
+        rows.append({"name": name, "accuracy": score.value, "interval95": [score.low, score.high], "texts": len(test)})
+    return rows
