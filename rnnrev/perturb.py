@@ -396,8 +396,8 @@ def conditions(
 ) -> dict[str, list[Change]]:
     """The perturbations of chapter 3 with their controls, by name.
 
-    ``states`` (n, S) are visited ones, for the control of the same variance. ``gain`` is that of :func:`amplify`; over long
-    reviews a gain of 1.5 may run away, since louder words also turn the volume further.
+    ``states`` (n, S) are visited ones, for the control of the same variance. ``gain`` is that of :func:`amplify`; over
+    long reviews a gain of 1.5 may run away, since louder words also turn the volume further.
     """
     return {
         "intact": [],
