@@ -423,13 +423,14 @@ class AugmentedConfig:
                 raise ValueError(f"{name} must lie in [0, 1), not {getattr(self, name)}")
 
 
-_CP20 = {"two_sided": False, "n_parts": 1}
+_CP20 = {"two_sided": False, "n_parts": 1, "length_exponent": 0.0}
 #: The steps of chapter 6: name -> what differs from the full model. The first four are CP20's, the others ours.
 STEPS: dict[str, dict[str, Any]] = {
     "bag of words": {"n_modifiers": 0, "beginning": False, "end": False, **_CP20},
     "+ modifiers": {"beginning": False, "end": False, **_CP20},
     "+ beginning": {"end": False, **_CP20},
     "+ end": _CP20,
+    "+ length": {"two_sided": False, "n_parts": 1},
     "+ both sides": {"n_parts": 1},
     "+ parts": {},
 }
