@@ -144,6 +144,77 @@ def test_filters_of_a_modifier() -> None:
     assert m.n_parameters == {"valence": len(WORDS) + 1, "modifiers": 2, "beginning": 0, "end": 0}
 
 
+def test_filters_of_one_part_and_of_probe_words() -> None:
+    m = one_part(
+        edge_taus=np.array([EDGE_TAU], np.float32), begin_coefficients=np.array([[2.0]]), end_coefficients=None
+    )
+    np.testing.assert_allclose(m.filters, m.part_filters[:, 0])
+    np.testing.assert_allclose(m.begin, 2 * np.exp(-np.arange(25) / EDGE_TAU), rtol=1e-6)
+    assert m.end.shape == (0,)
+    # one part: a modifier changes all words alike, so probe words see the filter itself
+    np.testing.assert_allclose(m.probe_filters(["good"], ["bad"]), m.filters, rtol=1e-6)
+    with pytest.raises(ValueError, match="3 parts of a valence"):
+        _ = many_parts().filters
+    three = many_parts()
+    effects = []
+    for word in ("good", "bad"):  # by the model itself: what "not" changes in the word after it
+        after, alone = (
+            three.without("beginning", "end").contributions(f"not {word}"),
+            three.beta[VOCABULARY.number(word)],
+        )
+        effects.append(after.modifiers[1] / (alone * (ab.TYPICAL / 2) ** 0.5))
+    assert three.probe_filters(["good"], ["bad"])[0, 0] == pytest.approx(np.mean(effects), rel=1e-4)
+
+
+def test_kinds_of_reviews_by_hand() -> None:
+    m = one_part()
+    ids = m.vocabulary.encode_all(["good the the bad", "good good", "bad the good good"])
+    kinds = ab.review_kinds(ids, m)
+    np.testing.assert_array_equal(kinds["length"], [4, 2, 4])
+    np.testing.assert_allclose(kinds["modifiers"], 0)
+    np.testing.assert_allclose(kinds["mixed opinions"], [1 - 0.5 / 3.5, 0, 1 - 2.5 / 5.5])
+    np.testing.assert_allclose(kinds["turn"], [0, 0, 0.5])  # −1.5, −1.5, 0.5, 2.5: positive from the third token on
+
+
+def test_the_missing_part_is_found() -> None:
+    """A bag that fails on long reviews only: the lead lies there, and nowhere else."""
+    rng = np.random.default_rng(3)
+    length = rng.integers(10, 500, 4000)
+    network = rng.random(4000) < 0.9
+    augmented = network & ~((length > 375) & (rng.random(4000) < 0.3))
+    rows = ab.missing_part({"length": length, "noise": rng.random(4000)}, augmented, network)
+    leads = {(r["kind"], i % 4): r for i, r in enumerate(rows)}
+    assert leads["length", 3]["interval95"][0] > 0.15
+    assert all(leads["length", g]["lead"] < 0.03 for g in range(3))
+    assert max(leads["noise", g]["lead"] for g in range(4)) < 0.12
+    row = leads["length", 3]
+    assert row["only_network"] - row["only_augmented"] == pytest.approx(row["lead"])
+
+
+def test_yardsticks_read_words() -> None:
+    rows = ab.yardsticks(corpus(600), corpus(300, seed=1))
+    by_name = {r["name"]: r for r in rows}
+    assert by_name["unigram logistic regression"]["features"] == 6
+    # presence of words says little when all words stand in nearly all texts; pairs say more
+    assert by_name["NB-SVM with bigrams"]["accuracy"] > by_name["unigram logistic regression"]["accuracy"]
+    assert all(low < r["accuracy"] < high for r in rows for low, high in [r["interval95"]])
+
+
+def test_steps_go_on_where_they_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ab, "load_reviews", lambda name, split: corpus(300))
+    monkeypatch.setattr(ab, "ranked_modifiers", lambda model, n: ("flip", "table")[:n])
+    monkeypatch.setattr(ab, "_network", lambda name: None)
+    config = dataclasses.replace(FLIPS, epochs=1)
+    steps = {k: ab.STEPS[k] for k in ("bag of words", "+ end")}
+    made = ab.train_steps(config, tmp_path, (0, 1), steps, test=corpus(100, seed=1), progress=False)
+    assert [len(v) for v in made.values()] == [2, 2]
+    assert made["bag of words"][0].modifiers == ()
+    assert made["+ end"][1].record["config"]["seed"] == 1
+    monkeypatch.setattr(ab, "train_augmented", None)  # nothing is trained again
+    again = ab.train_steps(config, tmp_path, (0, 1), steps, progress=False)
+    np.testing.assert_array_equal(again["+ end"][1].parts, made["+ end"][1].parts)
+
+
 def test_wrong_shapes_are_named() -> None:
     with pytest.raises(ValueError, match="taps must be at least 1"):
         one_part(taps=0)
