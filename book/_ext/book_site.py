@@ -45,6 +45,8 @@ def improve_page(app: Sphinx, pagename: str, templatename: str, context: dict[st
                 place = repository.removeprefix("https://github.com/")
                 host = app.config.html_theme_options["launch_buttons"]["colab_url"]
                 button["url"] = f"{host}/github/{place}/blob/{NOTEBOOK_BRANCH}/_sources/{pagename}.ipynb"
+    # the label would hide the text from a screen reader
+    context["body"] = context.get("body", "").replace('<summary aria-label="Toggle hidden content">', "<summary>")
     if doctree is not None:
         described = [n["content"] for n in doctree.findall(nodes.meta) if n.get("name") == "description"]
         if described:
