@@ -53,6 +53,7 @@ __all__ = [
     "kinds",
     "lasting_readout",
     "lexicon",
+    "linear_fit",
     "linear_valence",
     "loudness",
     "matched_subspace",
@@ -849,6 +850,12 @@ def _decay(curve: np.ndarray) -> tuple[float, float]:
     except (RuntimeError, ValueError):
         tau = np.nan
     return float(half), float(tau)
+
+
+def linear_fit(found: Transients) -> Estimate:
+    """R² of the linear theory's gains over all words and steps (about zero), with an interval over words."""
+    rest, total = np.sum((found.gain - found.linear_gain) ** 2, 1), np.sum(found.gain**2, 1)
+    return bootstrap((rest, total), lambda a, b: 1 - a.sum() / b.sum(), n=500)
 
 
 def half_lives(found: Transients, table: Any) -> dict[str, np.ndarray]:

@@ -349,3 +349,10 @@ def test_matching_where_states_lie_on_a_line_only():
     steep = point.h_star + np.random.default_rng(1).normal(size=(400, 12)) * 10.0 ** -np.arange(12)
     matched = modifiers.matched_subspace(point, like, steep, seed=3)
     np.testing.assert_allclose(point.l @ matched.basis, 0, atol=1e-6)
+
+
+def test_linear_fit_is_one_where_theory_and_network_agree():
+    gain = np.random.default_rng(0).normal(size=(20, 6))
+    found = modifiers.Transients(("a",) * 20, gain, gain, gain, gain, np.ones(20), np.ones(20))
+    assert modifiers.linear_fit(found).value == 1
+    assert modifiers.linear_fit(found._replace(linear_gain=0 * gain)).value == 0
