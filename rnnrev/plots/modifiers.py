@@ -64,7 +64,7 @@ def ranking(table: Any, lexicon: Any, n_named: int = 12) -> Figure:
         left.plot(*factor[hit].T, marker, color=KINDS[kind], markersize=5, label=kind, linestyle="none")
     named = frequent[kinds.notna()].sort_values("gain")
     for part, x, heights in (
-        (named[: n_named // 2], 0.4, np.linspace(0.03, 0.4, n_named // 2)),
+        (named[: n_named // 2], 0.4, np.linspace(0.03, 0.33, n_named // 2)),
         (named[-(n_named // 2) :], 0.42, np.linspace(0.62, 0.97, n_named // 2)),
     ):
         for word, height in zip(part.itertuples(), heights):
@@ -314,6 +314,7 @@ def abolition(found: Mapping[str, Any], perturbations: Sequence[str] | None = No
                 ax.plot(value, y, marker, color=color, markersize=5, label=condition if row == 0 else None)
         ax.axvline(0, color=NEUTRAL, linewidth=0.8)
         ax.axvline(-1, color=NEUTRAL, linewidth=0.6, linestyle=":")
+        ax.set_xlim(-2.4, 1.6)  # where hardly any valence is left, relative changes have no bounds
         ax.set_yticks(range(len(names)), names[::-1])
         ax.set_xlabel("gain: relative change of valence")
         ax.set_title(title)
@@ -388,5 +389,6 @@ def networks(records: Mapping[str, Mapping[str, Any]], shown: Sequence[str] = ("
         ax.axvline(0, color=NEUTRAL, linewidth=0.8)
         ax.set_xlabel(f"gain, {condition}")
     axes[0, 0].set_yticks(y, list(records))
+    axes[0, 0].set_ylim(-0.6, len(records) - 0.4)
     label_panels(axes)
     return made
