@@ -733,6 +733,8 @@ def train_steps(
     """
     from pathlib import Path
 
+    from .train import evaluate
+
     reviews = load_reviews(config.data, "train")
     corpus, words = None, None
     made: dict[str, list[AugmentedBagOfWords]] = {}
@@ -751,6 +753,9 @@ def train_steps(
                     wanted, place, modifiers=words, reviews=reviews, test=test, corpus=corpus, compact=True,
                     progress=progress,
                 )  # fmt: skip
+            if test is not None and model.record["test"] is None:
+                model.record["test"] = evaluate(model, test)
+                save(model, place, compact=True)
             made[step].append(model)
     return made
 
