@@ -420,6 +420,8 @@ def abolition(
 ) -> Any:
     """Does the network still understand modifiers? A pandas table, one row a perturbation and condition.
 
+    Columns ``perturbation``, ``condition``, ``pairs`` (how many), and :func:`modulation`'s ``base``, ``gain``, ``own``.
+
     Parameters
     ----------
     pairs : of :func:`phrase_pairs` or :func:`sentence_pairs`
@@ -428,8 +430,6 @@ def abolition(
         else from the network's own h₀.
     lasting : bool
         Read what stays, (w·r₁)ℓ₁ᵀ(h − h*), instead of the logit, in which transients show as well (chapter 5).
-
-    Columns ``perturbation``, ``condition``, ``pairs`` (how many), and :func:`modulation`'s ``base``, ``gain``, ``own``.
     """
     import pandas as pd
 
