@@ -420,7 +420,10 @@ def abolition(
 ) -> Any:
     """Does the network still understand modifiers? A pandas table, one row a perturbation and condition.
 
-    Columns ``perturbation``, ``condition``, ``pairs`` (how many), and :func:`modulation`'s ``base``, ``gain``, ``own``.
+    Returns
+    -------
+    pandas table
+        ``perturbation``, ``condition``, ``pairs`` (how many), and :func:`modulation`'s ``base``, ``gain``, ``own``.
 
     Parameters
     ----------
