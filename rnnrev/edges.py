@@ -855,7 +855,7 @@ def end_table(record: Mapping[str, Any]) -> Any:
             "slow mode alone": _text(end["near"]["slow mode alone"]),
             "last token / late": _text(end["last"]["intact"]),
             "transient, n = 0": _text(end["transient"], "+.2f"),
-            "τ₁ at h* (tokens)": f"{end['tau']['theory']:.0f}",
+            "τ₁ at h* (tokens)": f"{end['tau']['theory']:.0f}" if end["tau"]["theory"] > 0 else "grows",
             "τ in text": _text(end["tau"]["measured"], ".0f"),
             "agreement": _text(agree["correlation"][0]),
             "partial": _text(agree["partial"][0]),

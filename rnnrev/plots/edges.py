@@ -51,6 +51,7 @@ def emphasis(
     """Emphasis against place, one line a condition, with 95 % bands; a line at 1, where words are only added up."""
     made, ax = _axes(ax, 3.2)
     ax.axhline(1, color=NEUTRAL, linewidth=0.8)
+    ax.axhline(0, linewidth=0)  # unseen: it keeps zero on the axis, also where panels share one
     for number, (name, found) in enumerate(profiles.items()):
         style = _style(name, number)
         low, high = found.band
@@ -58,7 +59,6 @@ def emphasis(
         ax.plot(found.at, found.value, label=name, markersize=4, **style)
     ax.set_xlabel(xlabel)
     ax.set_ylabel(ylabel)
-    ax.set_ylim(bottom=min(0, ax.get_ylim()[0]))
     ax.legend()
     return made
 
@@ -80,7 +80,7 @@ def shares(found: Mapping[str, float | np.ndarray]) -> Figure:
     return ranges(found, "share of the squared deflection in the subspace", (0, 1))
 
 
-def ranges(found: Mapping[str, float | np.ndarray], xlabel: str, limits: tuple[float, float]) -> Figure:
+def ranges(found: Mapping[str, float | np.ndarray], xlabel: str, limits: tuple[float, float] | None = None) -> Figure:
     """One row a name: a point for one value, median and middle 95 % for many; controls are grey."""
     made, ax = figure(height=0.9 + 0.34 * len(found))
     for row, (name, value) in enumerate(found.items()):
@@ -95,7 +95,8 @@ def ranges(found: Mapping[str, float | np.ndarray], xlabel: str, limits: tuple[f
     ax.axvline(0, color=NEUTRAL, linewidth=0.8)
     ax.set_yticks(range(len(found)), list(found))
     ax.invert_yaxis()
-    ax.set_xlim(*limits)
+    if limits is not None:
+        ax.set_xlim(*limits)
     ax.set_xlabel(xlabel)
     return made
 
@@ -116,10 +117,12 @@ def geometry(cloud: np.ndarray, labels: Mapping[str, np.ndarray]) -> Figure:
     """The modifier subspace's first two axes: visited states (n, 2) as a cloud, and labelled points (2,)."""
     made, ax = figure(height=4.0)
     ax.scatter(*cloud.T, s=6, alpha=0.3, color=NEUTRAL, label="visited states")
+    # neighbours by height get labels above and below their points in turn, so that they do not cover each other
+    above = {name: (8, -8)[i % 2] for i, name in enumerate(sorted(labels, key=lambda n: labels[n][1]))}
     for name, (x, y) in labels.items():
-        marker, color = ("*", INTACT) if name.startswith("h") else ("o", PERTURBED)
+        marker, color = ("*", INTACT) if name in ("h*", "h₀") else ("o", PERTURBED)
         ax.plot(x, y, marker, color=color, markersize=12 if marker == "*" else 6)
-        ax.annotate(name, (x, y), xytext=(7, 5), textcoords="offset points")
+        ax.annotate(name, (x, y), xytext=(7, above[name]), textcoords="offset points", va="center")
     ax.set_xlabel("modifier axis 1")
     ax.set_ylabel("modifier axis 2")
     ax.legend(loc="best")
