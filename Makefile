@@ -8,6 +8,8 @@ BIN := $(VENV)/bin
 ENV := $(VENV)/.complete
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export PYDEVD_DISABLE_FILE_VALIDATION ?= 1
+# small matrices: a second BLAS thread costs more than it brings, and on a busy machine it spins
+export OPENBLAS_NUM_THREADS ?= 1
 
 .PHONY: book test test-all lab check lock clean
 .DEFAULT_GOAL := book
