@@ -811,21 +811,31 @@ def yardsticks(reviews: Reviews, test: Reviews, validation_share: float = 0.1, s
 CONTRAST_WORDS = ("but", "however", "although", "though", "despite", "yet", "nevertheless", "nonetheless", "still")
 
 
-def review_kinds(ids: Sequence[np.ndarray], bag: AugmentedBagOfWords) -> dict[str, np.ndarray]:
+def review_kinds(
+    ids: Sequence[np.ndarray], vocabulary: Vocabulary, beta: np.ndarray, modifiers: Sequence[str]
+) -> dict[str, np.ndarray]:
     """What kind of review each is, (n,) each, from the words alone.
 
-    ``length`` in tokens; ``contrast words`` and ``modifiers`` (the first 100) per 100 tokens; ``mixed opinions``: 0
-    if all valences of the bag have one sign, 1 if they cancel; ``turn``: where in the review, from 0 to 1, the running
-    sum of valences changes its sign for the last time.
+    Parameters
+    ----------
+    ids : list of arrays
+        Token numbers.
+    beta : array, (V,)
+        Valences in nats, of a plain bag of words.
+    modifiers : list of str
+        Words to count as modifiers.
+
+    Returns
+    -------
+    dict
+        ``length`` in tokens; ``contrast words`` and ``modifiers`` per 100 tokens; ``mixed opinions``, 0 if all valences
+        have one sign and 1 if they cancel; ``turn``, where in the review, from 0 to 1, the running sum of valences
+        changes its sign for the last time.
     """
-    vocabulary, beta = bag.vocabulary, bag.beta
-    marks = {
-        "contrast words": [w for w in CONTRAST_WORDS if w in vocabulary],
-        "modifiers": list(bag.modifiers[:100]),
-    }
+    marks = {"contrast words": CONTRAST_WORDS, "modifiers": modifiers}
     kinds: dict[str, np.ndarray] = {"length": np.array([len(i) for i in ids])}
     for name, words in marks.items():
-        is_mark = np.isin(np.arange(len(vocabulary)), [vocabulary.number(w) for w in words])
+        is_mark = np.isin(np.arange(len(vocabulary)), [vocabulary.number(w) for w in words if w in vocabulary])
         kinds[name] = np.array([100 * is_mark[i].mean() for i in ids])
     mixed, turn = [], []
     for i in ids:
@@ -1023,21 +1033,22 @@ def measure(
     }  # fmt: skip
     write_record("augmented-bow", record)
 
-    full = made["+ parts"][0]
-    kinds = review_kinds(ids, full)
-    record["missing"] = missing_part(kinds, scores["+ parts"][0], network[0])
-    record["disagree"] = {
-        "only_network": float((network[0] & ~scores["+ parts"][0]).mean()),
-        "only_augmented": float((scores["+ parts"][0] & ~network[0]).mean()),
-        "two_networks": [float((a & ~b).mean()) for a, b in ((network[0], network[1]), (network[1], network[0]))],
-    }
     point = operating_point(zoo.load(networks[0]))
     table = modifier_effects(point)
     ranked = table[table.strength > 0].word.tolist()
+    # chapter 3's strongest modifiers: the words that a bag of words cannot deal with
+    kinds = review_kinds(ids, shipped.vocabulary, shipped.beta, ranked[:100])
+    record["missing"], record["disagree"], record["agreement"] = {}, {}, {}
+    record["two_networks"] = float((network[0] & ~network[1]).mean() + (network[1] & ~network[0]).mean()) / 2
     for step in ("+ end", "+ parts"):
+        ours = scores[step][0]
+        record["missing"][step] = missing_part(kinds, ours, network[0])
+        record["disagree"][step] = {
+            "only_network": float((network[0] & ~ours).mean()), "only_augmented": float((ours & ~network[0]).mean())
+        }  # fmt: skip
         words = [w for w in ranked if w in made[step][0].modifiers][:40]
         agreement = filter_agreement(made[step][0], point, words)
-        record.setdefault("agreement", {})[step] = {
+        record["agreement"][step] = {
             k: v.round(5).tolist() if isinstance(v, np.ndarray) else list(v) for k, v in agreement._asdict().items()
         }
     write_record("augmented-bow", record)

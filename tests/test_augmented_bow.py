@@ -169,9 +169,10 @@ def test_filters_of_one_part_and_of_probe_words() -> None:
 def test_kinds_of_reviews_by_hand() -> None:
     m = one_part()
     ids = m.vocabulary.encode_all(["good the the bad", "good good", "bad the good good"])
-    kinds = ab.review_kinds(ids, m)
+    kinds = ab.review_kinds(ids, m.vocabulary, m.beta, ["good", "very"])
     np.testing.assert_array_equal(kinds["length"], [4, 2, 4])
-    np.testing.assert_allclose(kinds["modifiers"], 0)
+    np.testing.assert_allclose(kinds["modifiers"], [25, 100, 50])
+    np.testing.assert_allclose(kinds["contrast words"], 0)
     np.testing.assert_allclose(kinds["mixed opinions"], [1 - 0.5 / 3.5, 0, 1 - 2.5 / 5.5])
     np.testing.assert_allclose(kinds["turn"], [0, 0, 0.5])  # −1.5, −1.5, 0.5, 2.5: positive from the third token on
 

@@ -78,24 +78,29 @@ def agreement(measured: Agreement | Mapping[str, Any], n_curves: int = 6) -> Fig
     return made
 
 
-def missing(rows: Sequence[Mapping[str, Any]], lead: float) -> Figure:
-    """The network's lead over the augmented bag in each kind of review; the line is its lead over all."""
-    kinds = list(dict.fromkeys(r["kind"] for r in rows))
-    made, axes = figure(1, len(kinds), height=2.8, sharey=True)
+def missing(rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
+    """The network's lead over augmented bags in each kind of review; ``rows`` by model, the grouping the same."""
+    first = next(iter(rows.values()))
+    kinds = list(dict.fromkeys(r["kind"] for r in first))
+    made, axes = figure(1, len(kinds), height=3.0, sharey=True)
+    looks = ({"color": INTACT, "marker": "o"}, {"color": PERTURBED, "marker": "s"})
     for ax, kind in zip(axes, kinds):
-        part = [r for r in rows if r["kind"] == kind]
-        value = 100 * np.array([r["lead"] for r in part])
-        low, high = (100 * np.array([r["interval95"] for r in part])).T
-        ax.errorbar(
-            np.arange(len(part)), value, [value - low, high - value], fmt="o", color=INTACT, capsize=2, markersize=4
-        )
-        ax.axhline(100 * lead, color=CONTROL, linestyle="--", linewidth=1)
+        for shift, (name, each), look in zip((-0.12, 0.12), rows.items(), looks):
+            part = [r for r in each if r["kind"] == kind]
+            value = 100 * np.array([r["lead"] for r in part])
+            low, high = (100 * np.array([r["interval95"] for r in part])).T
+            x = np.arange(len(part)) + shift
+            ax.errorbar(
+                x, value, [value - low, high - value], linestyle="none", capsize=2, markersize=4, label=name, **look
+            )
         ax.axhline(0, color=NEUTRAL, linewidth=0.8)
+        part = [r for r in first if r["kind"] == kind]
         digits = 0 if kind == "length" else 2 if kind in ("mixed opinions", "turn") else 1
-        ax.set_xticks(range(len(part)), [f"{r['range'][0]:.{digits}f}–{r['range'][1]:.{digits}f}" for r in part],
-                      rotation=60, ha="right", fontsize=7)  # fmt: skip
+        names = [f"{r['range'][0]:.{digits}f}–{r['range'][1]:.{digits}f}" for r in part]
+        ax.set_xticks(range(len(part)), names, rotation=60, ha="right", fontsize=7)
         ax.set_title(kind, fontsize=9)
     axes[0].set_ylabel("Network's lead (points)")
+    axes[0].legend(fontsize=7)
     return made
 
 
