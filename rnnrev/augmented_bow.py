@@ -51,6 +51,7 @@ __all__ = [
     "missing_part",
     "ranked_modifiers",
     "review_kinds",
+    "steps_table",
     "train_augmented",
     "train_steps",
     "yardsticks",
@@ -1075,3 +1076,25 @@ def _sentences(config: AugmentedConfig, folder: str, network: Any, progress: boo
         score = stats.accuracy(model.classify(test.texts), test.labels)
         rows.append({"name": name, "accuracy": score.value, "interval95": [score.low, score.high], "texts": len(test)})
     return rows
+
+
+def steps_table(record: Mapping[str, Any]) -> Any:
+    """The steps of :func:`measure`'s record as a pandas table of text: accuracy, shares of the gap, numbers learned."""
+    import pandas as pd
+
+    def share(values: Sequence[float] | None) -> str:
+        return "" if values is None else Estimate(*values).format(".0%")
+
+    return pd.DataFrame(
+        [
+            {
+                "step": row["step"],
+                "test accuracy": f"{row['accuracy']:.2%}",
+                "share of the gap": share(row["share"]),
+                "of that to the best network": share(row["share_best"]),
+                "from chapter 1's bag": share(row["share_shipped"]),
+                "numbers in filters": f"{sum(row['parameters'].values()) - row['parameters']['valence']:,}",
+            }
+            for row in record["steps"]
+        ]
+    )
