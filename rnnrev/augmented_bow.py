@@ -887,8 +887,10 @@ def missing_part(
 class Agreement(NamedTuple):
     """Learned filters beside the network's own transients; curves (words, K), lag 1 first, as relative changes.
 
-    ``correlation`` over words of what they do to the next word (Spearman), ``curves`` of all lags and words (Pearson),
-    ``signs`` share of words whose effects on the next word have the same sign; each with its interval over words.
+    ``correlation`` over words of what they do to the next word (Spearman); ``curves`` over all lags and words
+    (Pearson); ``signs`` share of words whose effects on the next word have the same sign, and ``chance`` what that share
+    is when the words are paired at random; ``size`` median ratio of learned to network's effect on the next word. Each
+    with its interval over words.
     """
 
     words: tuple[str, ...]
@@ -897,6 +899,8 @@ class Agreement(NamedTuple):
     correlation: Estimate
     curves: Estimate
     signs: Estimate
+    chance: float
+    size: Estimate
 
 
 def filter_agreement(bag: AugmentedBagOfWords, point: Any, words: Sequence[str], n_boot: int = 1000) -> Agreement:
@@ -911,21 +915,22 @@ def filter_agreement(bag: AugmentedBagOfWords, point: Any, words: Sequence[str],
     probes = probe_words(point)
     chosen = tuple(w for w in words if w in bag.modifiers)
     network = transients(point, chosen, n_steps=bag.taps - 1, probes=probes).gain
-    learned = bag.probe_filters(
-        [w for w, s in zip(probes.words, probes.sign) if s > 0], [w for w, s in zip(probes.words, probes.sign) if s < 0]
-    )[[bag.modifiers.index(w) for w in chosen]]
+    positive, negative = ([w for w, s in zip(probes.words, probes.sign) if s == sign] for sign in (1, -1))
+    learned = bag.probe_filters(positive, negative)[[bag.modifiers.index(w) for w in chosen]]
+    drawn = np.random.default_rng(47).integers(len(chosen), size=(n_boot, len(chosen)))
 
-    def over_words(statistic: Callable[[np.ndarray], float]) -> Estimate:
-        rng = np.random.default_rng(47)
-        drawn = [statistic(rng.integers(len(chosen), size=len(chosen))) for _ in range(n_boot)]
-        low, high = np.nanquantile(drawn, [0.025, 0.975])
+    def over_words(statistic: Callable[[np.ndarray], Any]) -> Estimate:
+        low, high = np.nanquantile([statistic(i) for i in drawn], [0.025, 0.975])
         return Estimate(float(statistic(np.arange(len(chosen)))), float(low), float(high))
 
+    up = np.array([(learned[:, 0] > 0).mean(), (network[:, 0] > 0).mean()])
     return Agreement(
         chosen, learned, network,
         over_words(lambda i: spearmanr(learned[i, 0], network[i, 0])[0]),
         over_words(lambda i: np.corrcoef(learned[i].ravel(), network[i].ravel())[0, 1]),
         over_words(lambda i: np.mean(np.sign(learned[i, 0]) == np.sign(network[i, 0]))),
+        float(up.prod() + (1 - up).prod()),
+        over_words(lambda i: np.median(learned[i, 0] / network[i, 0])),
     )  # fmt: skip
 
 
@@ -1047,10 +1052,12 @@ def measure(
         record["disagree"][step] = {
             "only_network": float((network[0] & ~ours).mean()), "only_augmented": float((ours & ~network[0]).mean())
         }  # fmt: skip
-        words = [w for w in ranked if w in made[step][0].modifiers][:40]
+        # as many that raise what words count as that lower it, so that signs can agree by more than chance
+        known = table[table.word.isin(made[step][0].modifiers) & (table.strength > 0)]
+        words = [w for side in (known[known.gain < 0], known[known.gain > 0]) for w in side.word[:20]]
         agreement = filter_agreement(made[step][0], point, words)
         record["agreement"][step] = {
-            k: v.round(5).tolist() if isinstance(v, np.ndarray) else list(v) for k, v in agreement._asdict().items()
+            k: v.round(5).tolist() if isinstance(v, np.ndarray) else v for k, v in agreement._asdict().items()
         }
     write_record("augmented-bow", record)
 

@@ -49,11 +49,14 @@ def ends(bag: AugmentedBagOfWords, n: int = 100) -> Figure:
 
 
 def agreement(measured: Agreement | Mapping[str, Any], n_curves: int = 6) -> Figure:
-    """Learned filters beside the network's transients: curves of the first words, and all words at lag 1."""
+    """Learned filters beside the network's transients: curves of the first words of each sign, all words at lag 1."""
     get = measured._asdict().__getitem__ if isinstance(measured, Agreement) else measured.__getitem__
     words, learned, network = get("words"), np.asarray(get("learned")), np.asarray(get("network"))
     made, grid = figure(2, 4, height=4.2, width_ratios=(1, 1, 1, 1.4), sharex=False)
-    for ax, word, ours, theirs in zip(grid[:, :3].ravel(), words[:n_curves], learned, network):
+    half = len(words) // 2  # words that lower what others count come first, then those that raise it
+    shown = [*range(n_curves // 2), *range(half, half + n_curves // 2)]
+    for ax, i in zip(grid[:, :3].ravel(), shown):
+        word, ours, theirs = words[i], learned[i], network[i]
         lag = 1 + np.arange(len(ours))
         ax.plot(lag, ours, color=architecture("augmented-bow")["color"], label="bag")
         ax.plot(lag, theirs, color=architecture("gru")["color"], linestyle="--", label="network")
@@ -143,8 +146,13 @@ def recovered(truth: Sequence[float], found: Sequence[float], names: Sequence[st
     low, high = min(*truth, *found) - 0.3, max(*truth, *found) + 0.3
     ax.plot([low, high], [low, high], color=NEUTRAL, linewidth=0.8, label="equal")
     ax.plot(truth, found, "o", color=INTACT)
-    for name, x, y in zip(names, truth, found):
-        ax.annotate(name, (x, y), fontsize=8, xytext=(4, 2), textcoords="offset points")
+    for x in sorted(set(truth)):
+        here = [i for i, t in enumerate(truth) if t == x]
+        middle = float(np.mean([found[i] for i in here]))
+        label = ", ".join(names[i] for i in here)
+        right = x > np.mean(list(truth))
+        ax.annotate(label, (x, middle), fontsize=8, xytext=(-8 if right else 8, 0), textcoords="offset points",
+                    ha="right" if right else "left", va="center")  # fmt: skip
     ax.set_xlabel("Effect on the next word, as put in")
     ax.set_ylabel("Effect on the next word, as found")
     ax.legend()
