@@ -888,9 +888,9 @@ class Agreement(NamedTuple):
     """Learned filters beside the network's own transients; curves (words, K), lag 1 first, as relative changes.
 
     ``correlation`` over words of what they do to the next word (Spearman); ``curves`` over all lags and words
-    (Pearson); ``signs`` share of words whose effects on the next word have the same sign, and ``chance`` what that share
-    is when the words are paired at random; ``size`` median ratio of learned to network's effect on the next word. Each
-    with its interval over words.
+    (Pearson); ``signs`` share of words whose effects on the next word have the same sign, and ``chance`` what that
+    share is when words are paired at random; ``size`` median ratio of the learned effect on the next word to the
+    network's. Each with its interval over words.
     """
 
     words: tuple[str, ...]

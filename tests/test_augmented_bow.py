@@ -216,6 +216,25 @@ def test_steps_go_on_where_they_stopped(tmp_path: Path, monkeypatch: pytest.Monk
     np.testing.assert_array_equal(again["+ end"][1].parts, made["+ end"][1].parts)
 
 
+def test_figures_show_what_they_are_given() -> None:
+    from rnnrev.plots import augmented_bow as plots
+
+    parts = one_part().contributions("not good")
+    bars = [p.get_height() for p in plots.contributions(parts).axes[0].patches]
+    np.testing.assert_allclose(bars[:2], parts.valence)
+    row = {"name": "x", "change": -0.01, "change95": [-0.02, 0.001]}
+    point = plots.ablations([{"name": "full", "change": 0.0, "change95": [0.0, 0.0]}, row]).axes[0].lines[0]
+    assert list(point.get_xdata()) == [-1.0]
+    rows = ab.missing_part({"length": np.arange(80)}, np.arange(80) % 2 == 0, np.ones(80, bool))
+    drawn = plots.missing({"bag": rows}).axes[0].lines[0]
+    np.testing.assert_allclose(drawn.get_ydata(), [50, 50, 50, 50])
+    curves = np.linspace(-1, 1, 40).reshape(8, 5)
+    share = ab.Estimate(1.0, 1.0, 1.0)
+    made = ab.Agreement(tuple("abcdefgh"), curves, 2 * curves, share, share, share, 0.5, share)
+    assert [ax.get_title(loc="left") for ax in plots.agreement(made).axes[:6]] == list("abcefg")
+    assert plots.recovered([1.0, 1.0, -1.0], [1.1, 0.9, -1.0], ["a", "b", "c"]).axes[0].texts[1].get_text() == "a, b"
+
+
 def test_wrong_shapes_are_named() -> None:
     with pytest.raises(ValueError, match="taps must be at least 1"):
         one_part(taps=0)
