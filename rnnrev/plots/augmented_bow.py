@@ -85,7 +85,7 @@ def missing(rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
     """The network's lead over augmented bags in each kind of review; ``rows`` by model, the grouping the same."""
     first = next(iter(rows.values()))
     kinds = list(dict.fromkeys(r["kind"] for r in first))
-    made, axes = figure(1, len(kinds), height=3.0, sharey=True)
+    made, (axes,) = figure(1, len(kinds), height=3.0, sharey=True, squeeze=False)
     looks = ({"color": INTACT, "marker": "o"}, {"color": PERTURBED, "marker": "s"})
     for ax, kind in zip(axes, kinds):
         for shift, (name, each), look in zip((-0.12, 0.12), rows.items(), looks):
