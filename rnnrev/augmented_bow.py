@@ -28,6 +28,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -45,6 +46,7 @@ __all__ = [
     "AugmentedConfig",
     "Contributions",
     "ablations",
+    "accuracy_gain",
     "filter_agreement",
     "gap_share",
     "measure",
@@ -683,6 +685,24 @@ def _network(name: str) -> Any:
 # --- how much of the gap ----------------------------------------------------------------------
 
 
+def _resampled(groups: Sequence[np.ndarray], n: int, seed: int) -> list[np.ndarray]:
+    """Accuracies (n,) of groups of models (seeds, reviews) on n draws of reviews, the same for all, and of seeds."""
+    # reviews on which all models do alike are one kind: draw how many of each kind, not which
+    pattern, count = np.unique(np.concatenate(groups), axis=1, return_counts=True)
+    rng = np.random.default_rng([seed, 43])
+    drawn = rng.multinomial(count.sum(), count / count.sum(), n) / count.sum()
+    split = np.split(drawn @ pattern.T, np.cumsum([len(g) for g in groups])[:-1], axis=1)
+    return [np.take_along_axis(x, rng.integers(x.shape[1], size=x.shape), 1).mean(1) for x in split]
+
+
+def accuracy_gain(before: np.ndarray, after: np.ndarray, *, n: int = 2000, seed: int = 0) -> Estimate:
+    """Accuracy of one kind of model minus that of another; arrays, draws and interval as in :func:`gap_share`."""
+    groups = [np.atleast_2d(np.asarray(g, bool)) for g in (before, after)]
+    a, b = _resampled(groups, n, seed)
+    low, high = np.quantile(b - a, [0.025, 0.975])
+    return Estimate(float(groups[1].mean() - groups[0].mean()), float(low), float(high))
+
+
 def gap_share(bag: np.ndarray, augmented: np.ndarray, network: np.ndarray, *, n: int = 2000, seed: int = 0) -> Estimate:
     """Share of the gap recovered, (augmented − bag)/(network − bag) in accuracy, with its 95 % interval.
 
@@ -704,13 +724,7 @@ def gap_share(bag: np.ndarray, augmented: np.ndarray, network: np.ndarray, *, n:
     means = [float(g.mean()) for g in groups]
     if means[2] <= means[0]:
         raise ValueError(f"no gap: the network has {means[2]:.2%}, the bag of words {means[0]:.2%}")
-    # reviews on which all models do alike are one kind: draw how many of each kind, not which
-    pattern, count = np.unique(np.concatenate(groups), axis=1, return_counts=True)
-    rng = np.random.default_rng([seed, 43])
-    drawn = rng.multinomial(count.sum(), count / count.sum(), n) / count.sum()
-    accuracies = drawn @ pattern.T
-    split = np.split(accuracies, np.cumsum([len(g) for g in groups])[:-1], axis=1)
-    a, b, c = (np.take_along_axis(x, rng.integers(x.shape[1], size=x.shape), 1).mean(1) for x in split)
+    a, b, c = _resampled(groups, n, seed)
     low, high = np.quantile((b - a) / (c - a), [0.025, 0.975])
     return Estimate((means[1] - means[0]) / (means[2] - means[0]), float(low), float(high))
 
@@ -1037,6 +1051,10 @@ def measure(
             for step, models in made.items()
         ],
     }  # fmt: skip
+    record["gains"] = {
+        f"{before} → {after}": list(accuracy_gain(scores[before], scores[after]))
+        for before, after in (*pairwise(STEPS), ("+ modifiers", "+ end"), ("+ end", "+ parts"))
+    }
     write_record("augmented-bow", record)
 
     point = operating_point(zoo.load(networks[0]))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from rnnrev import augmented_bow as ab
-from rnnrev import model
+from rnnrev import model, stats
 from rnnrev.augmented_bow import AugmentedBagOfWords, AugmentedConfig, gap_share, train_augmented
 from rnnrev.data import Reviews, Vocabulary, split_validation
 
@@ -354,6 +354,17 @@ def test_gap_share() -> None:
         gap_share(network, bag, bag)
     with pytest.raises(ValueError, match="same reviews"):
         gap_share(bag[:, 1:], bag, network)
+
+
+def test_accuracy_gain() -> None:
+    before, after = rights(0.8, seed=1), rights(0.9, seed=2)
+    made = ab.accuracy_gain(before, after)
+    assert made.value == pytest.approx(after.mean() - before.mean())
+    assert 0.05 < made.low < made.value < made.high < 0.15
+    assert tuple(ab.accuracy_gain(before[:1], before[:1])) == (0, 0, 0)
+    one = ab.accuracy_gain(before[0], after[0])  # one seed each: SciPy's paired bootstrap over reviews
+    other = stats.bootstrap(after[0].astype(float) - before[0].astype(float))
+    np.testing.assert_allclose(one, other, atol=2e-3)
 
 
 def test_the_interval_covers_the_truth() -> None:
