@@ -53,6 +53,7 @@ __all__ = [
     "first_tokens",
     "in_context_profile",
     "last_tokens",
+    "leak_rate",
     "measure",
     "mode_kernel",
     "neutral_texts",
@@ -68,7 +69,6 @@ __all__ = [
     "starts",
     "state_barcode",
     "subspace_share",
-    "time_constant",
 ]
 
 #: Rows that :func:`respond` steps at once: enough for full speed, few enough for the cache.
@@ -261,16 +261,18 @@ def profile(effects: np.ndarray, lasting: np.ndarray, at: Any, n: int = 500, see
     return Profile(np.asarray(at), value, slopes(texts, words))
 
 
-def time_constant(found: Profile) -> Estimate:
-    """τ in tokens of emphasis ∝ exp(−at/τ), by least squares on its logarithm; for memory that leaks to nothing."""
+def leak_rate(found: Profile) -> Estimate:
+    """1/τ per token of emphasis ∝ exp(−at/τ), by least squares on its logarithm: how fast a memory is lost.
+
+    A rate, not τ, since a memory that keeps all, or gains, has no finite τ.
+    """
     at = found.at - found.at.mean()
 
-    def tau(values: np.ndarray) -> np.ndarray:
+    def rate(values: np.ndarray) -> np.ndarray:
         with np.errstate(invalid="ignore", divide="ignore"):
-            return -(at @ at) / (np.log(values) @ at)
+            return -(np.log(values) @ at) / (at @ at)
 
-    draws = tau(found.draws)
-    return _interval(float(tau(found.value)), draws[draws > 0])
+    return _interval(float(rate(found.value)), rate(found.draws))
 
 
 class Decay(NamedTuple):
@@ -778,7 +780,7 @@ def _measure_end(
         "near": {n: real[n].relative_to(LATE).mean(NEAR) for n in ways},
         "last": {n: real[n].relative_to(LATE).estimate(0) for n in ways},
         "transient": real["intact"].minus(real["slow mode alone"]).estimate(0),
-        "tau": {"theory": float(point.modes.tau[kernel.slow]), "measured": time_constant(real["slow mode alone"])},
+        "leak": {"theory": float(1 / point.modes.tau[kernel.slow]), "measured": leak_rate(real["slow mode alone"])},
         "agreement": {where: {"lags": LAGS, **a._asdict()} for where, a in agree.items()},
         "now and later": now_and_later(point, seed)._asdict(),
         "untrained": now_and_later(operating_point(fresh, seed=seed), seed)._asdict(),
@@ -855,8 +857,8 @@ def end_table(record: Mapping[str, Any]) -> Any:
             "slow mode alone": _text(end["near"]["slow mode alone"]),
             "last token / late": _text(end["last"]["intact"]),
             "transient, n = 0": _text(end["transient"], "+.2f"),
-            "τ₁ at h* (tokens)": f"{end['tau']['theory']:.0f}" if end["tau"]["theory"] > 0 else "grows",
-            "τ in text": _text(end["tau"]["measured"], ".0f"),
+            "1/τ₁ at h* (% a token)": f"{100 * end['leak']['theory']:.2f}",
+            "leak in text": _text([100 * v for v in end["leak"]["measured"]]),
             "agreement": _text(agree["correlation"][0]),
             "partial": _text(agree["partial"][0]),
             "now with lasting": _text(end["now and later"]["correlation"]),

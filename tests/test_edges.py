@@ -306,13 +306,14 @@ def test_several_readouts_make_one_profile():
     assert np.sort(found.draws[:, 0]) == pytest.approx([1, 2, 6])
 
 
-def test_time_constant_of_a_leak():
+@pytest.mark.parametrize("tau", [80, -200, np.inf])
+def test_leak_rate_of_a_memory(tau):
     at, rng = np.array([0, 5, 10, 30]), np.random.default_rng(0)
     lasting = rng.normal(size=30)
-    effects = np.exp(-at / 80)[:, None] * lasting + 0.02 * rng.normal(size=(20, 4, 30))
-    found = edges.time_constant(edges.profile(effects, lasting, at))
-    assert found.low < 80 < found.high
-    assert found.value == pytest.approx(80, rel=0.1)
+    effects = np.exp(-at / tau)[:, None] * lasting + 0.02 * rng.normal(size=(20, 4, 30))
+    found = edges.leak_rate(edges.profile(effects, lasting, at))
+    assert found.low < 1 / tau < found.high
+    assert found.value == pytest.approx(1 / tau, abs=1e-3)
 
 
 def test_compare_barcodes_knows_a_gain(small):
