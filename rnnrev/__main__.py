@@ -116,7 +116,8 @@ def _measure(args: argparse.Namespace) -> None:
     from .files import RECORDS
     from .measures import measure
 
-    record = measure(args.name, args.networks, args.scored)
+    kept = {"folder": args.folder, "soft_labels": args.soft_labels, "vectors": args.vectors}
+    record = measure(args.name, args.networks, args.scored, **{k: v for k, v in kept.items() if v is not None})
     print(f"{len(record['networks'])} networks in {RECORDS / args.name}.json")
 
 
@@ -166,9 +167,13 @@ def _parser() -> argparse.ArgumentParser:
     from .measures import MEASURES
 
     sub = command("measure", _measure, "measure shipped networks on IMDB's test reviews and write a chapter's record")
-    sub.add_argument("name", choices=["training", *MEASURES], help="record")
+    sub.add_argument("name", choices=["training", *MEASURES, "augmented-bow"], help="record")
     sub.add_argument("--networks", nargs="+", metavar="NAME", help="shipped networks (default: all)")
     sub.add_argument("--scored", type=int, help="test reviews to score (default: what the chapter uses)")
+    bags = sub.add_argument_group("augmented-bow", "trains what is not in the folder yet, then measures")
+    bags.add_argument("--folder", help="trained models, kept for the next run (default: runs/augmented)")
+    bags.add_argument("--soft-labels", help="file of `rnnrev label` (default: none)")
+    bags.add_argument("--vectors", help="file of `rnnrev vectors` (default: none)")
 
     sweep.add_arguments(command("sweep", sweep.run, "measure many networks side by side, on Dask; stop it and go on"))
     return parser

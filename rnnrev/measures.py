@@ -45,23 +45,37 @@ MEASURES: dict[str, tuple[str, Callable[[SentimentRNN, Reviews, int], dict[str, 
 }
 
 
-def measure(name: str, networks: Sequence[str] | None = None, scored: int | None = None) -> dict[str, Any]:
+def measure(name: str, networks: Sequence[str] | None = None, scored: int | None = None, **bags: Any) -> dict[str, Any]:
     """Measure shipped networks and write the record.
 
     Parameters
     ----------
     name : str
-        ``"training"`` or a key of :data:`MEASURES`.
+        ``"training"``, ``"augmented-bow"`` or a key of :data:`MEASURES`.
     networks : list of str, optional
         Default: all recurrent ones. Those that are not named keep what the record has.
     scored : int, optional
         Test reviews to score; more take longer.
+    bags : str
+        For ``"augmented-bow"`` only: ``folder`` of trained models, ``soft_labels`` and ``vectors`` to train them with.
 
     Raises
     ------
     ValueError
-        Unknown record or network. ``DataError`` where IMDB cannot be reached.
+        Unknown record or network, or an option that the record does not know. ``DataError`` where IMDB cannot be
+        reached.
     """
+    if name == "augmented-bow":
+        from .augmented_bow import AugmentedConfig
+        from .augmented_bow import measure as measure_bags
+
+        if scored is not None:
+            raise ValueError("augmented-bow is measured on all test reviews: leave --scored out")
+        folder = bags.pop("folder", "runs/augmented")
+        given: dict[str, Any] = {"networks": networks} if networks else {}
+        return measure_bags(folder, AugmentedConfig(**bags), **given)
+    if bags:
+        raise ValueError(f"{', '.join(bags)}: options of augmented-bow, not of {name}")
     reviews = load_reviews("imdb", "test")
     if name == "training":
         from . import scores
@@ -69,7 +83,7 @@ def measure(name: str, networks: Sequence[str] | None = None, scored: int | None
         scores.write_record({n: zoo.load(n) for n in networks or zoo.names()}, reviews=reviews)
         return scores.load_record()
     if name not in MEASURES:
-        raise ValueError(f"no record is called {name!r}: choose training, {', '.join(MEASURES)}")
+        raise ValueError(f"no record is called {name!r}: choose training, augmented-bow, {', '.join(MEASURES)}")
     what, run, default = MEASURES[name]
     chosen = list(networks or [n for n in zoo.names() if isinstance(zoo.load(n), SentimentRNN)])
     try:
