@@ -65,6 +65,8 @@ __all__ = [
     "principal_angles",
     "probe_words",
     "random_subspace",
+    "settled_effects",
+    "settled_gain",
     "slow_mode",
     "subspace_dimension",
     "transients",
@@ -426,6 +428,36 @@ def cluster_barcodes(codes: Barcodes, known: Sequence[str], n_shuffles: int = 20
         float(size[0] / size.sum()), float(np.sum((E @ v) ** 2) / np.sum(E**2)), labels,
         float(adjusted_rand_score(kinds_, labels)), float(np.quantile(shuffled, 0.95)),
     )  # fmt: skip
+
+
+def settled_effects(point: OperatingPoint, h: np.ndarray, numbers: np.ndarray, n_steps: int = 40) -> np.ndarray:
+    """What words (by number) do to the logit at states h, waited for: (n, S) and (K,) -> (n, K), nats.
+
+    w·[F̄ⁿ(F(h, x_k)) − F̄ⁿ⁺¹(h)] after n average words: with n = 0 the effect on the logit now, with large n on what
+    is integrated. ℓ₁ reads the latter off one step, as if the state went back to the attractor along the modes at
+    h*; far off the attractor, where a strong modifier leaves it, it need not.
+    """
+    F, cell = point.mean_map, point.mean_map.cell
+    if len(F.words) > 300:
+        F = mean_map(point.model, 128)
+    inputs = point.model.projected[numbers].astype(float)
+    after = cell.combine(h[:, None], inputs[None], cell.recur(h)[:, None])
+    states = np.concatenate([after, F(h)[:, None]], 1)
+    for _ in range(n_steps):
+        states = F(states)
+    return (states[:, :-1] - states[:, -1:]) @ point.model.w
+
+
+def settled_gain(point: OperatingPoint, words: Sequence[str], probes: Probes, n_steps: int = 40) -> np.ndarray:
+    """Gain of modifiers (n,), as in :func:`modifier_effects`, with effects waited for (:func:`settled_effects`).
+
+    The check of the one-step reading: where the two agree, what a step deposits stays; where a strong modifier leaves
+    the state so far off that they do not, this one is right (chapter 7).
+    """
+    after = [point.mean_map.cell.step(point.h_star, x) for x in point.model.embed(words).astype(float)]
+    effects = settled_effects(point, np.array([point.h_star, *after]), probes.numbers, n_steps)
+    signs = [effects[:, probes.sign == s].mean(1) for s in (1, -1)]
+    return np.mean([e[1:] / e[0] - 1 for e in signs], 0)
 
 
 # --- subspaces --------------------------------------------------------------------------------

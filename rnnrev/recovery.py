@@ -7,7 +7,7 @@ in another way than in the chapters: this module only calls and compares.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -165,33 +165,6 @@ def _dimensions(states: np.ndarray, share: float = 0.9) -> float:
     return float(np.searchsorted(np.cumsum(size) / size.sum(), share) + 1)
 
 
-def settled(point: OperatingPoint, h: np.ndarray, numbers: np.ndarray, n_steps: int = 40) -> np.ndarray:
-    """What words (by number) do to the logit for good at states h, waited for: (n, S) and (K,) -> (n, K), nats.
-
-    w·[F̄ⁿ(F(h, x_k)) − F̄ⁿ⁺¹(h)] after n average words. ℓ₁ reads the same off one step, as if the state went back to
-    the attractor along the modes at h*. Far off the attractor, where a strong modifier leaves it, it does not.
-    """
-    F, cell = point.mean_map, point.mean_map.cell
-    if len(F.words) > 300:
-        F = mean_map(point.model, 128)
-    inputs = point.model.projected[numbers].astype(float)
-    after = cell.combine(h[:, None], inputs[None], cell.recur(h)[:, None])
-    states = np.concatenate([after, F(h)[:, None]], 1)
-    for _ in range(n_steps):
-        states = F(states)
-    return (states[:, :-1] - states[:, -1:]) @ point.model.w
-
-
-def settled_gain(
-    point: OperatingPoint, words: Sequence[str], probes: modifiers.Probes, n_steps: int = 40
-) -> np.ndarray:
-    """Gain of modifiers (n,), as in :func:`rnnrev.modifiers.modifier_effects`, with effects :func:`settled`."""
-    after = [point.mean_map.cell.step(point.h_star, x) for x in point.model.embed(words).astype(float)]
-    effects = settled(point, np.array([point.h_star, *after]), probes.numbers, n_steps)
-    signs = [effects[:, probes.sign == s].mean(1) for s in (1, -1)]
-    return np.mean([e[1:] / e[0] - 1 for e in signs], 0)
-
-
 # --- marked against the truth -----------------------------------------------------------------
 
 
@@ -225,7 +198,8 @@ def recover(
     precision, recall : of the words called modifiers, those that change valence by a third or more; decoys_called
     modifier_auc_true : chance that a true modifier ranks above another word
     gain_slope, gain_r2, sign_right : found on true gain, over modifiers and decoys (the sign over modifiers)
-    settled_gain_slope, settled_gain_r2, valence_slope_settled : the same with effects waited for (:func:`settled`)
+    settled_gain_slope, settled_gain_r2, valence_slope_settled : the same with effects waited for
+        (:func:`rnnrev.modifiers.settled_gain`)
     decay_error : median over modifiers of |found − true|/true; decay_spearman
     start_length_error, end_length_error, start_excess_error, end_excess_error : relative, signed
     dimension_true : one direction for each decay time
@@ -259,7 +233,7 @@ def recover(
     fit = stats.linregress(own.true_valence, own.found_valence)
     m["valence_slope"], m["valence_r2"] = float(fit.slope), float(fit.rvalue**2)
     numbers = np.array([model.vocabulary.number(w) for w in own.word])
-    own_settled = settled(point, point.h_star[None], numbers, 2 * span)[0]
+    own_settled = modifiers.settled_effects(point, point.h_star[None], numbers, 2 * span)[0]
     m["valence_slope_settled"] = float(stats.linregress(own.true_valence, own_settled).slope)
 
     called = found.effects.word[found.effects.kind.isin(CALLED)]
@@ -275,7 +249,7 @@ def recover(
     m["decoys_called"] = float(called.isin(language.decoys).sum())
     if len(acting):
         changing = words.index[words.role.isin(["modifier", "decoy"])]
-        gains = settled_gain(point, list(words.word[changing]), found.probes, 2 * span)
+        gains = modifiers.settled_gain(point, list(words.word[changing]), found.probes, 2 * span)
         words.loc[changing, "found_settled_gain"] = gains
         tried, act = words.loc[changing], words.loc[acting]
         for name in ("gain", "settled_gain"):

@@ -356,3 +356,14 @@ def test_linear_fit_is_one_where_theory_and_network_agree():
     found = modifiers.Transients(("a",) * 20, gain, gain, gain, gain, np.ones(20), np.ones(20))
     assert modifiers.linear_fit(found).value == 1
     assert modifiers.linear_fit(found._replace(linear_gain=0 * gain)).value == 0
+
+
+@pytest.mark.parametrize("n_steps", [0, 1, 7])
+def test_settled_gain_in_closed_form(volume, n_steps):
+    """The deposit is scaled by the knob, and what is kept of it by the knob as it fades."""
+    probes = modifiers.probe_words(volume, 2, floor=0)
+    gains = modifiers.settled_gain(volume, ["not", "very", "film"], probes, n_steps)
+    for gain, turn in zip(gains, (-0.8, 0.8, 0.0)):
+        knob = after(turn) * FADE ** np.arange(1, n_steps + 1)
+        kept = np.prod(sigmoid(KEEP - KNOB * knob) / sigmoid(KEEP))
+        assert gain == pytest.approx((1 + knob_gain(after(turn))) * kept - 1, abs=1e-9)
