@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 
 from rnnrev import recovery
 from rnnrev.cells import Cell
+from rnnrev.data import Reviews
 from rnnrev.language import Language
 from rnnrev.model import SentimentRNN
 from rnnrev.recovery import attractor_dimension, measure, recover, run_cell, variant
@@ -64,6 +66,25 @@ def test_dimension_of_an_attractor_made_by_hand(n_topics):
     found = attractor_dimension(model, language.sample(600, 3), n_starts=12)
     assert found["slow_modes"] == n_topics
     np.testing.assert_allclose(found["tau"][:n_topics], -1 / np.log(0.999), rtol=0.1)  # tanh bends a little
+
+
+def test_grades_lie_where_an_adder_puts_them():
+    """The adder's state is its evidence: grades that cut the evidence lie on its line, at their mean logit."""
+    model = adder(PLAIN, [0.9999, 0.6, 0.5, 0.4])
+    texts = PLAIN.sample(800, 3).texts
+    logits = model.logits(texts)
+    grades = np.digitize(logits, [-2.0, 0.0, 2.0]) + 1
+    found = recovery.graded(model, Reviews("cut", "all", texts, grades))
+    for row in found["grades"]:
+        own = logits[grades == row["grade"]]
+        assert row["texts"] == len(own)
+        assert row["logit"][0] == pytest.approx(own.mean())
+    assert np.all(np.diff([row["along"] for row in found["grades"]]) > 0)
+    assert found["on_line"] == pytest.approx(1, abs=1e-3)
+    assert found["cosine"] == pytest.approx(1, abs=1e-3)
+    assert found["spearman"][0] == pytest.approx(spearmanr(logits, grades).statistic)
+    with pytest.raises(ValueError, match="at least 3"):
+        recovery.graded(model, Reviews("two", "all", texts, (logits > 0).astype(int)))
 
 
 def test_variants_are_harder_in_one_way_only():

@@ -9,7 +9,7 @@ import numpy as np
 
 from .style import CONTROL, CYCLE, INTACT, MODIFIERS, NEGATIVE, NEUTRAL, POSITIVE, architecture, figure, label_panels
 
-__all__ = ["classes", "difficulty", "marks", "profiles", "spread", "words"]
+__all__ = ["classes", "difficulty", "marks", "profiles", "spread", "stars", "words"]
 
 KINDS = {"flip": MODIFIERS["negated"], "amplify": MODIFIERS["intensified"], "dampen": MODIFIERS["diminished"]}
 MARKERS = {"flip": "v", "amplify": "^", "dampen": "s", "decoy": "x"}
@@ -136,4 +136,26 @@ def classes(cells: Sequence[Mapping[str, Any]]) -> Any:
         ax.axvline((1 if make == "ordered" else int(n) - 1) + 0.5, color=CONTROL, lw=1, ls="--")
         ax.set(yscale="log", title=f"{n} classes,\n{make}", xlabel="mode")
     axes.flat[0].set(ylabel="time constant τ (tokens)")
+    return fig
+
+
+def stars(record: Mapping[str, Any]) -> Any:
+    """Networks trained on two classes read reviews with stars: (a) mean logit by stars, (b) mean states on and off the
+    slow mode.
+
+    ``record`` is the record ``stars``: ``networks``, name -> :func:`rnnrev.recovery.graded`.
+    """
+    fig, (left, right) = figure(1, 2, height=3.0)
+    for i, (name, found) in enumerate(record["networks"].items()):
+        look = architecture(name)
+        rows = found["grades"]
+        x = np.array([r["grade"] for r in rows]) + 0.06 * (i - (len(record["networks"]) - 1) / 2)
+        mean, low, high = np.array([r["logit"] for r in rows]).T
+        left.errorbar(x, mean, [mean - low, high - mean], ms=4, lw=1, label=name, **look)
+        right.plot([r["along"] for r in rows], [r["off"] for r in rows], ms=4, lw=1, **look)
+    left.axhline(0, color=CONTROL, lw=0.8)
+    left.set(xlabel="stars", ylabel="logit (nats)", xticks=[r["grade"] for r in rows])
+    right.set(xlabel="along the slow mode (s.d.)", ylabel="off the slow mode (s.d.)", ylim=(0, None))
+    left.legend(fontsize=7)
+    label_panels((left, right))
     return fig
