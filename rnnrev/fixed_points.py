@@ -241,6 +241,8 @@ class _Reference(NamedTuple):
     U: np.ndarray | None = None
     #: the Jacobian in float32
     rough_jacobian: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
+    #: the most conjugate-gradient iterations that cost less than an exact step
+    most_products: int = 0
     #: whether the map may be called from several threads at once
     threads: bool = False
 
@@ -255,8 +257,14 @@ def _reference(F: Any, n: int, x: np.ndarray | None, jacobian: Any) -> _Referenc
             d_h, _, d_a = rough.partials(h)
             return d_h, d_a
 
+        # the average costs more than the algebra after it, which an exact step has more of
         return _Reference(
-            lambda h, i: F(h), lambda h, i: F.jacobian(h), averaged, rough.cell.U, lambda h, i: rough.jacobian(h)
+            lambda h, i: F(h),
+            lambda h, i: F.jacobian(h),
+            averaged,
+            rough.cell.U,
+            lambda h, i: rough.jacobian(h),
+            most_products=F.cell.n_state // 4,
         )
 
     if isinstance(F, Cell):
@@ -277,7 +285,13 @@ def _reference(F: Any, n: int, x: np.ndarray | None, jacobian: Any) -> _Referenc
             return rough_cell.assemble_J_rec(*partials(h, i))
 
         return _Reference(
-            lambda h, i: exact.step_projected(h, u[i]), cell_jacobian, partials, rough_cell.U, rough_jacobian, True
+            lambda h, i: exact.step_projected(h, u[i]),
+            cell_jacobian,
+            partials,
+            rough_cell.U,
+            rough_jacobian,
+            most_products=F.n_state // 16,
+            threads=True,
         )
 
     if not callable(F):
@@ -508,7 +522,7 @@ class _Block:
             if not len(live):
                 break
             products = 8 << min(iteration, 20)
-            exact = self.reference.partials is None or 16 * products > self.h.shape[1]
+            exact = products > self.reference.most_products
             gain = self._exact(live) if exact else self._rough(live, products)
             better = gain > 0
             iterations[live] += 1
