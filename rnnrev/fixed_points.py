@@ -548,7 +548,7 @@ class _Block:
         with np.errstate(all="ignore"):
             g = self.reference.step(trial, self.i[rows]) - trial
             q = np.nan_to_num((g * g).sum(-1) / 2, nan=np.inf)
-        gain = 1 - q / self.q[rows]
+            gain = 1 - q / self.q[rows]  # not a number, and so no gain, where q was 0 already
         better = gain > 0
         taken = rows[better]
         self.h[taken], self.g[taken], self.q[taken] = trial[better], g[better], q[better]
