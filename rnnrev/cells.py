@@ -26,6 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -220,6 +221,12 @@ class Cell:
     def __repr__(self) -> str:
         return f"Cell({self.kind!r}, N={self.n_units}, D={self.n_inputs}, {self.U.dtype})"
 
+    @cached_property
+    def _gates_to_unit(self) -> np.ndarray:
+        # U as (to, gate, from), for assemble_J_rec
+        n = len(self.U)
+        return np.ascontiguousarray(self.U.reshape(n, -1, n).T)
+
     @property
     def n_units(self) -> int:
         """N, the number of units."""
@@ -323,15 +330,18 @@ class Cell:
     def assemble_J_rec(self, d_h: np.ndarray, d_a: np.ndarray) -> np.ndarray:
         """J_rec (..., S, S) from partials (or from partials averaged over tokens)."""
         k, n = d_h.shape[-2], self.n_units
-        gates = self.U.reshape(n, d_a.shape[-2], n)  # (from, gate, to)
-        out = np.zeros((*d_h.shape[:-3], k * n, k * n), dtype=np.result_type(d_h, self.U))
+        lead = d_h.shape[:-3]
+        d_h, d_a = d_h.reshape(-1, k, k, n), d_a.reshape(-1, *d_a.shape[-3:])
+        out = np.zeros((len(d_h), k * n, k * n), dtype=np.result_type(d_h, self.U))
+        # one product (states, gate) @ (gate, from) for every unit: many times faster than a sum over gates
+        gates = self._gates_to_unit.astype(out.dtype, copy=False)
         diagonal = np.arange(n)
         for i in range(k):
             rows = slice(i * n, (i + 1) * n)
-            out[..., rows, :n] = np.einsum("...gn,mgn->...nm", d_a[..., i, :, :], gates, optimize=True)
+            np.matmul(d_a[:, i].transpose(2, 0, 1).astype(out.dtype), gates, out=out[:, rows, :n].swapaxes(0, 1))
             for j in range(k):
-                out[..., i * n + diagonal, j * n + diagonal] += d_h[..., i, j, :]
-        return out
+                out[:, i * n + diagonal, j * n + diagonal] += d_h[:, i, j]
+        return out.reshape(*lead, k * n, k * n)
 
     def assemble_J_inp(self, d_u: np.ndarray) -> np.ndarray:
         """J_inp (..., S, D) from partials."""

@@ -5,7 +5,7 @@ damped Gauss–Newton steps (Levenberg–Marquardt) with exact Jacobians, where 
 :func:`mean_map` makes the reference F̄ that works for trained gated networks: the step averaged over running text.
 
 Sources: Sussillo & Barak 2013 (fixed and slow points by minimizing q); Golub & Sussillo 2018 (FixedPointFinder);
-Levenberg 1944, Marquardt 1963; LA19 section 4.
+Levenberg 1944, Marquardt 1963, Shamanskii 1967, Fan 2012; LA19 section 4.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.linalg import blas, lapack
 
 from .cells import CELLS, NUMPY_OPS, Cell
 from .files import write_npz
@@ -238,6 +239,12 @@ class _Reference(NamedTuple):
     #: (d_h, d_a) in float32 and the recurrent weights, where the Jacobian is diagonals times U
     partials: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]] | None = None
     U: np.ndarray | None = None
+    #: the Jacobian in float32
+    rough_jacobian: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
+    #: the most conjugate-gradient iterations that cost less than an exact step
+    most_products: int = 0
+    #: whether the map may be called from several threads at once
+    threads: bool = False
 
 
 def _reference(F: Any, n: int, x: np.ndarray | None, jacobian: Any) -> _Reference:
@@ -250,7 +257,15 @@ def _reference(F: Any, n: int, x: np.ndarray | None, jacobian: Any) -> _Referenc
             d_h, _, d_a = rough.partials(h)
             return d_h, d_a
 
-        return _Reference(lambda h, i: F(h), lambda h, i: F.jacobian(h), averaged, rough.cell.U)
+        # the average costs more than the algebra after it, which an exact step has more of
+        return _Reference(
+            lambda h, i: F(h),
+            lambda h, i: F.jacobian(h),
+            averaged,
+            rough.cell.U,
+            lambda h, i: rough.jacobian(h),
+            most_products=F.cell.n_state // 4,
+        )
 
     if isinstance(F, Cell):
         if x is None:
@@ -266,7 +281,18 @@ def _reference(F: Any, n: int, x: np.ndarray | None, jacobian: Any) -> _Referenc
             d_h, _, d_a = exact.partials(h, u[i])
             return exact.assemble_J_rec(d_h, d_a)
 
-        return _Reference(lambda h, i: exact.step_projected(h, u[i]), cell_jacobian, partials, rough_cell.U)
+        def rough_jacobian(h: np.ndarray, i: np.ndarray) -> np.ndarray:
+            return rough_cell.assemble_J_rec(*partials(h, i))
+
+        return _Reference(
+            lambda h, i: exact.step_projected(h, u[i]),
+            cell_jacobian,
+            partials,
+            rough_cell.U,
+            rough_jacobian,
+            most_products=F.n_state // 16,
+            threads=True,
+        )
 
     if not callable(F):
         raise TypeError(f"F must be a Cell, a MeanMap or a function F(h, x), not {type(F).__name__}")
@@ -278,7 +304,7 @@ def _reference(F: Any, n: int, x: np.ndarray | None, jacobian: Any) -> _Referenc
     def numeric(h: np.ndarray, i: np.ndarray) -> np.ndarray:
         return numeric_jacobian(lambda h: call(F, h, np.repeat(i, len(h) // len(i))), h)
 
-    given = numeric if jacobian is None else (lambda h, i: call(jacobian, h, i))
+    given = numeric if jacobian is None else (lambda h, i: call(jacobian, h, i).copy())
     return _Reference(lambda h, i: call(F, h, i), given)
 
 
@@ -391,8 +417,12 @@ def find_fixed_points(
     -----
     Levenberg–Marquardt: with A = ∂F/∂h − 1 and g = F(h) − h, a step solves (AᵀA + μ)δ = −Aᵀg and is taken if q falls;
     μ then falls tenfold, or rises. Each point has its own μ and stops by itself. For large cells and the mean map the
-    first few steps are solved by 8, 16, 32, … conjugate-gradient iterations, where a product with A costs as much
-    as a step of the network; they deal with the fast directions, exact solves with the rest.
+    first few steps are solved by 8, 16, … conjugate-gradient iterations, where a product with A costs as much as a
+    step of the network; they deal with the fast directions, exact solves with the rest. A factored AᵀA + μ serves up
+    to three steps while each halves q (Shamanskii 1967; Fan 2012, the modified Levenberg–Marquardt method), but one
+    only once μ has reached ``damping``. Cells and the mean map are factored in float32 while μ is at least 1e-6; g
+    and q are always float64. A cell's starts are searched by all processors, with results that do not depend on
+    their number.
     """
     h = np.atleast_2d(np.array(starts, float))
     if h.ndim != 2 or not len(h):
@@ -415,7 +445,7 @@ def find_fixed_points(
         raise ValueError(f"damping and tol_q cannot be negative: {damping}, {tol_q}")
 
     reference = _reference(F, n, x, jacobian)
-    chunk = max(1, int(memory_mb * 2**20 / (32 * S**2)))
+    chunk = max(1, int(min(memory_mb * 2**20 / (32 * S**2), max(4, _CACHED / S**2))))
     h, q, iterations, reason = _descend(reference, h, tol_q, max_iterations, damping, chunk, progress)
     found = FixedPoints(
         h, q, reason, iterations, np.linalg.norm(h - starts, axis=-1), np.ones(n, int), np.arange(n),
@@ -436,67 +466,162 @@ def _check_finite(rows: np.ndarray, message: str) -> None:
         raise ValueError(message.format(int(bad[0])) + (f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""))
 
 
+#: Starts that are searched together; threads take the next block. Fixed, so that results do not depend on threads.
+_BLOCK = 64
+#: Numbers in a stack of Jacobians that the processor's cache still holds.
+_CACHED = 2**19
+#: The least damping at which float32 still resolves AᵀA + μ (entries of A are of order 1).
+_LEAST_ROUGH_MU = 1e-6
+
+
 def _descend(
     reference: _Reference, h: np.ndarray, tol_q: float, max_iterations: int, damping: float, chunk: int, progress: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """States (n, S), q, iterations and reasons (n,) of the searches from the starts h (n, S)."""
+    from threadpoolctl import threadpool_limits
     from tqdm.auto import tqdm
 
-    n, S = h.shape
+    n = len(h)
     after = reference.step(h, np.arange(n))
     if after.shape != h.shape:
         raise ValueError(f"F gives arrays of shape {after.shape} for states of shape {h.shape}: it must keep the shape")
-    g = after - h
-    _check_finite(g, "F is not finite at start {}")
-    q = (g * g).sum(-1) / 2
-    mu = np.full(n, max(damping, 1e-2))
-    iterations, reason = np.zeros(n, int), np.where(q <= tol_q, "converged", "iterations").astype("<U10")
-    live = np.flatnonzero(q > tol_q)
-    with tqdm(total=n, initial=n - len(live), disable=not progress, unit="point") as bar:
+    _check_finite(after - h, "F is not finite at start {}")
+    with tqdm(total=n, disable=not progress, unit="point") as bar:
+
+        def search(i: np.ndarray) -> tuple[np.ndarray, ...]:
+            return _Block(reference, h[i], i, damping, chunk).search(tol_q, max_iterations, bar.update)
+
+        if reference.threads:
+            # BLAS's own threads would fight with ours
+            with threadpool_limits(1, "blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
+                found = list(pool.map(search, np.array_split(np.arange(n), -(-n // _BLOCK))))
+        else:
+            found = [search(np.arange(n))]
+    points, q, iterations, reason = (np.concatenate(parts) for parts in zip(*found))
+    return points, q, iterations, reason
+
+
+class _Block:
+    """The search from one block of starts h (n, S); ``i`` (n,) are their rows among all starts."""
+
+    def __init__(self, reference: _Reference, h: np.ndarray, i: np.ndarray, damping: float, chunk: int) -> None:
+        self.reference, self.h, self.i, self.chunk = reference, h.copy(), i, chunk
+        self.g = reference.step(h, i) - h
+        self.q = (self.g * self.g).sum(-1) / 2
+        self.damping, self.mu = damping, np.full(len(h), max(damping, 1e-2))
+
+    def search(
+        self, tol_q: float, max_iterations: int, tell: Callable[[int], Any]
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """States, q, iterations and reasons; ``tell`` hears how many points have stopped."""
+        q, mu = self.q, self.mu
+        iterations, reason = np.zeros(len(q), int), np.where(q <= tol_q, "converged", "iterations").astype("<U10")
+        live = np.flatnonzero(q > tol_q)
+        tell(len(q) - len(live))
         for iteration in range(max_iterations):
             if not len(live):
                 break
             products = 8 << min(iteration, 20)
-            exact = reference.partials is None or 4 * products > S
-            if exact:
-                parts = np.array_split(live, -(-len(live) // chunk))
-                delta = np.concatenate([_exact_step(reference, h[i], g[i], mu[i], i) for i in parts])
-            else:
-                delta = _rough_step(reference, h[live], g[live], mu[live], live, products)
-            trial = h[live] + delta
-            with np.errstate(all="ignore"):
-                g_new = reference.step(trial, live) - trial
-                q_new = np.nan_to_num((g_new * g_new).sum(-1) / 2, nan=np.inf)
-            gain = 1 - q_new / q[live]
+            exact = products > self.reference.most_products
+            gain = self._exact(live) if exact else self._rough(live, products)
             better = gain > 0
-            taken = live[better]
-            h[taken], g[taken], q[taken] = trial[better], g_new[better], q_new[better]
             iterations[live] += 1
 
-            at_floor = mu[live] <= max(damping, 1e-12)
+            at_floor = self._at_floor(live)
             slow = exact & better & at_floor & (gain < 0.5)
             minimum = exact & ((better & ~at_floor & (gain < 1e-4)) | (mu[live] > 1e8))
-            mu[live] = np.where(better, np.maximum(mu[live] / 10, damping), mu[live] * 10)
+            mu[live] = np.where(better, np.maximum(mu[live] / 10, self.damping), mu[live] * 10)
             converged = q[live] <= tol_q
             for name, those in (("minimum", minimum), ("slow", slow), ("converged", converged)):
                 reason[live[those]] = name
             done = converged | slow | minimum
-            bar.update(int(done.sum()))
+            tell(int(done.sum()))
             live = live[~done]
-    return h, q, iterations, reason
+        return self.h, q, iterations, reason
+
+    def _at_floor(self, rows: np.ndarray) -> np.ndarray:
+        return self.mu[rows] <= max(self.damping, 1e-12)
+
+    def _try(self, rows: np.ndarray, delta: np.ndarray) -> np.ndarray:
+        """Take those of the steps delta (k, S) that lower q; the share of q that each saves, (k,), or would cost."""
+        trial = self.h[rows] + delta
+        with np.errstate(all="ignore"):
+            g = self.reference.step(trial, self.i[rows]) - trial
+            q = np.nan_to_num((g * g).sum(-1) / 2, nan=np.inf)
+            gain = 1 - q / self.q[rows]  # not a number, and so no gain, where q was 0 already
+        better = gain > 0
+        taken = rows[better]
+        self.h[taken], self.g[taken], self.q[taken] = trial[better], g[better], q[better]
+        return gain
+
+    def _rough(self, rows: np.ndarray, products: int) -> np.ndarray:
+        h, g, mu, i = self.h[rows], self.g[rows], self.mu[rows], self.i[rows]
+        return self._try(rows, _rough_step(self.reference, h, g, mu, i, products))
+
+    def _exact(self, rows: np.ndarray) -> np.ndarray:
+        """Exact steps, in float32 where the damping allows it; what the first of each gained, (k,)."""
+        gain = np.empty(len(rows))
+        single = (self.mu[rows] >= _LEAST_ROUGH_MU) & (self.reference.rough_jacobian is not None)
+        for jacobian, those in ((self.reference.rough_jacobian, single), (self.reference.jacobian, ~single)):
+            which = np.flatnonzero(those)
+            for part in np.array_split(which, -(-len(which) // self.chunk)) if len(which) else ():
+                gain[part] = self._factored(rows[part], jacobian)
+        return gain
+
+    def _factored(self, rows: np.ndarray, jacobian: Any) -> np.ndarray:
+        """One step and up to two more with the same factors, each for a tenth of the price."""
+        system = _NormalEquations(jacobian(self.h[rows], self.i[rows]), self.h[rows], self.mu[rows], self.i[rows])
+        first = self._try(rows, system.solve(np.arange(len(rows)), self.g[rows]))
+        # at the floor every step slides points a little along the line: no more than needed
+        again = np.flatnonzero((first > 0.5) & ~self._at_floor(rows))
+        for _ in range(2):
+            if len(again):
+                gain = self._try(rows[again], system.solve(again, self.g[rows[again]]))
+                again = again[gain > 0.5]
+        return first
 
 
-def _exact_step(reference: _Reference, h: np.ndarray, g: np.ndarray, mu: np.ndarray, i: np.ndarray) -> np.ndarray:
-    diagonal = np.arange(h.shape[-1])
-    A = np.array(reference.jacobian(h, i), float)
-    if A.shape != (*h.shape, h.shape[-1]):
-        raise ValueError(f"the Jacobian has shape {A.shape} for states of shape {h.shape}: it must be (n, S, S)")
-    _check_finite(A.reshape(len(h), -1), "the Jacobian is not finite on the way from start {}")
-    A[:, diagonal, diagonal] -= 1
-    At = np.swapaxes(A, -1, -2)
-    normal = At @ A
-    # where mu is 0, a trace of it keeps an exactly singular A solvable
-    normal[:, diagonal, diagonal] += np.maximum(mu, 1e-15 * np.trace(normal, axis1=-2, axis2=-1))[:, None]
-    return -np.linalg.solve(normal, At @ g[..., None])[..., 0]
+class _NormalEquations:
+    """(AᵀA + μ) δ = −Aᵀg at k states, A = J − 1 with J (k, S, S), factored once; in the float type of J.
+
+    Cholesky: half the work of LU, and in float32 half of that. J is overwritten.
+    """
+
+    def __init__(self, J: np.ndarray, h: np.ndarray, mu: np.ndarray, i: np.ndarray) -> None:
+        k, S = h.shape
+        if J.shape != (k, S, S):
+            raise ValueError(f"the Jacobian has shape {J.shape} for states of shape {h.shape}: it must be (n, S, S)")
+        J = np.ascontiguousarray(J)  # or the diagonal below would be one of a copy
+        J.reshape(k, -1)[:, :: S + 1] -= 1
+        self.At = At = np.swapaxes(J, -1, -2)
+        normal, half = np.empty((k, S, S), J.dtype), S // 2
+        # AᵀA is symmetric: three quarters of it hold the triangle that Cholesky reads
+        np.matmul(At[:, :half], J, out=normal[:, :half])
+        np.matmul(At[:, half:], J[:, :, half:], out=normal[:, half:, half:])
+        diagonal = normal.reshape(k, -1)[:, :: S + 1]
+        bad = np.flatnonzero(~np.isfinite(diagonal).all(-1))  # sums of squares of A's columns
+        if len(bad):
+            raise ValueError(f"the Jacobian is not finite on the way from start {i[bad[0]]}")
+        # where mu is 0, a trace of it keeps an exactly singular A solvable
+        self.mu = np.maximum(mu, 1e-15 * diagonal.sum(-1))
+        diagonal += self.mu[:, None]
+        single = J.dtype == np.float32
+        factor = lapack.spotrf if single else lapack.dpotrf
+        self.trsv = blas.strsv if single else blas.dtrsv
+        self.factors = [factor(m.T, lower=1, clean=0, overwrite_a=1) for m in normal]
+
+    def solve(self, which: np.ndarray, g: np.ndarray) -> np.ndarray:
+        """δ (m, S) at the states ``which`` (m,) for g (m, S)."""
+        scale = np.maximum(np.linalg.norm(g, axis=-1, keepdims=True), 1e-300)  # a small g² would underflow in float32
+        unit = (-g / scale).astype(self.At.dtype)
+        return np.stack([self._solve(j, v) for j, v in zip(which, unit)]) * scale
+
+    def _solve(self, j: int, g: np.ndarray) -> np.ndarray:
+        At, (L, failed) = self.At[j], self.factors[j]
+        if failed:  # singular but for rounding: LU of the whole, in float64
+            At = At.astype(float)
+            return np.linalg.solve(At @ At.T + self.mu[j] * np.eye(len(g)), At @ g)
+        return self.trsv(L, self.trsv(L, At @ g, lower=1), lower=1, trans=1)
 
 
 def _rough_step(

@@ -742,8 +742,8 @@ def scene(
 ) -> dict[str, Any]:
     """What the 3-D view shows, in the first three principal components of the visited states; plain lists.
 
-    Keys: ``axes``, ``curve``, ``cloud``, ``paths`` (of the first ``n_paths`` texts) and ``arrows`` (w, r and the
-    tangent at the point in the middle).
+    Keys: ``axes``, ``curve`` (``xyz`` the points, ``line`` the smooth curve through them), ``cloud``, ``paths`` (of the
+    first ``n_paths`` texts) and ``arrows`` (w, r and the tangent at the point in the middle).
     """
     model = attractor.model
     states, _ = visited_states(model, texts)
@@ -776,6 +776,7 @@ def scene(
         "axes": [f"PC {i + 1} ({s:.0%} of variance)" for i, s in enumerate(share[:3])],
         "curve": {
             "xyz": seen(attractor.h_star),
+            "line": seen(attractor.curve),
             "logit": _round(attractor.logit),
             "q": [float(f"{q:.2g}") for q in attractor.points.q],
             "tau": [float(f"{t:.3g}") for t in _distinct(spectra.modes)[:, 0]],

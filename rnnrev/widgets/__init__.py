@@ -189,8 +189,14 @@ def relax(model: dict[str, Any]) -> Widget:
     them.
     Controls: ``start`` (k coordinates), ``sequence`` (words; '' is a step of average text).
     """
-    kick = model["kicks"][0]["z"] if model["kicks"] else [0.0] * int(model["k"])
-    return _Relax(kind="relax", props={"system": _rounded(model)}, start=[float(v) for v in kick], sequence=[""] * 30)
+    # the fastest mode shown, for two of its time constants: the first picture relaxes
+    kick = np.asarray(model["kicks"][-1]["z"] if model["kicks"] else [0.0] * int(model["k"]), float)
+    mode = int(np.abs(kick).argmax())
+    tau = float(np.abs(model["tau"][mode]))
+    steps = int(np.clip(2 * tau, 30, 300)) if np.isfinite(tau) else 30
+    return _Relax(
+        kind="relax", props={"system": _rounded(model)}, start=kick.tolist(), sequence=[""] * steps, mode=max(1, mode)
+    )
 
 
 def _rounded(value: Any) -> Any:

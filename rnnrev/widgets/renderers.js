@@ -351,7 +351,9 @@ const RENDERERS = {
       draw(frame, width) {
         const height = Math.round(clamp(width * 0.75, 260, 520));
         const [a, b] = [model.get("yaw"), model.get("pitch")].map((d) => (d * Math.PI) / 180);
-        const scale = ((Math.min(width, height) / 2) * 1.25 * model.get("zoom")) / far;
+        const scale = ((Math.min(width, 1.5 * height) / 2) * 1.05 * model.get("zoom")) / far; // clouds are longer than wide
+        const name = (text, x, y, style) => // about 6.6 pixels a letter: no name runs out of the picture
+          svg("text", { class: `rw-name ${style}`, x: clamp(x, 2, Math.max(2, width - 6.6 * text.length - 2)), y: clamp(y, 12, height - 4) }, text);
         const project = (p) => {
           const [x, y, z] = p.map((v, k) => v - centre[k]);
           const [u, w] = [x * Math.cos(a) - y * Math.sin(a), x * Math.sin(a) + y * Math.cos(a)];
@@ -372,19 +374,25 @@ const RENDERERS = {
             "svg", { class: "rw-chart rw-space", width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": this.summary(frame) },
             tips.map((tip, k) => {
               const [from, to] = [project(centre), project(tip)];
-              return [svg("line", { class: "rw-zero", x1: from[0], y1: from[1], x2: to[0], y2: to[1] }), svg("text", { class: "rw-axis", x: to[0] + 3, y: to[1] }, scene.axes[k])];
+              return svg("line", { class: "rw-zero", x1: from[0], y1: from[1], x2: to[0], y2: to[1] });
             }),
             model.get("cloud") && dots(scene.cloud.xyz, scene.cloud.logit, "rw-cloud"),
             model.get("curve") && [
-              svg("path", { class: "rw-curve", d: pathOf(scene.curve.xyz.map(project)) }),
+              svg("path", { class: "rw-curve", d: pathOf((scene.curve.line ?? scene.curve.xyz).map(project)) }),
               dots(scene.curve.xyz, scene.curve.logit, "rw-fixed"),
             ],
             model.get("arrows") && (scene.arrows ?? []).map((arrow, k) => {
               const [from, to] = [project(arrow.from), project(arrow.to)];
               return svg("g", { class: `rw-arrow rw-c${k + 1}` }, svg("line", { x1: from[0], y1: from[1], x2: to[0], y2: to[1] }),
-                svg("circle", { cx: to[0], cy: to[1], r: 4 }), svg("text", { x: to[0] + 7, y: to[1] + 4 + 14 * k }, arrow.name));
+                svg("circle", { cx: to[0], cy: to[1], r: 4 }));
             }),
             shown && path({ name: shown.name, style: "perturbed", mark: "square", at: shown.xyz.slice(0, t + 1).map(project), labels: shown.tokens }),
+            // names last, on top of the dots; short ones on a phone
+            tips.map(project).map(([x, y], k) => name(width < 480 ? scene.axes[k].split(" (")[0] : scene.axes[k], x + 3, y, "rw-axis")),
+            model.get("arrows") && (scene.arrows ?? []).map((arrow, k) => {
+              const [x, y] = project(arrow.to);
+              return svg("g", { class: `rw-arrow rw-c${k + 1}` }, name(arrow.name, x + 7, y + 22 + 15 * k, ""));
+            }),
           ),
           html("div", { class: "rw-scale", "aria-hidden": "true" }, `logit ${signed(-peak, 1)}`,
             svg("svg", { width: 126, height: 14, focusable: "false" }, Array.from({ length: 9 }, (_, k) => svg("path", { class: `rw-fixed rw-v${k}`, d: `M${7 + 14 * k},7h0` }))), signed(peak, 1)),
@@ -443,7 +451,7 @@ const RENDERERS = {
       looks: ["mode"],
       stop: () => clearTimeout(timer),
       controls: [
-        buttonsControl("Start", Object.fromEntries(system.kicks.map((kick) => [kick.name, () => {
+        buttonsControl("Start off the attractor, along", Object.fromEntries(system.kicks.map((kick) => [kick.name.replace("off the attractor, along ", ""), () => {
           shown = Infinity;
           const size = kick.z.map(Math.abs);
           model.set("mode", Math.max(1, size.indexOf(Math.max(...size))));
