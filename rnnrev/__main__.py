@@ -9,7 +9,6 @@ import os
 import re
 import shlex
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -132,8 +131,7 @@ def _report(args: argparse.Namespace) -> None:
     file, made = report.write(
         model, reviews, args.out, scored=args.scored, seed=args.seed, command=args.given, progress=not args.quiet
     )
-    counts = Counter(c.verdict for c in made.claims)
-    print(f"{', '.join(f'{n} {verdict}' for verdict, n in counts.items())}; written to {file}")
+    print(f"{', '.join(f'{verdict} {n}' for verdict, n in made.verdicts.items())}; written to {file}")
 
 
 def _positive(text: str) -> int:
