@@ -7,6 +7,7 @@ import argparse
 import dataclasses
 import os
 import re
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -92,7 +93,8 @@ def _open(name: str) -> Any:
     from . import zoo
     from .model import load
 
-    return load(name) if Path(name).exists() else zoo.load(name)
+    given = Path(name)
+    return load(name) if given.exists() or len(given.parts) > 1 else zoo.load(name)
 
 
 def _trace(args: argparse.Namespace) -> None:
@@ -119,6 +121,25 @@ def _measure(args: argparse.Namespace) -> None:
     kept = {"folder": args.folder, "soft_labels": args.soft_labels, "vectors": args.vectors}
     record = measure(args.name, args.networks, args.scored, **{k: v for k, v in kept.items() if v is not None})
     print(f"{len(record['networks'])} networks in {RECORDS / args.name}.json")
+
+
+def _report(args: argparse.Namespace) -> None:
+    from . import report
+
+    report.check_out(args.out)
+    model = _open(args.model)
+    reviews = report.load_data(args.data, args.split, args.text, args.label)
+    file, made = report.write(
+        model, reviews, args.out, scored=args.scored, seed=args.seed, command=args.given, progress=not args.quiet
+    )
+    print(f"{', '.join(f'{verdict} {n}' for verdict, n in made.verdicts.items())}; written to {file}")
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, not {number}")
+    return number
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -163,6 +184,26 @@ def _parser() -> argparse.ArgumentParser:
     score.add_argument("--data", default="book", help="data set or file (default: %(default)s)")
     score.add_argument("--split", default="all", help="(default: %(default)s)")
 
+    page = command("report", _report, "measure a network on reviews and write the claims of the book as one HTML page")
+    page.add_argument("--model", default="gru-imdb", help="model folder or shipped network (default: %(default)s)")
+    page.add_argument(
+        "--data", default="book", help="CSV, TSV, Parquet or JSONL file, or a data set's name (default: %(default)s)"
+    )
+    page.add_argument("--split", help="of a data set (default: test or validation, or all)")
+    page.add_argument(
+        "--text", default="text", metavar="COLUMN", help="the texts' column of a file (default: %(default)s)"
+    )
+    page.add_argument(
+        "--label", default="label", metavar="COLUMN",
+        help="the labels' column: 0 and 1, negative and positive, -1 for unknown (default: %(default)s)",
+    )  # fmt: skip
+    page.add_argument("--out", default="report.html", metavar="FILE", help="page to write (default: %(default)s)")
+    page.add_argument(
+        "--scored", type=_positive, default=300, metavar="N", help="reviews to use at most (default: 300)"
+    )
+    page.add_argument("--seed", type=int, default=0, help="(default: %(default)s)")
+    page.add_argument("--quiet", action="store_true", help="no progress bar")
+
     from . import sweep
     from .measures import MEASURES
 
@@ -188,7 +229,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         argcomplete.autocomplete(parser)
     except ImportError:
         pass
-    args = parser.parse_args(argv)
+    given = list(sys.argv[1:] if argv is None else argv)
+    args = parser.parse_args(given)
+    args.given = shlex.join(["rnnrev", *given])
     try:
         args.run(args)
     except (ValueError, KeyError, OSError) as error:

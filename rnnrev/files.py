@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-__all__ = ["RECORDS", "read_record", "write_json", "write_npz", "write_record"]
+__all__ = ["RECORDS", "read_record", "write_json", "write_npz", "write_record", "write_text"]
 
 #: Results on full data that chapters quote; ``rnnrev measure`` writes them.
 RECORDS = Path(__file__).parent / "records"
@@ -50,7 +50,11 @@ def _plain(value: Any) -> Any:
 
 def write_json(file: str | os.PathLike[str], data: Any) -> Path:
     """Write numbers, text, lists, mappings and arrays as JSON in one step."""
-    text = json.dumps(data, indent=1, default=_plain) + "\n"
+    return write_text(file, json.dumps(data, indent=1, default=_plain) + "\n")
+
+
+def write_text(file: str | os.PathLike[str], text: str) -> Path:
+    """Write text as UTF-8 in one step."""
     return _write(file, lambda stream: stream.write(text.encode()))
 
 
