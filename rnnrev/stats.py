@@ -69,11 +69,16 @@ def bootstrap(
 
 
 def over_seeds(values: Any) -> Estimate:
-    """Mean over independently trained networks with Student's interval (NaN bounds for a single one)."""
+    """Mean over independently trained networks with Student's interval (NaN bounds for a single one).
+
+    Where all agree the interval is the value: nothing was seen to vary.
+    """
     values = np.asarray(values, float)
     mean = float(values.mean())
     if len(values) < 2:
         return Estimate(mean, np.nan, np.nan)
+    if np.ptp(values) == 0:
+        return Estimate(mean, mean, mean)
     low, high = stats.t.interval(0.95, len(values) - 1, loc=mean, scale=stats.sem(values))
     return Estimate(mean, float(low), float(high))
 

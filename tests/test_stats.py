@@ -34,6 +34,7 @@ def test_over_seeds_is_students_interval():
     low, high = scipy_stats.t.interval(0.95, 2, loc=2, scale=1 / np.sqrt(3))
     np.testing.assert_allclose(stats.over_seeds([1, 2, 3]), (2, low, high))
     assert np.isnan(stats.over_seeds([1.0]).low)
+    assert stats.over_seeds([0.7, 0.7, 0.7]) == pytest.approx((0.7, 0.7, 0.7))
 
 
 def test_confusion_rows_are_truth():
