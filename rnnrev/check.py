@@ -248,7 +248,7 @@ def _disagreeing(answer: Any) -> str:
         if not tokenize(text):
             return "One of the sentences has no words in it."
         if len(tokenize(text)) > 30:
-            return f"“{text[:40]}…” has {len(tokenize(text))} tokens: find a short one, where you see what parts the readers."
+            return f"“{text[:40]}…” has {len(tokenize(text))} tokens: find a short one, in which you see why."
     gru, bag = (zoo.load(n).logits(texts) for n in ("gru-imdb", "bow-imdb"))
     for text, one, other in zip(texts, gru, bag):
         if one * other > 0:
