@@ -90,6 +90,11 @@ def escape_bars(app: Sphinx, what: str, name: str, thing: Any, options: Any, lin
     lines[:] = [re.sub(r"(``.*?``|`.*?`)|(?<!\\)\|", lambda m: m[1] or r"\|", line) for line in lines]
 
 
+def hide_answers(app: Sphinx, module: str) -> tuple[str, dict[str, Any]] | None:
+    """The source of the checks works answers out: a book without solutions does not show it."""
+    return ("", {}) if module == "rnnrev.check" and not app.config.book_solutions else None
+
+
 def share_cache(app: Sphinx, config: Any) -> None:
     """All builds take a chapter's results from one place, wherever they write to."""
     config.nb_execution_cache_path = config.nb_execution_cache_path or str(Path(app.srcdir, "_build", ".jupyter_cache"))
@@ -125,6 +130,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("autodoc-process-docstring", escape_bars, priority=900)
     app.add_transform(LeaveOutSolutions)
     app.connect("config-inited", share_cache)
+    app.connect("viewcode-find-source", hide_answers)
     app.connect("html-page-context", improve_page, priority=900)
     app.connect("build-finished", publish_notebooks)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

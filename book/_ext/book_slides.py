@@ -47,7 +47,7 @@ h1 { font-size: clamp(1.8rem, 5vw, 3.5rem); margin-top: auto; }
 h2 { font-size: clamp(1.1rem, 2.4vw, 1.8rem); }
 figure { margin: 0; flex: 1; display: flex; flex-direction: column; gap: 0.75rem; min-height: 0; }
 figure img { flex: 1; width: 100%; min-height: 0; max-height: 68vh; object-fit: contain; }
-figcaption p { margin: 0 auto; max-width: 75em; font-size: clamp(0.9rem, 1.2vw, 1.15rem); }
+figcaption p { margin: 0 auto; max-width: 70em; font-size: clamp(0.95rem, 1.4vw, 1.4rem); }
 .caption-number { font-weight: 600; }
 nav { position: sticky; bottom: 0; display: flex; gap: 1rem; align-items: center; justify-content: center;
   height: 3.5rem; background: var(--back); border-top: 1px solid var(--line); }
