@@ -380,8 +380,11 @@ def _plane(answer: Any) -> str:
 
 @_judges("ex-la-3")
 def _run_on(answer: Any) -> str:
-    points = getattr(answer, "points", answer)
-    h, moved = getattr(points, "h_star", None), getattr(points, "moved", None)
+    try:
+        points = getattr(answer, "points", answer)
+        h, moved = getattr(points, "h_star", None), getattr(points, "moved", None)
+    except Exception:  # a stranger's object again
+        h = moved = None
     if not isinstance(h, np.ndarray) or h.ndim != 2 or h.shape[1] != len(_point().h_star) or not len(h):
         return "Give what `la.find_attractor` returned."
     if len(h) < 20:

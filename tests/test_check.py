@@ -46,10 +46,6 @@ RIGHT = [
     ("ex-augmented-1", [-0.3, 2, 1]),
     ("ex-augmented-4", lambda V, M, C, P: V * C + 2 * M * C * P),
     ("ex-augmented-4", lambda V, M, C, P: 1 + V * C + 2 * M * C * P),
-    (
-        "ex-training-2",
-        ["This is not good.", "The movie was not bad, it was great.", "I do not recommend this wonderful movie"],
-    ),
 ]
 
 WRONG = [
@@ -71,7 +67,6 @@ WRONG = [
     ("ex-la-1", [82, 13, 0.96, 0.99699], "percentages"),
     ("ex-la-1", [0.747, 0.0542, 0.001224, 0.99699], "natural logarithm"),
     ("ex-la-1", [0.869, 0.2465, 0.0399, 0.99699], "2 to it"),
-    ("ex-la-1", [0.834, 0.1353, 0.00979, 0.99699], ""),
     ("ex-la-1", [0.183, 0.867, 0.9904, 0.99699], "gone"),
     ("ex-la-2", [(1, 2), (1, 0), (2, 0)], "swapped"),
     ("ex-la-2", [(1, 0), (1, 0), (2, 0)], "not symmetric"),
@@ -136,7 +131,12 @@ class Hostile:
         raise RuntimeError("no")
 
 
-@pytest.mark.parametrize("name", [n for n in exercises() if n.split("-")[1] != "start" and n != "ex-modifiers-2"])
+#: No network is read for these.
+QUICK = ("ex-training-1", "ex-la-1", "ex-la-2", "ex-la-3", "ex-la-5", "ex-modifiers-1", "ex-end-1", "ex-end-2",
+         "ex-augmented-1", "ex-augmented-4")  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in exercises()])
 def test_no_answer_raises(name: str) -> None:
     odd = [None, "", b"x", "forty", 3, 1 + 2j, [], [[]], [[1], [2, 3]], {}, {"a": None}, np.nan, [np.inf] * 3, object()]
     odd += [Hostile(), [Hostile()], print, lambda *a: 1 / 0, lambda *a: None, np.zeros((2, 2, 2)), [["a"], ["b"]], {1}]
@@ -168,6 +168,17 @@ def point() -> linear.OperatingPoint:
     return linear.operating_point(zoo.load("gru-imdb"))
 
 
+@pytest.mark.slow
+def test_sentences_on_which_the_readers_differ() -> None:
+    from rnnrev.data import load_contrasts
+
+    texts = list(load_contrasts().text)
+    gru, bag = (zoo.load(n).logits(texts) for n in ("gru-imdb", "bow-imdb"))
+    right("ex-training-2", [texts[i] for i in np.flatnonzero(gru * bag < 0)[:3]])
+    assert "Both readers" in hint("ex-training-2", [texts[i] for i in np.flatnonzero(gru * bag > 0)[:3]])
+
+
+@pytest.mark.slow
 def test_accuracies_and_their_typical_mistakes() -> None:
     reviews, gru = load_reviews("book"), zoo.load("gru-imdb")
     logits = gru.logits(reviews.texts).astype(float)
@@ -190,22 +201,22 @@ def test_accuracies_and_their_typical_mistakes() -> None:
     assert "percentage" in hint("ex-augmented-3", 100 * np.array(shares))
 
 
+@pytest.mark.slow
 def test_norms_of_the_change_of_the_input_jacobian(point: linear.OperatingPoint) -> None:
     cell, model = point.mean_map.cell, point.model
 
     def J(h: np.ndarray) -> np.ndarray:  # by differences, at a mean input: no Jacobian of the package
-        eps, W = 1e-6, cell.W.astype(float)
-        moves = [
-            (cell.combine(h, point.mean_map.u + s * eps * W[d], cell.recur(h)) for s in (1, -1)) for d in range(len(W))
-        ]
-        return np.stack([point.mean_map.weights @ (up - down) / (2 * eps) for up, down in moves], axis=1)
+        def step(du: np.ndarray) -> np.ndarray:
+            return point.mean_map.weights @ cell.combine(h, point.mean_map.u + du, cell.recur(h))
+
+        return np.stack([(step(1e-6 * row) - step(-1e-6 * row)) / 2e-6 for row in cell.W.astype(float)], axis=1)
 
     base = J(point.h_star)
     changes = {
         w: J(cell.step(point.h_star, model.embed([w])[0].astype(float))) for w in ("not", "very", "extremely", "movie")
     }
 
-    def norms(words: list[str], change: Any = np.subtract) -> list[float]:
+    def norms(words: list[str]) -> list[float]:
         return [float(np.linalg.norm(changes[w] - base)) for w in words]
 
     right("ex-modifiers-3", norms)
@@ -215,6 +226,7 @@ def test_norms_of_the_change_of_the_input_jacobian(point: linear.OperatingPoint)
     assert "away first" in hint("ex-modifiers-3", lambda words: [np.linalg.norm(changes[w]) for w in words])
 
 
+@pytest.mark.slow
 def test_products_of_jacobians_along_a_review(point: linear.OperatingPoint) -> None:
     model, tokens = point.model, point.model.vocabulary.encode_all(load_reviews("book").texts)[0]
     h, x = model.states_of([tokens])[0].astype(float), model.embedding[tokens].astype(float)
@@ -239,6 +251,7 @@ def test_products_of_jacobians_along_a_review(point: linear.OperatingPoint) -> N
     assert "mean Jacobian" in hint("ex-end-5", slow ** np.arange(1, len(x) + 1))
 
 
+@pytest.mark.slow
 def test_first_order_kernels(point: linear.OperatingPoint) -> None:
     probes = modifiers.probe_words(point, 10)
     centred = point.model.embedding[probes.numbers] - point.model.frequencies @ point.model.embedding
