@@ -30,9 +30,9 @@ book: $(ENV)
 student: export BOOK_SOLUTIONS = 0
 student instructor: $(ENV)
 	$(BIN)/python -m rnnrev.widgets book/_static/widgets
-	$(BIN)/jupyter-book build . -W --keep-going --path-output _build/.$@
 	rm -rf _build/$@ && mkdir -p _build/$@/notebooks
-	cp -r _build/.$@/_build/html _build/$@/html
+	$(BIN)/jupyter-book build . -W --keep-going --path-output _build/$@
+	mv _build/$@/_build/html _build/$@/html && rm -rf _build/$@/_build
 	cp _build/$@/html/_sources/book/*.ipynb _build/$@/notebooks
 
 test: $(ENV)
