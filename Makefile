@@ -1,5 +1,7 @@
 # One command for each thing a reader, a student or a teacher wants; the first creates the environment.
 #   make book   execute every chapter and build the site, _build/html/index.html
+#   make student, make instructor   the book and its notebooks without solutions and with them: html and notebooks in
+#               _build/student and _build/instructor; chapters are run once for all three books
 #   make test   run the tests           make lab    open the chapters in JupyterLab
 #   make check  ruff and mypy           make lock   renew requirements.lock (a test names the pins of environment.yml to follow)
 PYTHON ?= python3
@@ -11,7 +13,7 @@ export PYDEVD_DISABLE_FILE_VALIDATION ?= 1
 # small matrices: a second BLAS thread costs more than it brings, and on a busy machine it spins
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: book test test-all lab check lock clean
+.PHONY: book student instructor test test-all lab check lock clean
 .DEFAULT_GOAL := book
 
 $(ENV): requirements.lock pyproject.toml
@@ -24,6 +26,14 @@ $(ENV): requirements.lock pyproject.toml
 book: $(ENV)
 	$(BIN)/python -m rnnrev.widgets book/_static/widgets
 	$(BIN)/jupyter-book build . -W --keep-going
+
+student: export BOOK_SOLUTIONS = 0
+student instructor: $(ENV)
+	$(BIN)/python -m rnnrev.widgets book/_static/widgets
+	rm -rf _build/$@ && mkdir -p _build/$@/notebooks
+	$(BIN)/jupyter-book build . -W --keep-going --path-output _build/$@
+	mv _build/$@/_build/html _build/$@/html && rm -rf _build/$@/_build
+	cp _build/$@/html/_sources/book/*.ipynb _build/$@/notebooks
 
 test: $(ENV)
 	$(BIN)/python -m pytest -n 2

@@ -6,7 +6,9 @@ import ast
 import importlib.util
 import re
 from functools import cache
+from html import unescape
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -172,12 +174,96 @@ def test_no_review_of_a_data_set_and_no_private_path_is_in_the_book() -> None:
         assert not re.search(r"/(work|root|tmp|home)/", page.read_text(encoding="utf-8")), page
 
 
-def test_solutions_can_be_left_out() -> None:
-    spec = importlib.util.spec_from_file_location("book_site", BOOK / "_ext/book_site.py")
+def extension(name: str) -> Any:
+    spec = importlib.util.spec_from_file_location(name, BOOK / f"_ext/{name}.py")
     assert spec is not None
     assert spec.loader is not None
-    site = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(site)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def solution_phrases(page: Path) -> set[str]:
+    """Runs of eight words that stand in a solution and nowhere else on the page."""
+    fence = r"^(`{3,})\{solution"
+    inside = re.compile(
+        rf"{fence}-start\}} (?:.*?)\{{solution-end\}}|{fence}\}} (?:.*?)^\2[ \t]*$", re.MULTILINE | re.DOTALL
+    )
+    rest = plain(inside.sub("", text_of(page)))
+    found = set()
+    for solution in inside.finditer(text_of(page)):
+        words = plain(re.sub(r"^.*\n.*\n", "", solution[0])).split()
+        runs = (" ".join(words[i : i + 8]) for i in range(0, max(len(words) - 7, 1), 4))
+        found |= {run for run in runs if run not in rest}
+    return found
+
+
+def plain(text: str) -> str:
+    return re.sub(r"\W+", " ", text)
+
+
+@pytest.mark.parametrize("page", CHAPTERS, ids=lambda p: p.stem)
+def test_notebooks_can_leave_solutions_out(page: Path) -> None:
+    cells: list[dict[str, Any]] = []
+    at = 0
+    for cell in FENCE.finditer(text_of(page)):
+        cells += [{"cell_type": "markdown", "source": text_of(page)[at : cell.start()].strip("\n")}]
+        cells += [{"cell_type": "code", "source": source(cell[0]), "outputs": []}]
+        at = cell.end()
+    cells += [{"cell_type": "markdown", "source": text_of(page)[at:].strip("\n")}]
+    whole = plain(" ".join(c["source"] for c in cells))
+    left = extension("book_site").cells_without_solutions(cells)
+    kept = plain(" ".join(c["source"] for c in left))
+    phrases = solution_phrases(page)
+    assert len(phrases) >= 4
+    assert sum(run in whole for run in phrases) > 0.8 * len(phrases), "the test sees solutions where they are"
+    assert not [run for run in phrases if run in kept]
+    for label in re.findall(r"^:label: ([\w-]+)$", text_of(page), re.MULTILINE):
+        assert plain(label) in kept
+    code = [c["source"] for c in left if c["cell_type"] == "code"]
+    assert len(code) in (len(cells) // 2, len(cells) // 2 - 1)
+    assert set(code) <= {c["source"] for c in cells}
+
+
+@pytest.mark.slow
+def test_students_book_holds_no_solution_and_every_exercise() -> None:
+    built = ROOT / "_build/student"
+    if not (built / "html").is_dir():
+        pytest.skip("needs `make student`")
+    kinds = {".html", ".md", ".ipynb", ".js", ".json", ".txt"}
+    texts = {f: f.read_text(encoding="utf-8") for f in built.rglob("*") if f.suffix in kinds}
+    seen = {f: plain(unescape(re.sub(r"<[^>]+>", "", t)).replace("\\n", " ")) for f, t in texts.items()}
+    for page in CHAPTERS:
+        phrases = solution_phrases(page)
+        assert not [(run, str(f)) for f, text in seen.items() for run in phrases if run in text]
+        exercises = re.findall(r"\{exercise\}\n:label: ([\w-]+)", text_of(page))
+        for label in exercises:
+            assert f'id="{label}"' in texts[built / f"html/book/{page.stem}.html"]
+            assert label in texts[built / f"notebooks/{page.stem}.ipynb"]
+        assert "{solution" not in texts[built / f"notebooks/{page.stem}.ipynb"]
+
+
+def test_figures_become_slides() -> None:
+    make = extension("book_slides").slides_of
+    body = (
+        '<h2><span class="section-number">1.2. </span>One &amp; two<a class="headerlink" href="#a">#</a></h2>'
+        '<figure id="f"><img alt="what it shows" src="../_images/f.png"><figcaption><p>See <a href="#b">b</a>, '
+        '<a href="02-x.html#c">c</a> <a href="https://a.org">d</a></p></figcaption></figure><h3>Next</h3>'
+        "<figure><img alt='' src='g.png'></figure>"
+    )
+    page = make("book/01-training", "Title", "About", body)
+    assert page.count('<section class="slide">') == 2
+    assert "<h2>One &amp; two</h2>" in page
+    assert "<h2>Next</h2>" in page
+    assert 'alt="what it shows" src="../_images/f.png"' in page
+    for link in ("../book/01-training.html#b", "../book/02-x.html#c", "https://a.org"):
+        assert f'href="{link}"' in page
+    assert not re.search(r"(src|href)=\"https?:", page.replace("https://a.org", "").replace('href=""', ""))
+    assert make("book/01-training", "Title", "About", "<h2>No figure</h2>") == ""
+
+
+def test_solutions_can_be_left_out() -> None:
+    site = extension("book_site")
     for page in CHAPTERS:
         text, left = text_of(page), site.without_solutions(text_of(page))
         assert "{solution" in text

@@ -4,7 +4,8 @@
   ``gh-pages``), and published notebooks begin by installing the package where it is missing.
 * A page's description (``html_meta``) also becomes its Open Graph text.
 * Thebe's loader, which would name another host, is left out.
-* ``BOOK_SOLUTIONS=0`` in the environment leaves the solutions out of pages and notebooks (``make student``).
+* ``BOOK_SOLUTIONS=0`` in the environment leaves the solutions out of pages and notebooks (``make student``). They go
+  after the chapters are run, so that books with and without them share what the cache holds.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
+from sphinx.transforms import SphinxTransform
+from sphinx_exercise.nodes import solution_node
 
 NOTEBOOK_BRANCH = "gh-pages"
 BLOCK = re.MULTILINE | re.DOTALL
@@ -63,14 +66,38 @@ def without_solutions(text: str) -> str:
     return re.sub(r"^(`{3,}|:{3,})\{solution\}.*?^\1[ \t]*\n", "", text, flags=BLOCK)
 
 
-def drop_solutions(app: Sphinx, docname: str, source: list[str]) -> None:
-    if not app.config.book_solutions:
-        source[0] = without_solutions(source[0])
+def cells_without_solutions(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A notebook's cells without its solutions: they may be part of a text cell, or begin in one and end in another."""
+    marked = (f"\0{i}\0\n{''.join(c['source'])}\n" for i, c in enumerate(cells))
+    left = re.split(r"\0(\d+)\0\n", without_solutions("".join(marked)))
+    kept = ((cells[int(i)], text) for i, text in zip(left[1::2], left[2::2]))
+    return [cell | {"source": text[:-1] if text.endswith("\n") else text} for cell, text in kept if text.strip()]
+
+
+class LeaveOutSolutions(SphinxTransform):
+    """Takes solutions out of a page that was read, and run, whole."""
+
+    default_priority = 20  # after sphinx-exercise has put them together, before images are collected
+
+    def apply(self, **kwargs: Any) -> None:
+        if not self.config.book_solutions:
+            for node in list(self.document.findall(solution_node)):
+                node.parent.remove(node)
 
 
 def escape_bars(app: Sphinx, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
     """Docstrings write sizes as |x|, which reStructuredText takes for a substitution."""
     lines[:] = [re.sub(r"(``.*?``|`.*?`)|(?<!\\)\|", lambda m: m[1] or r"\|", line) for line in lines]
+
+
+def hide_answers(app: Sphinx, module: str) -> tuple[str, dict[str, Any]] | None:
+    """The source of the checks works answers out: a book without solutions does not show it."""
+    return ("", {}) if module == "rnnrev.check" and not app.config.book_solutions else None
+
+
+def share_cache(app: Sphinx, config: Any) -> None:
+    """All builds take a chapter's results from one place, wherever they write to."""
+    config.nb_execution_cache_path = config.nb_execution_cache_path or str(Path(app.srcdir, "_build", ".jupyter_cache"))
 
 
 def publish_notebooks(app: Sphinx, error: Exception | None) -> None:
@@ -83,6 +110,8 @@ def publish_notebooks(app: Sphinx, error: Exception | None) -> None:
             file.write_text(without_solutions(file.read_text(encoding="utf-8")), encoding="utf-8")
     for file in sources.rglob("*.ipynb"):
         notebook = json.loads(file.read_text(encoding="utf-8"))
+        if not app.config.book_solutions:
+            notebook["cells"] = cells_without_solutions(notebook["cells"])
         install = {
             "cell_type": "code",
             "id": "install",
@@ -99,7 +128,9 @@ def publish_notebooks(app: Sphinx, error: Exception | None) -> None:
 def setup(app: Sphinx) -> dict[str, Any]:
     app.add_config_value("book_solutions", os.environ.get("BOOK_SOLUTIONS", "1") != "0", "env")
     app.connect("autodoc-process-docstring", escape_bars, priority=900)
-    app.connect("source-read", drop_solutions)
+    app.add_transform(LeaveOutSolutions)
+    app.connect("config-inited", share_cache)
+    app.connect("viewcode-find-source", hide_answers)
     app.connect("html-page-context", improve_page, priority=900)
     app.connect("build-finished", publish_notebooks)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

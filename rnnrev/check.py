@@ -1,0 +1,783 @@
+"""Answers to the book's exercises, checked with hints: ``check("ex-training-1", [0.1, 0.2, 0.3])``.
+
+What is expected is computed here, from an exercise's statement or from the shipped networks and the embedded reviews
+(never from ``RNNREV_DATA_DIR``), and so is what a typical mistake gives: an answer that matches one gets its hint.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from . import edges, line_attractor, linear, modifiers, perturb, stats, zoo
+from .data import Reviews, load_reviews, tokenize
+from .files import read_record
+
+__all__ = ["TOLERANCE", "Checked", "check", "exercises"]
+
+#: An answer may be off by this share of the expected number: two figures are enough.
+TOLERANCE = 0.03
+
+#: A typical mistake: its hint, and the answer that it gives (or how to compute that).
+Mistake = tuple[str, Any]
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What came of an answer: ``ok`` is True, False, or None where the question is open; ``hint`` says what next."""
+
+    exercise: str
+    ok: bool | None
+    hint: str
+
+    def __repr__(self) -> str:
+        verdict = {True: "right", False: "not yet", None: "open"}[self.ok]
+        return f"{self.exercise}: {verdict}. {self.hint}".rstrip()
+
+
+_JUDGES: dict[str, Callable[[Any], str]] = {}
+
+#: Questions that a program cannot judge, and what to do instead.
+_OPEN = {
+    "ex-start-1": "Name a control that keeps the texts, and say what each explanation predicts for it.",
+    "ex-start-2": "Say what the logit does when the coordinate changes, and whether that has to do with emphasis.",
+    "ex-start-5": "Results differ from training to training: report several seeds, with a control and an interval.",
+    "ex-end-2": "Ask what a prediction that knows nothing but the sign of each word would score.",
+    "ex-augmented-2": "List what each of the two models was given, and ask which differences have to do with reading.",
+}
+
+
+def exercises() -> tuple[str, ...]:
+    """Names of all exercises, in the order of the book; open ones are among them."""
+    order = ("training", "la", "modifiers", "start", "end", "augmented")
+    return tuple(sorted({*_JUDGES, *_OPEN}, key=lambda n: (order.index(n.split("-")[1]), n)))
+
+
+def check(exercise: str, answer: Any = None) -> Checked:
+    """Check an answer to an exercise; the exercise says which form the answer has.
+
+    No answer raises: one that cannot be read gets a hint too.
+
+    Parameters
+    ----------
+    exercise : str
+        ``"ex-la-1"``, as the exercise says it.
+    answer : numbers, words or a function
+        Numbers may be lists, arrays, tables or estimates, and are compared to within :data:`TOLERANCE`.
+
+    Raises
+    ------
+    ValueError
+        If there is no such exercise; the message names those there are.
+    """
+    if exercise in _OPEN:
+        return Checked(exercise, None, f"No program can judge this one. {_OPEN[exercise]}")
+    if exercise not in _JUDGES:
+        near = difflib.get_close_matches(str(exercise), exercises(), n=3)
+        meant = f"did you mean {' or '.join(near)}? " if near else ""
+        raise ValueError(f"there is no exercise {exercise!r}: {meant}There are {', '.join(exercises())}")
+    hint = _JUDGES[exercise](answer)
+    return Checked(exercise, not hint, hint)
+
+
+def _judges(exercise: str) -> Callable[[Callable[[Any], str]], Callable[[Any], str]]:
+    def register(judge: Callable[[Any], str]) -> Callable[[Any], str]:
+        _JUDGES[exercise] = judge
+        return judge
+
+    return register
+
+
+# --- reading and comparing answers ------------------------------------------------------------
+
+
+def _numbers(answer: Any) -> np.ndarray | None:
+    """Numbers of an answer as a float array; None if there are none in it. Estimates count without their intervals."""
+    try:
+        if isinstance(answer, str | bytes | None):
+            return None
+        if hasattr(answer, "value") and not callable(answer.value):  # an Estimate, a Profile
+            answer = answer.value
+        if isinstance(answer, Mapping):
+            answer = list(answer.values())
+        if isinstance(answer, list | tuple):
+            parts = [_numbers(a) for a in answer]
+            return None if not parts or any(p is None for p in parts) else np.array(parts, float)
+        array = np.asarray(answer)
+        if array.dtype.kind == "c" and np.abs(array.imag).max(initial=0) > 1e-9:
+            return None
+        return array.real.astype(float) if array.size and array.dtype.kind in "biufcO" else None
+    except Exception:  # whatever a stranger's object does when it is looked at
+        return None
+
+
+def _close(given: np.ndarray, value: Any, tolerance: Any = None) -> np.ndarray:
+    value = np.asarray(value, float)
+    if tolerance is None:
+        # next to other numbers a zero may be off by a hundredth of the largest
+        tolerance = np.where(value == 0, 0.01 * np.abs(value).max(initial=0), TOLERANCE * np.abs(value))
+    return np.abs(given - value) <= tolerance + 1e-9
+
+
+def _judge(
+    answer: Any,
+    expected: Any,
+    wanted: str,
+    mistakes: Sequence[Mistake] = (),
+    tolerance: Any = None,
+    share: bool = False,
+) -> str:
+    """The hint for an answer of numbers, empty if it is right; mistakes are tried in turn, then the usual ones."""
+    expected, given = np.asarray(expected, float), _numbers(answer)
+    if given is None:
+        return f"Give {wanted}."
+    if given.size != expected.size:
+        shape = " × ".join(map(str, expected.shape)) or "one number"
+        return f"The shape is wrong: give {wanted} ({shape}), not {' × '.join(map(str, given.shape)) or 'one number'}."
+    if not np.isfinite(given).all():
+        return "There are numbers in it that are not finite (nan or inf): find the step that makes them."
+    swapped = given.ndim == 2 and given.shape == expected.shape[::-1] and given.shape[0] != given.shape[1]
+    given = given.T if swapped else given.reshape(expected.shape)
+    if _close(given, expected, tolerance).all():
+        return f"The table is transposed: give {wanted}." if swapped else ""
+    usual: list[Mistake] = [
+        ("The sign is the wrong way round.", -expected),
+        ("The order is the wrong way round.", expected[::-1] if expected.ndim else np.nan),
+        ("Rows and columns are swapped.", expected.T),
+    ]
+    if share:
+        usual.append(("That is a percentage: give a share, between 0 and 1.", 100 * expected))
+    for hint, value in [*mistakes, *usual]:
+        value = np.asarray(value() if callable(value) else value, float)
+        if value.shape == expected.shape and np.isfinite(value).all() and _close(given, value).all():
+            return hint
+    flat, right = given.ravel(), expected.ravel()
+    if flat.size > 1 and _close(np.sort(flat), np.sort(right)).all():
+        return f"The numbers are right, their order is not: give {wanted}."
+    shifts = ((flat[1:], right[:-1]), (flat[:-1], right[1:]))
+    if expected.ndim == 1 and flat.size > 3 and any(_close(*pair).all() for pair in shifts):
+        return "It is shifted by one position: count from 0, and mind which state comes before a token."
+    good = _close(given, expected, tolerance).ravel()
+    if good.any():
+        wrong = ", ".join(str(i + 1) for i in np.flatnonzero(~good)[:5])
+        return f"{good.sum()} of {good.size} numbers are right. Look again at number {wrong}."
+    if flat.size == 1:
+        return "It is too large." if flat[0] > right[0] else "It is too small."
+    return f"None of the numbers is right. Wanted: {wanted}."
+
+
+def _called(function: Any, *arguments: Any) -> tuple[Any, str]:
+    """What a student's function returns, and a hint if it returns nothing."""
+    if not callable(function):
+        return None, "Give a function, its name without parentheses."
+    try:
+        return function(*arguments), ""
+    except Exception as error:
+        return None, f"Your function raised {type(error).__name__}: {error}"
+
+
+def _words(answer: Any) -> list[str] | None:
+    try:
+        found = [answer] if isinstance(answer, str) else [str(w) for w in answer if isinstance(w, str)]
+        return found if found and (isinstance(answer, str) or len(found) == len(list(answer))) else None
+    except Exception:
+        return None
+
+
+# --- what the chapters work with --------------------------------------------------------------
+
+
+@cache
+def _reviews() -> Reviews:
+    return load_reviews("book")
+
+
+@cache
+def _point(name: str = "gru-imdb") -> linear.OperatingPoint:
+    return linear.operating_point(zoo.load(name))
+
+
+@cache
+def _ids() -> list[np.ndarray]:
+    return _point().model.vocabulary.encode_all(_reviews().texts)
+
+
+@cache
+def _logits(name: str, order: str = "as written") -> np.ndarray:
+    return zoo.load(name).logits(_shuffled() if order == "shuffled" else _reviews().texts).astype(float)
+
+
+def _share_right(logits: np.ndarray) -> float:
+    return stats.accuracy(logits > 0, _reviews().labels).value
+
+
+@cache
+def _effects() -> Any:
+    return modifiers.modifier_effects(_point())
+
+
+@cache
+def _subspace(dim: int) -> modifiers.Subspace:
+    return modifiers.modifier_subspace(_point(), modifiers.modifier_words(_effects()), 8).take(dim)
+
+
+def _chapter_subspace() -> modifiers.Subspace:
+    return _subspace(int(read_record("modifiers")["networks"]["gru-imdb"]["dimension"]["k"]))
+
+
+# --- chapter 1 --------------------------------------------------------------------------------
+
+
+@_judges("ex-training-1")
+def _bag(answer: Any) -> str:
+    awesome, no, bad = 1.2, -0.5, -1.0
+    mistakes = [
+        ("You let “not” turn the next word round. You read so; a bag only adds.", [-awesome, bad, -bad]),
+        ("You left “not” out: it has a valence of its own, which is added.", [awesome, bad, bad]),
+        ("You multiplied. A bag adds valences.", [no * awesome, bad, no * bad]),
+        ("“Not” has a negative valence: add it, do not take it away.", [awesome - no, bad, bad - no]),
+    ]
+    return _judge(answer, [awesome + no, bad, bad + no], "the logits of “not awesome”, “bad” and “not bad”", mistakes)
+
+
+@_judges("ex-training-2")
+def _disagreeing(answer: Any) -> str:
+    texts = _words(answer)
+    if texts is None:
+        return "Give a list of three sentences, each a string."
+    if len(set(texts)) < 3:
+        return f"Give three different sentences; you gave {len(set(texts))}."
+    for text in texts:
+        if not tokenize(text):
+            return "One of the sentences has no words in it."
+        if len(tokenize(text)) > 30:
+            return f"“{text[:40]}…” has {len(tokenize(text))} tokens: find a short one, in which you see why."
+    gru, bag = (zoo.load(n).logits(texts) for n in ("gru-imdb", "bow-imdb"))
+    for text, one, other in zip(texts, gru, bag):
+        if one * other > 0:
+            sign = "positive" if one > 0 else "negative"
+            return f"Both readers call “{text[:60]}” {sign}. Try a negation before a word that counts much by itself."
+    return ""
+
+
+@_judges("ex-training-3")
+def _doubled(answer: Any) -> str:
+    labels, logits = _reviews().labels, _logits("gru-imdb")
+    right = _share_right(logits)
+
+    def error(scale: float) -> float:
+        return stats.calibration(scale * logits, labels).error
+
+    wanted = "the accuracy after doubling, and then the calibration error after doubling"
+    p = np.clip(2 / (1 + np.exp(-logits)), 0, 1 - 1e-9)
+    mistakes = [
+        ("That is the error before doubling.", [right, error(1)]),
+        ("You halved the logits.", [right, error(0.5)]),
+        (
+            "You doubled probabilities, not logits.",
+            lambda: [stats.accuracy(p > 0.5, labels).value, stats.calibration(np.log(p / (1 - p)), labels).error],
+        ),
+    ]
+    return _judge(answer, [right, error(2)], wanted, mistakes, share=True)
+
+
+@cache
+def _shuffled() -> list[str]:
+    rng = np.random.default_rng(0)
+    return [" ".join(rng.permutation(tokenize(text))) for text in _reviews().texts]
+
+
+@_judges("ex-training-4")
+def _order(answer: Any) -> str:
+    names, orders = ("gru-imdb", "bow-imdb"), ("as written", "shuffled")
+    expected = [_share_right(_logits(name, order)) for name in names for order in orders]
+    wanted = "four accuracies: the GRU in order and shuffled, then the bag in order and shuffled"
+    given = _numbers(answer)
+    if given is not None and given.size == 4:
+        flat = given.ravel()
+        if np.isclose(flat[0], expected[0], rtol=TOLERANCE) and not np.isclose(flat[2], flat[3]):
+            return "The bag cannot change: a sum has no order. Did you shuffle letters, or texts against labels?"
+        if np.isclose(flat[0], flat[1]) and np.isclose(flat[0], expected[0], rtol=TOLERANCE):
+            return "The GRU's accuracy does not change in yours: did it get the shuffled texts?"
+    # another seed shuffles otherwise
+    return _judge(answer, expected, wanted, tolerance=np.array([0.02, 0.05, 0.02, 0.02]), share=True)
+
+
+# --- chapter 2 --------------------------------------------------------------------------------
+
+
+@_judges("ex-la-1")
+def _fading(answer: Any) -> str:
+    mode, n = 0.98, np.array([10, 100, 230])
+    left, keeps = mode**n, 0.5 ** (1 / n[-1])
+    tau, tau_2 = -1 / np.log(mode), -1 / np.log2(mode)
+    last = [keeps]
+    mistakes: list[Mistake] = [
+        ("The last one leaves 1/e, not a half: 230 tokens are the half-life here.", [*left, np.exp(-1 / n[-1])]),
+        ("The last one is a time constant: give λ.", [*left, -1 / np.log(keeps)]),
+        ("The last one loses the half in equal steps, but a mode fades by a factor.", [*left, 1 - 0.5 / n[-1]]),
+        ("τ is in nats: what is left is e to the −n/τ, not 2 to it.", [*2 ** (-n / tau), *last]),
+        ("τ is −1 over the natural logarithm, not the one to base 2.", [*np.exp(-n / tau_2), *last]),
+        ("That is what is gone: give what is left.", [*(1 - left), *last]),
+        ("The first three are percentages: give shares, between 0 and 1.", [*100 * left, *last]),
+        ("You are one token ahead: after n tokens there have been n steps.", [*mode ** (n - 1), *last]),
+    ]
+    wanted = "what is left after 10, 100 and 230 tokens, and then λ for the half-life"
+    # λ is known by its distance from 1
+    tolerance = np.array([*TOLERANCE * left, 0.15 * (1 - keeps)])
+    given = _numbers(answer)
+    if given is not None and given.size == 4 and not _close(given.ravel(), [*left, keeps], tolerance)[-1]:
+        # elsewhere 3 % decide, but all λ near 1 are alike by that measure
+        for hint, value in mistakes[:3]:
+            if _close(given.ravel()[-1], value[-1], 0.15 * abs(1 - value[-1])):
+                return hint
+        if _close(given.ravel()[:3], left).all():
+            return "The first three are right. For the last one solve λ to the 230 = ½, with three figures or more."
+    return _judge(answer, [*left, keeps], wanted, mistakes[3:], tolerance)
+
+
+@_judges("ex-la-2")
+def _plane(answer: Any) -> str:
+    A, start = np.array([[1, 1], [0, 0.5]]), np.array([0, 1])
+    values, R = np.linalg.eig(A)
+    slow = int(np.argmax(values))
+    r, l = R[:, slow], np.linalg.inv(R)[slow]
+    end, wanted = r * (l @ start), "r₁, ℓ₁ and the end, three rows of two numbers"
+    given = _numbers(answer)
+    if given is None or given.size != 6:
+        return _judge(answer, [r, l, end], wanted)
+    mine_r, mine_l, mine_end = given.reshape(3, 2)
+
+    def along(x: np.ndarray, y: np.ndarray) -> bool:
+        return bool(abs(x @ y) > 0.999 * np.linalg.norm(x) * np.linalg.norm(y) > 0)
+
+    if along(mine_r, l) and along(mine_l, r):
+        return "r₁ and ℓ₁ are swapped: r₁ is a right eigenvector, A r = λ r; ℓ₁ a left one, ℓ A = λ ℓ (numpy: of A.T)."
+    if along(mine_r, R[:, 1 - slow]):
+        return "Your r₁ belongs to the mode that fades: take the eigenvalue 1."
+    if not along(mine_r, r):
+        return "r₁ is no right eigenvector to the eigenvalue 1: test A r = r."
+    if along(mine_l, r):
+        return "Your ℓ₁ is r₁: A is not symmetric, so the left eigenvector, ℓ A = ℓ, is another vector."
+    if not along(mine_l, l):
+        return "ℓ₁ is no left eigenvector to the eigenvalue 1: test ℓ A = ℓ."
+    if not np.isclose(mine_l @ mine_r, 1, rtol=TOLERANCE):
+        return "ℓ₁ has the right direction; scale it so that ℓ₁·r₁ = 1."
+    if np.allclose(mine_end, 0):
+        return "The state does not end at zero: the mode that fades is not the second coordinate. Project with ℓ₁."
+    if np.allclose(mine_end, A @ start):
+        return "That is the state after one step: go on until it rests."
+    if np.allclose(mine_end, start):
+        return "That is where it starts."
+    return "" if _close(mine_end, end).all() else "The end is r₁ times how much of mode 1 is in the start, ℓ₁·(0, 1)."
+
+
+@_judges("ex-la-3")
+def _run_on(answer: Any) -> str:
+    try:
+        points = getattr(answer, "points", answer)
+        h, moved = getattr(points, "h_star", None), getattr(points, "moved", None)
+    except Exception:  # a stranger's object again
+        h = moved = None
+    if not isinstance(h, np.ndarray) or h.ndim != 2 or h.shape[1] != len(_point().h_star) or not len(h):
+        return "Give what `la.find_attractor` returned."
+    if len(h) < 20:
+        return f"{len(h)} points are few: use 40 starts."
+    q = np.sum((_point().mean_map(h) - h) ** 2, axis=-1) / 2
+    if np.median(q) > 1e-12:
+        return "Most of these points still move: the search was damped. Give `damping=0`."
+    if not isinstance(moved, np.ndarray) or not np.median(moved) > 0:
+        return "These points have not moved from their starts: were they the starts of another search?"
+    return ""
+
+
+@cache
+def _extremes(name: str, floor: int = 200) -> tuple[set[str], set[str]]:
+    point = _point(name)
+    words = line_attractor.frequent_words(point.model, floor)
+    order = words[np.argsort(line_attractor.word_valence(point, words))]
+    named = [point.model.vocabulary.words[i] for i in (*order[-10:], *order[:10])]
+    return set(named[:10]), set(named[10:])
+
+
+@_judges("ex-la-4")
+def _poles(answer: Any) -> str:
+    wanted = "two lists of ten words: the LSTM's most positive, then its most negative"
+    try:
+        pair = [set(_words(part) or ()) for part in answer]
+    except Exception:
+        return f"Give {wanted}."
+    if len(pair) != 2 or [len(p) for p in pair] != [10, 10]:
+        return f"Give {wanted}; yours hold {' and '.join(str(len(p)) for p in pair[:4]) or 'no'} words."
+
+    def same(found: tuple[set[str], set[str]]) -> bool:
+        return all(len(p & f) >= 9 for p, f in zip(pair, found))
+
+    if same(_extremes("lstm-imdb")):
+        return ""
+    if same(_extremes("lstm-imdb")[::-1]):
+        return "The two lists are swapped: positive words come first."
+    if same(_extremes("gru-imdb")):
+        return "These are the GRU's words: use the LSTM's own operating point."
+    if same(_extremes("lstm-imdb", 1)):
+        return "Rare words are among them, whose vectors were hardly trained: rank `la.frequent_words(lstm)` only."
+    right = sum(len(p & f) for p, f in zip(pair, _extremes("lstm-imdb")))
+    return f"{right} of 20 words are right. Rank `la.frequent_words(lstm)` by `la.word_valence` at the LSTM's point."
+
+
+@_judges("ex-la-5")
+def _flip_flop(answer: Any) -> str:
+    # each bit rests up, down, or on the ridge between them, which is unstable in one direction
+    unstable = [sum(bit == 0 for bit in state) for state in product((-1, 0, 1), repeat=2)]
+    stable, saddles, middle = (unstable.count(k) for k in (0, 1, 2))
+    given = _numbers(answer)
+    if given is not None and given.size == 2 and tuple(given.ravel()) == (stable, saddles + middle):
+        return ""  # the middle may be called a saddle or a repeller
+    mistakes = [
+        ("That counts bits: two bits have more memories than two.", [2, saddles]),
+        ("Saddles are between neighbours: not all pairs of memories are neighbours.", [stable, 6]),
+        ("You counted all fixed points as stable: most of the nine are not.", [stable + saddles + middle, saddles]),
+        ("That is one bit: there are two channels.", [2, 1]),
+        ("There are saddles: going from one memory to a neighbour, the state passes a ridge.", [stable, 0]),
+        ("The middle is one point, but there is a saddle on each ridge too.", [stable, 1]),
+    ]
+    return _judge(answer, [stable, saddles], "two counts: stable points, saddles", mistakes, tolerance=0)
+
+
+# --- chapter 3 --------------------------------------------------------------------------------
+
+
+@_judges("ex-modifiers-1")
+def _places(answer: Any) -> str:
+    factors = np.array([[2, 1], [-1, -1], [1, 1]])
+    mistakes: list[Mistake] = [
+        ("These are gains; the axes are factors, that is 1 + gain.", factors - 1),
+        ("Positive words are on the horizontal axis.", factors[:, ::-1]),
+        ("At (0, 0) valence is gone; turned round, it has the other sign.", [[2, 1], [0, 0], [1, 1]]),
+        ("Factors are not logarithms, though the axes are logarithmic.", [[1, 0], [-1, -1], [0, 0]]),
+        ("(iii) changes nothing that other words count: its factors are 1.", [[2, 1], [-1, -1], [0, 0]]),
+        ("(i) leaves negative words as they are: a factor of 1.", [[2, 0], [-1, -1], [1, 1]]),
+    ]
+    return _judge(answer, factors, "three places (x, y), one for each of (i), (ii) and (iii)", mistakes)
+
+
+@cache
+def _gains(**options: bool) -> np.ndarray:
+    """Gain of "not" intact, perturbed everywhere, after "not" only, and everywhere else."""
+    point = _point()
+    model, out = point.model, perturb.project_out(_chapter_subspace())
+    number = model.vocabulary.number("not")
+    elsewhere = [v for v in range(len(model.vocabulary)) if v != number]
+    tries: dict[str, list[Any]] = {
+        "intact": [],
+        "everywhere": [out],
+        "after not": [perturb.only(out, tokens=[number])],
+        "elsewhere": [perturb.only(out, tokens=elsewhere)],
+    }
+    pairs = perturb.phrase_pairs(model).query("modifier == 'not'")
+    table = perturb.abolition(point, pairs, tries, **options)
+    return np.array([table.set_index("perturbation").gain[name].value for name in tries])
+
+
+@_judges("ex-modifiers-2")
+def _when(answer: Any) -> str:
+    expected = _gains()
+    mistakes: list[Mistake] = [
+        ("These are factors: a gain is the factor less 1.", 1 + expected),
+        ("“After not” and “elsewhere” are swapped.", expected[[0, 1, 3, 2]]),
+        (
+            "These texts begin at h₀: in mid-review, as in the chapter, its emphasis is gone.",
+            lambda: _gains(mid_review=False),
+        ),
+        ("That is what stays; the exercise asks for the logit (`lasting=False`).", lambda: _gains(lasting=True)),
+    ]
+    wanted = "four gains: intact, perturbed everywhere, after “not” only, everywhere else"
+    return _judge(answer, expected, wanted, mistakes, tolerance=np.maximum(0.02, TOLERANCE * np.abs(expected)))
+
+
+@_judges("ex-modifiers-3")
+def _norms(answer: Any) -> str:
+    words, point = ("not", "very", "extremely", "movie"), _point()
+    given, hint = _called(answer, list(words))
+    if hint:
+        return hint
+    after = point.model.cell.step(point.h_star, point.model.embed(list(words)).astype(float))
+    base, J = point.mean_map.J_inp(point.h_star), point.mean_map.J_inp(after)
+    norms = np.linalg.norm(J - base, axis=(1, 2))
+    mistakes: list[Mistake] = [
+        ("These are squared norms: take the root.", norms**2),
+        (
+            "That is the largest singular value. The Frobenius norm is asked for.",
+            np.linalg.norm(J - base, 2, axis=(1, 2)),
+        ),
+        ("That is the norm of J_inp(h_m): take J_inp(h*) away first.", np.linalg.norm(J, axis=(1, 2))),
+        (
+            "A difference of norms is not the norm of the difference.",
+            np.linalg.norm(J, axis=(1, 2)) - np.linalg.norm(base),
+        ),
+        ("That is relative to ‖J_inp(h*)‖: give the norm itself.", norms / np.linalg.norm(base)),
+    ]
+    return _judge(given, norms, "a function of a list of words that returns a norm for each", mistakes, 0.05 * norms)
+
+
+@cache
+def _gradient() -> np.ndarray:
+    return modifiers.gain_gradient(_point())
+
+
+@_judges("ex-modifiers-4")
+def _angle(answer: Any) -> str:
+    point, basis = _point(), _chapter_subspace().basis
+
+    def degrees(x: np.ndarray, y: np.ndarray) -> float:
+        return float(np.degrees(np.arccos(x @ y / np.linalg.norm(x) / np.linalg.norm(y))))
+
+    w, gradient = np.reshape(point.model.w, -1), _gradient()
+    angle = degrees(basis.T @ w, basis.T @ gradient)
+    given = _numbers(answer)
+    # a direction and its opposite span one line
+    if given is not None and given.size == 1 and _close(given.ravel()[0], 180 - angle, 2):
+        return ""
+    mistakes: list[Mistake] = [
+        ("That is in radians: give degrees.", np.radians(angle)),
+        ("That is in radians: give degrees.", np.radians(180 - angle)),
+        ("That is the cosine: give the angle, in degrees.", np.cos(np.radians(angle))),
+        ("That is the angle in the whole state space: project both into the subspace first.", degrees(w, gradient)),
+    ]
+    wanted = "the angle of Bᵀw and Bᵀ∇g in the subspace of the chapter, in degrees"
+    return _judge(answer, angle, wanted, mistakes, tolerance=2)
+
+
+# --- chapter 4 --------------------------------------------------------------------------------
+
+
+@cache
+def _texts() -> np.ndarray:
+    return edges.first_tokens(_ids(), max(edges.PLACES) + edges.LAG + 1)[:30]
+
+
+def _slide(h0: np.ndarray) -> edges.Profile:
+    return _slide_from(np.asarray(h0, float).tobytes())
+
+
+@cache
+def _slide_from(h0: bytes) -> edges.Profile:
+    probes = modifiers.probe_words(_point(), 10)
+    return edges.start_profile(_point(), _texts(), probes.numbers, edges.PLACES, edges.LAG, np.frombuffer(h0))
+
+
+@_judges("ex-start-3")
+def _after_extremely(answer: Any) -> str:
+    point = _point()
+    cell, word = point.model.cell, point.model.embed(["extremely"])[0]
+    found = _slide(cell.step(point.h_star, word))
+    mistakes: list[Mistake] = [
+        ("This one begins at h₀.", lambda: _slide(cell.h0).value),
+        ("This one begins at h*, before “extremely” was read.", lambda: _slide(point.h_star).value),
+        ("You read “extremely” at h₀: read it at h*.", lambda: _slide(cell.step(cell.h0, word)).value),
+        ("That is relative to late places: give the profile itself.", lambda: found.relative_to(edges.LATE).value),
+        ("That is the difference to the control: give the profile.", lambda: found.value - _slide(point.h_star).value),
+    ]
+    wanted = f"the emphasis at the {len(edges.PLACES)} places of the chapter, begun after “extremely”"
+    return _judge(answer, found.value, wanted, mistakes)
+
+
+@_judges("ex-start-4")
+def _turned_up(answer: Any) -> str:
+    h0, subspace = _point().model.cell.h0, _subspace(5)
+    component = subspace.coordinates(h0) @ subspace.basis.T
+
+    @cache
+    def first(gain: float) -> float:
+        return float(_slide(h0 + (gain - 1) * component).value[0])
+
+    mistakes: list[Mistake] = [
+        ("You added the component 2 and −1 times: it is already in h₀ once.", lambda: [first(3), first(0)]),
+        ("The second one is for a gain of 0: at −1 the component is turned round.", lambda: [first(2), first(0)]),
+        ("The first one is for a gain of 1, h₀ itself.", lambda: [first(1), first(-1)]),
+    ]
+    wanted = "the emphasis at the first token, with a gain of 2 and with −1"
+    return _judge(answer, [first(2), first(-1)], wanted, mistakes)
+
+
+# --- chapter 5 --------------------------------------------------------------------------------
+
+
+@_judges("ex-end-1")
+def _superb(answer: Any) -> str:
+    mode, seen, put, lasting = 0.7, 0.5, 2.0, 1.0
+
+    def rows(n: Sequence[float], lasting: float = lasting) -> np.ndarray:
+        part = np.array([seen * put * mode**k for k in n])
+        return np.array([lasting + part, lasting - part])
+
+    n = (0, 2, np.inf)
+    mistakes: list[Mistake] = [
+        ("The last but two has two tokens after it: n = 2.", rows((0, 3, np.inf))),
+        ("The last but two has two tokens after it: n = 2.", rows((0, 1, np.inf))),
+        ("The last word has no token after it: n = 0.", rows((1, 3, np.inf))),
+        ("You left out the lasting valence, which is added to the transient.", rows(n, 0)),
+        ("In the second row the transient is taken away from the lasting valence.", np.array([rows(n)[0]] * 2)),
+        ("The sign goes with the transient only: the lasting valence stays.", np.array([rows(n)[0], -rows(n)[0]])),
+        ("You left out w·r, what the readout sees of the mode.", 2 * rows(n) - rows((np.inf,) * 3)),
+    ]
+    return _judge(answer, rows(n), "two rows (the two signs) of three: last, last but two, far from the end", mistakes)
+
+
+@cache
+def _padded_share(where: str) -> float:
+    padding = edges.neutral_texts(_point(), len(_ids()), 20, seed=1)
+    pairs = zip(_ids(), padding)
+    texts = [np.r_[text, more] if where == "after" else np.r_[more, text] for text, more in pairs]
+    return _share_right(zoo.load("gru-imdb").logits_of(texts))
+
+
+@_judges("ex-end-3")
+def _padded(answer: Any) -> str:
+    before, after, front = _share_right(_logits("gru-imdb")), _padded_share("after"), _padded_share("before")
+    mistakes: list[Mistake] = [
+        ("You put the neutral text before the reviews: the end of a review is still its end.", [before, front]),
+        ("Both are the same: does the longer text get to the network?", [before, before]),
+    ]
+    given = _numbers(answer)
+    if given is not None and given.size == 2 and not np.allclose(given.ravel(), [before, after], rtol=0, atol=1e-3):
+        for hint, value in mistakes:  # a few reviews make all the difference, so only a close match counts
+            if np.allclose(given.ravel(), value, rtol=0, atol=1e-3):
+                return hint
+    wanted = "the accuracy of the reviews as they are, and with neutral text after them"
+    # another seed draws other neutral text
+    return _judge(answer, [before, after], wanted, tolerance=np.array([0.005, 0.03]), share=True)
+
+
+@_judges("ex-end-4")
+def _first_order(answer: Any) -> str:
+    point, probes = _point(), modifiers.probe_words(_point(), 10)
+    model = point.model
+    J, x = point.mean_map.J_inp(point.h_star), model.embedding[probes.numbers]
+    finite = edges.mode_kernel(point, probes.numbers, edges.LAGS)
+
+    def agree(d: np.ndarray, lag: int = 0) -> float:
+        linear_one = edges.mode_kernel(point, probes.numbers, edges.LAGS, d)
+        return float(np.corrcoef(linear_one.total[:, lag], finite.total[:, lag])[0, 1])
+
+    value = agree((x - model.frequencies @ model.embedding) @ J.T)
+    given = _numbers(answer)
+    if given is not None and given.shape == (2, 2):
+        return "That is the matrix of correlations: give the one off its diagonal, `[0, 1]`."
+    # correlations crowd near 1: tell them apart by their distance from it
+    wanted = "one number: the correlation, over words, of the two kernels at n = 0"
+    tolerance = max(1e-3, 0.1 * (1 - value))
+    if given is not None and given.size == 1 and abs(given.ravel()[0] - value) > tolerance:
+        for hint, mistake in (
+            ("That is its square: give the correlation itself.", value**2),
+            (
+                "That is at the largest lag: take n = 0, the last word.",
+                agree((x - model.frequencies @ model.embedding) @ J.T, -1),
+            ),
+        ):
+            if abs(given.ravel()[0] - mistake) <= min(tolerance, abs(mistake - value) / 2):
+                return hint
+    return _judge(answer, value, wanted, (), tolerance)
+
+
+@cache
+def _visited_jacobians() -> np.ndarray:
+    """J_rec of the first review's steps, each at the state before its token, (T, S, S)."""
+    model, tokens = _point().model, _ids()[0]
+    h = model.states_of([tokens])[0][:-1].astype(float)
+    return model.cell.astype(float).jacobians(h, model.embedding[tokens].astype(float)).J_rec
+
+
+@_judges("ex-end-5")
+def _products(answer: Any) -> str:
+    point, J = _point(), _visited_jacobians()
+    length = len(J)
+
+    def carried(first: int = 0, transposed: bool = False) -> np.ndarray:
+        moved, found = point.r, []
+        for t in range(length):
+            step = J[min(t + first, length - 1)]
+            moved = (step.T if transposed else step) @ moved
+            found.append(point.l @ moved)
+        return np.array(found)
+
+    slow = (point.l @ point.mean_map.jacobian(point.h_star) @ point.r) ** np.arange(1, length + 1)
+    mistakes: list[Mistake] = [
+        ("That is λ₁ to the n, the mean Jacobian's: multiply the Jacobians at the visited states.", slow),
+        ("You multiplied with transposed Jacobians: J acts on r₁ from the left.", lambda: carried(transposed=True)),
+        ("J_t is taken at the state before token t: yours are one position late.", lambda: carried(1)),
+        (
+            "The product of the single decays is not the decay of the product.",
+            lambda: np.cumprod([point.l @ j @ point.r for j in J]),
+        ),
+        (
+            "Only one Jacobian acts in each of yours: keep multiplying.",
+            lambda: np.array([point.l @ j @ point.r for j in J]),
+        ),
+    ]
+    return _judge(answer, carried(), f"{length} numbers, one for each token of the first review", mistakes)
+
+
+# --- chapter 6 --------------------------------------------------------------------------------
+
+
+@_judges("ex-augmented-1")
+def _filters(answer: Any) -> str:
+    next_not, later_not, next_very = -1.3, -1.0, 1.0
+    first = [1 + next_not, 1 + next_very]
+    mistakes: list[Mistake] = [
+        ("In this model effects add; you multiplied them.", [*first, (1 + later_not) * (1 + next_very)]),
+        ("In “not very good”, “not” stands two tokens before “good”: take f(2).", [*first, 1 + next_not + next_very]),
+        (
+            "You left out the 1, the word's own count, to which filters add.",
+            [next_not, next_very, later_not + next_very],
+        ),
+        ("“Not” does not look at “very” only: it acts on “good” too.", [*first, 1 + next_very]),
+        ("“Very” acts on “good” too.", [*first, 1 + later_not]),
+    ]
+    expected = [*first, 1 + later_not + next_very]
+    return _judge(answer, expected, "three factors of β: “not good”, “very good”, “not very good”", mistakes)
+
+
+@cache
+def _switched_shares() -> list[float]:
+    model = zoo.load("augmented-bow-cp20-imdb")
+    variants = ((), ("modifiers",), ("beginning", "end"), ("modifiers", "beginning", "end"))
+    return [_share_right(model.without(*parts).logits(_reviews().texts)) for parts in variants]
+
+
+@_judges("ex-augmented-3")
+def _switched_off(answer: Any) -> str:
+    wanted = "four accuracies: whole, without modifiers, without beginning and end, without all three"
+    return _judge(answer, _switched_shares(), wanted, tolerance=0.004, share=True)
+
+
+@_judges("ex-augmented-4")
+def _parameters(answer: Any) -> str:
+    sizes = np.array([[20_000, 600, 4, 3], [100, 7, 1, 2], [5_000, 30, 2, 5]])
+    V, M, C, P = sizes.T
+    given = []
+    for row in sizes:
+        found, hint = _called(answer, *map(int, row))
+        if hint:
+            return f"{hint} (It gets V words, M modifiers, C parts and P decay times.)"
+        given.append(found)
+    expected, mine = V * C + 2 * M * C * P, _numbers(given)
+    if mine is not None and mine.shape == V.shape and (mine == expected + 1).all():
+        return ""  # b counted too
+    mistakes: list[Mistake] = [
+        ("That is one side only: words before and words after have filters of their own.", V * C + M * C * P),
+        ("Filters are there for each part: C is missing in them.", V * C + 2 * M * P),
+        ("Each part has a valence for each word: C is missing in the first term.", V + 2 * M * C * P),
+        ("That is the bigram model: here only modifiers have filters, and these are short.", V**2),
+        ("You forgot the filters.", V * C),
+        ("Not each word has a filter: modifiers have.", V * C + 2 * V * C * P),
+    ]
+    wanted = "a function of V, M, C and P that returns the number of parameters"
+    return _judge(given, expected, wanted, mistakes, tolerance=0)
