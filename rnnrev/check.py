@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import product
 from typing import Any
@@ -18,6 +18,7 @@ import numpy as np
 from . import edges, line_attractor, linear, modifiers, perturb, stats, zoo
 from .data import Reviews, load_reviews, tokenize
 from .files import read_record
+from .language import Language
 
 __all__ = ["TOLERANCE", "Checked", "check", "exercises"]
 
@@ -49,13 +50,18 @@ _OPEN = {
     "ex-start-2": "Say what the logit does when the coordinate changes, and whether that has to do with emphasis.",
     "ex-start-5": "Results differ from training to training: report several seeds, with a control and an interval.",
     "ex-end-2": "Ask what a prediction that knows nothing but the sign of each word would score.",
+    "ex-language-3": "Read the trace just before and just after “both1”, with and without the word before it.",
+    "ex-language-4": "Give a table of marks for both languages, from the same analyses and as many texts.",
+    "ex-universality-1": "Ask what a softmax does when the same number is added to all its inputs.",
+    "ex-universality-2": "Compare the same measure on the known language before you blame the networks.",
+    "ex-universality-3": "Report several seeds, with a control and an interval.",
     "ex-augmented-2": "List what each of the two models was given, and ask which differences have to do with reading.",
 }
 
 
 def exercises() -> tuple[str, ...]:
     """Names of all exercises, in the order of the book; open ones are among them."""
-    order = ("training", "la", "modifiers", "start", "end", "augmented")
+    order = ("training", "la", "modifiers", "start", "end", "augmented", "language", "universality")
     return tuple(sorted({*_JUDGES, *_OPEN}, key=lambda n: (order.index(n.split("-")[1]), n)))
 
 
@@ -781,3 +787,35 @@ def _parameters(answer: Any) -> str:
     ]
     wanted = "a function of V, M, C and P that returns the number of parameters"
     return _judge(given, expected, wanted, mistakes, tolerance=0)
+
+
+# --- chapter 7 --------------------------------------------------------------------------------
+
+
+@_judges("ex-language-1")
+def _sums(answer: Any) -> str:
+    language = Language()
+    flip, good = (language.to_frame().set_index("word").loc[w] for w in ("flip1", "good01"))
+    texts = ["flip1 good01", "good01 flip1"]
+    expected = language.totals(*language.encode(texts), start=False, end=False)
+    plain = flip.valence + good.valence
+    mistakes: list[Mistake] = [
+        (
+            "That is the gain in the place of the factor: a factor is 1 + g.",
+            [flip.valence + flip.gain * good.valence, plain],
+        ),
+        ("“Flip1” has a valence of its own.", expected - flip.valence),
+        ("A modifier acts on the words after it.", expected[::-1]),
+        ("You let the flip act in both orders: it acts on the words after it.", [expected[0]] * 2),
+        ("That is a bag of words: let the flip act.", [plain, plain]),
+    ]
+    return _judge(answer, expected, "two sums S: of “flip1 good01” and of “good01 flip1”", mistakes)
+
+
+@_judges("ex-language-2")
+def _noiseless(answer: Any) -> str:
+    best = replace(Language(), noise=0.01).bayes().value
+    mistakes: list[Mistake] = [
+        ("That is the best reader of the language as it is: make the labels noiseless first.", Language().bayes().value)
+    ]
+    return _judge(answer, best, "the best possible accuracy without noise", mistakes, tolerance=0.004, share=True)

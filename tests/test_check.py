@@ -160,6 +160,14 @@ def check_is_possible(name: str) -> bool:
     return name not in module._OPEN
 
 
+def test_sums_of_the_known_language() -> None:
+    right("ex-language-1", [-0.3 - 1.0, 1.0 - 0.3])
+    assert "1 + g" in hint("ex-language-1", [-0.3 - 2.0, 0.7])
+    assert "of its own" in hint("ex-language-1", [-1.0, 1.0])
+    assert "after it" in hint("ex-language-1", [0.7, -1.3])
+    assert "bag of words" in hint("ex-language-1", [0.7, 0.7])
+
+
 # --- answers of the shipped networks, by the code of the book's solutions ------------------------
 
 
