@@ -199,8 +199,7 @@ def recover(
     precision, recall : of the words called modifiers, those that change valence by a third or more; decoys_called
     modifier_auc_true : chance that a true modifier ranks above another word
     gain_slope, gain_r2, sign_right : found on true gain, over modifiers and decoys (the sign over modifiers)
-    settled_gain_slope, settled_gain_r2, valence_slope_settled : the same with effects waited for
-        (:func:`rnnrev.modifiers.settled_gain`)
+    settled_gain_slope, settled_gain_r2, valence_slope_settled : the same, waited for (modifiers.settled_gain)
     decay_error : median over modifiers of |found − true|/true; decay_spearman
     start_length_error, end_length_error, start_excess_error, end_excess_error : relative, signed
     dimension_true : one direction for each decay time
