@@ -320,7 +320,7 @@ def abolition(found: Mapping[str, Any], perturbations: Sequence[str] | None = No
         ax.set_title(title)
     for text, name in zip(axes[0, 0].get_yticklabels(), names[::-1]):
         text.set_color(_perturbation_color(name))
-    axes[0, -1].legend(fontsize=8, loc="lower right")
+    made.legend(*axes[0, -1].get_legend_handles_labels(), fontsize=8, loc="outside upper center", ncols=4)
     label_panels(axes)
     return made
 
