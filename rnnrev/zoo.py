@@ -54,7 +54,7 @@ def record(name: str) -> dict[str, Any]:
 
 
 def table() -> pd.DataFrame:
-    """One row a network: cell, size, training texts, test accuracy with its 95 % interval, size on disk."""
+    """One row a network: cell, size, epochs, training texts, test accuracy with its 95 % interval, size on disk."""
     import pandas as pd
 
     rows = []
@@ -69,6 +69,7 @@ def table() -> pd.DataFrame:
                 "units": getattr(getattr(load(name), "cell", None), "n_units", None),
                 "words": len(load(name).vocabulary),
                 "seed": config.get("seed"),
+                "epochs": len(made.get("curve", ())),
                 "training texts": made.get("training_texts"),
                 "test accuracy": test.get("accuracy"),
                 "low": low,

@@ -34,9 +34,10 @@ def curves(records: Mapping[str, Mapping[str, Any]]) -> Figure:
     loss.set(xlabel="epoch", ylabel="training loss (nats)", title="Loss")
     share.set(xlabel="epoch", ylabel="accuracy", title="Training (pale) and held-out accuracy")
     share.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    share.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     for ax in (loss, share):
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    loss.legend()
+    fig.legend(*loss.get_legend_handles_labels(), fontsize=8, loc="outside right center")
     label_panels((loss, share))
     return fig
 
