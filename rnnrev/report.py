@@ -1,8 +1,9 @@
 """A report on a network and texts of one's own: the claims of chapters 2 to 5, each with its control and a verdict.
 
 :func:`analyse` measures stage by stage, :func:`to_html` makes one page of it that needs no other file and no script,
-:func:`write` does both (``rnnrev report``). The measures are those of the chapters, and so are the rules of the
-verdicts. What cannot be measured says why in its place.
+:func:`write` does both (``rnnrev report``). The measures are those of the chapters, and so are most rules of the
+verdicts (a few ask for more, since a stranger's network may have no slow mode or no emphasis at all). What cannot be
+measured says why in its place.
 
 Sources: LA19 for chapter 2, CP20 for chapters 3 to 5.
 """
@@ -1269,9 +1270,10 @@ def to_html(report: Report) -> str:
 <main>
 <section aria-labelledby="claims">
 <h2 id="claims">The claims of chapters 2 to 5</h2>
-<p>Of {len(report.claims)} claims: {_e(summary)}. Brackets hold 95 % intervals. The rules of the verdicts are those of
-the book's chapters: a claim <em>holds</em> if its interval is clear of the control or of a threshold, <em>in part</em>
-if some of what it says is. One network and one set of texts show what is so here, not what is so in general.</p>
+<p>Of {len(report.claims)} claims: {_e(summary)}. Brackets hold 95 % intervals. The rules of the verdicts are close to
+those of the book's chapters: a claim <em>holds</em> if its interval is clear of the control or of a threshold,
+<em>in part</em> if some of what it says is. One network and one set of texts show what is so here, not what is so in
+general.</p>
 {_claims(report.claims)}
 </section>
 {body}
