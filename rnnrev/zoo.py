@@ -6,6 +6,7 @@ labelled by an ensemble (``rnnrev train --help`` and each record tell how). No r
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,7 +46,8 @@ def load(name: str) -> Any:
     ValueError
         If there is no such network; the message lists those there are.
     """
-    return load_folder(FOLDER / _known(name))
+    model = load_folder(FOLDER / _known(name))
+    return model if model.name == name else replace(model, name=name)  # seeds of one recipe were trained under one name
 
 
 def record(name: str) -> dict[str, Any]:

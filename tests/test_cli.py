@@ -92,6 +92,7 @@ def test_shipped_networks_read_the_embedded_reviews():
     reviews = load_reviews("book")
     for name in ("gru-imdb", "lstm-imdb", "bow-imdb"):
         assert np.mean(zoo.load(name).classify(reviews.texts) == reviews.labels) > 0.75, name
+        assert zoo.load(name).name == name
 
 
 @pytest.mark.network
