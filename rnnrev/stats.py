@@ -68,12 +68,17 @@ def bootstrap(
     return Estimate(float(statistic(*data)), float(interval.low), float(interval.high))
 
 
-def over_seeds(values: Any) -> Estimate:
+def over_seeds(values: Any, log: bool = False) -> Estimate:
     """Mean over independently trained networks with Student's interval (NaN bounds for a single one).
 
-    Where all agree the interval is the value: nothing was seen to vary.
+    Where all agree the interval is the value: nothing was seen to vary. With ``log`` mean and interval are taken of
+    logarithms, and given as numbers again: for time constants, lengths and ratios, which must be positive.
     """
     values = np.asarray(values, float)
+    if log:
+        if np.any(values <= 0):
+            raise ValueError(f"only positive numbers have logarithms, not {values.min()}")
+        return Estimate(*map(float, np.exp(over_seeds(np.log(values)))))
     mean = float(values.mean())
     if len(values) < 2:
         return Estimate(mean, np.nan, np.nan)

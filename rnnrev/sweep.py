@@ -22,7 +22,7 @@ from .config import TrainConfig
 from .files import read_record, write_json, write_record
 from .stats import over_seeds
 
-__all__ = ["PLANS", "finished", "grid", "name_of", "plan", "read_sweep", "summary", "sweep", "table"]
+__all__ = ["PLANS", "finished", "grid", "name_of", "plan", "read_sweep", "said", "summary", "sweep", "table"]
 
 Cell = Mapping[str, Any]
 
@@ -264,6 +264,8 @@ def read_sweep(name: str) -> tuple[Any, list[dict[str, Any]]]:
 def summary(table: Any, measures: Mapping[str, tuple[str, str]], by: str = "cell") -> Any:
     """Mean over networks with its 95 % interval: one row a measure, one column for each value of ``by``.
 
+    Measures in :data:`RATIOS` have the geometric mean.
+
     ``measures`` maps names of columns to (what to call them, format of their numbers).
     """
     import pandas as pd
@@ -272,14 +274,20 @@ def summary(table: Any, measures: Mapping[str, tuple[str, str]], by: str = "cell
     rows = {}
     for name, (label, spec) in measures.items():
         parts = [table.loc[table[by] == g, name].dropna() for g in groups]
-        rows[label] = [_said(p, spec) for p in parts]
+        rows[label] = [said(p, spec) for p in parts]
     return pd.DataFrame.from_dict(rows, orient="index", columns=groups)
 
 
-def _said(values: Any, spec: str) -> str:
+#: Measures that are sizes or ratios: averaged on a logarithmic scale.
+RATIOS = frozenset({"tau_1", "tau_2", "gap_of_tau", "start_emphasis", "end_emphasis", "start_length", "end_length"})
+
+
+def said(values: Any, spec: str) -> str:
+    """Mean over networks (a column of a table) with its 95 % interval, as text; a dash where there are none."""
+    values = values.dropna()
     if len(values) < 2:  # one network has no interval
         return f"{values.iloc[0]:{spec}}" if len(values) else "–"
-    return over_seeds(values).format(spec)
+    return over_seeds(values, log=values.name in RATIOS and bool((values > 0).all())).format(spec)
 
 
 # --- command line -----------------------------------------------------------------------------

@@ -10,10 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .stats import over_seeds
-from .sweep import read_sweep
+from .sweep import read_sweep, said
 
-__all__ = ["CLAIMS", "Claim", "found", "networks", "verdict", "verdicts"]
+__all__ = ["CLAIMS", "Claim", "networks", "verdict", "verdicts"]
 
 KNOWN = "known language"
 TITLES = {"imdb": "IMDB", "yelp_polarity": "Yelp", "sst2": "SST-2"}
@@ -80,14 +79,6 @@ def verdict(values: Any, holds: Callable[[Any], Any]) -> bool | None:
     return True if share == 1 else None if share >= 0.5 else False
 
 
-def found(values: Any, spec: str) -> str:
-    """Mean over networks with its 95 % interval, as text; a dash where there are none."""
-    values = values.dropna()
-    if len(values) < 2:
-        return f"{values.iloc[0]:{spec}}" if len(values) else "–"
-    return over_seeds(values).format(spec)
-
-
 def verdicts(table: Any) -> Any:
     """One row a claim: measure, result on IMDB and on the known language (GRUs, over seeds), range over everything."""
     import pandas as pd
@@ -101,8 +92,8 @@ def verdicts(table: Any) -> Any:
             {
                 "Claim": f'<a href="{c.page}">{c.text}</a> ({c.source})',
                 "Measure": c.label,
-                "IMDB": found(gru[gru.data == "IMDB"][c.measure], c.spec),
-                "Known language": found(gru[gru.data == KNOWN][c.measure], c.spec),
+                "IMDB": said(gru[gru.data == "IMDB"][c.measure], c.spec),
+                "Known language": said(gru[gru.data == KNOWN][c.measure], c.spec),
                 "All networks and texts": f"{values.min():{c.spec}} to {values.max():{c.spec}}",
                 "Agree": f"{int(c.holds(values.to_numpy()).sum())} of {len(values)}",
                 "Verdict": words[verdict(values, c.holds)],

@@ -35,6 +35,11 @@ def test_over_seeds_is_students_interval():
     np.testing.assert_allclose(stats.over_seeds([1, 2, 3]), (2, low, high))
     assert np.isnan(stats.over_seeds([1.0]).low)
     assert stats.over_seeds([0.7, 0.7, 0.7]) == pytest.approx((0.7, 0.7, 0.7))
+    assert stats.over_seeds([1, 10, 100], log=True) == pytest.approx(
+        np.exp(np.log(10) + np.array([0, -1, 1]) * scipy_stats.t.ppf(0.975, 2) * np.log(10) / np.sqrt(3))
+    )
+    with pytest.raises(ValueError, match="positive"):
+        stats.over_seeds([1.0, -1.0], log=True)
 
 
 def test_confusion_rows_are_truth():

@@ -112,7 +112,7 @@ def test_the_same_cell_twice_is_refused(tmp_path):
 
 def test_plans():
     assert len(plan("language")) == 12
-    assert len({name_of(c) for name in ("language", "difficulty", "classes") for c in plan(name)}) == 12 + 8 + 15
+    assert len({name_of(c) for name in ("language", "difficulty", "classes") for c in plan(name)}) == 12 + 9 + 15
     assert plan("train", ["gru"], [4], ["imdb"]) == [{"task": "train", "cell": "gru", "seed": 4, "data": "imdb"}]
     with pytest.raises(ValueError, match="choose one of language"):
         plan("everything")

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from .style import CONTROL, CYCLE, INTACT, MODIFIERS, NEGATIVE, NEUTRAL, POSITIVE, architecture, figure, label_panels
 
@@ -105,7 +106,7 @@ def spread(table: Any, measures: Mapping[str, str], by: str = "data", log: Seque
     ``table`` has one row a network and data set (``cell``, ``by`` and the measures); axes named in ``log`` are
     logarithmic.
     """
-    fig, axes = figure(1, len(measures), height=2.8, squeeze=False)
+    fig, axes = figure(1, len(measures), height=3.0, squeeze=False)
     groups, cells = list(dict.fromkeys(table[by])), list(dict.fromkeys(table.cell))
     for ax, (name, label) in zip(axes.flat, measures.items()):
         for i, cell in enumerate(cells):
@@ -116,16 +117,20 @@ def spread(table: Any, measures: Mapping[str, str], by: str = "data", log: Seque
         ax.set(ylabel=label, xlim=(-0.6, len(groups) - 0.4))
         if name in log:
             ax.set_yscale("log")
-        ax.set_xticks(range(len(groups)), groups, rotation=20)
+            wide = table[name].max() / table[name].min() > 100
+            ax.yaxis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0), numticks=8))
+            ax.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,g}"))
+            ax.yaxis.set_minor_formatter(NullFormatter())
+        ax.set_xticks(range(len(groups)), [g.replace(" ", "\n") for g in groups], rotation=30)
         ax.margins(y=0.15)
-    axes.flat[0].legend(fontsize=8)
+    fig.legend(*axes.flat[0].get_legend_handles_labels(), fontsize=8, loc="outside upper center", ncols=len(cells))
     label_panels(axes)
     return fig
 
 
 def classes(cells: Sequence[Mapping[str, Any]]) -> Any:
     """Time constants by rank for languages of different classes: one panel a language, one line a seed."""
-    names = list(dict.fromkeys(c["cell"]["classes"] for c in cells))
+    names = sorted({c["cell"]["classes"] for c in cells}, key=lambda n: (n.split()[0], int(n.split()[1])))
     fig, axes = figure(1, len(names), height=2.6, sharey=True, squeeze=False)
     for ax, name in zip(axes.flat, names):
         own = [c for c in cells if c["cell"]["classes"] == name]
@@ -135,6 +140,7 @@ def classes(cells: Sequence[Mapping[str, Any]]) -> Any:
         make, n = name.split()
         ax.axvline((1 if make == "ordered" else int(n) - 1) + 0.5, color=CONTROL, lw=1, ls="--")
         ax.set(yscale="log", title=f"{n} classes,\n{make}", xlabel="mode")
+        ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     axes.flat[0].set(ylabel="time constant τ (tokens)")
     return fig
 
@@ -156,6 +162,6 @@ def stars(record: Mapping[str, Any]) -> Any:
     left.axhline(0, color=CONTROL, lw=0.8)
     left.set(xlabel="stars", ylabel="logit (nats)", xticks=[r["grade"] for r in rows])
     right.set(xlabel="along the slow mode (s.d.)", ylabel="off the slow mode (s.d.)", ylim=(0, None))
-    left.legend(fontsize=7)
+    fig.legend(*left.get_legend_handles_labels(), fontsize=8, loc="outside upper center", ncols=6)
     label_panels((left, right))
     return fig
