@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from html import escape
+from html import escape, unescape
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,8 @@ def improve_page(app: Sphinx, pagename: str, templatename: str, context: dict[st
     if doctree is not None:
         described = [n["content"] for n in doctree.findall(nodes.meta) if n.get("name") == "description"]
         if described:
-            title = escape(f"{context.get('title', '')} - {app.config.html_title}")
+            heading = unescape(re.sub(r"<[^>]+>", "", context.get("title", "")))
+            title = escape(heading if heading == app.config.html_title else f"{heading} - {app.config.html_title}")
             context["metatags"] = (
                 f'{context.get("metatags", "")}<meta property="og:title" content="{title}">\n'
                 f'<meta property="og:description" content="{escape(described[0])}">\n'
