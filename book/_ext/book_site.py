@@ -20,6 +20,7 @@ from typing import Any
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
+from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx_exercise.nodes import solution_node
 
 NOTEBOOK_BRANCH = "gh-pages"
@@ -86,6 +87,17 @@ class LeaveOutSolutions(SphinxTransform):
                 node.parent.remove(node)
 
 
+class EscapeEquations(SphinxPostTransform):
+    """sphinxcontrib-katex writes equations as they are: "s<t" would begin an HTML tag and swallow what follows."""
+
+    default_priority = 400
+    formats = ("html",)
+
+    def run(self, **kwargs: Any) -> None:
+        for node in self.document.findall(nodes.math_block):
+            node[:] = [nodes.Text(node.astext().replace("<", r"\lt "))]
+
+
 def escape_bars(app: Sphinx, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
     """Docstrings write sizes as |x|, which reStructuredText takes for a substitution."""
     lines[:] = [re.sub(r"(``.*?``|`.*?`)|(?<!\\)\|", lambda m: m[1] or r"\|", line) for line in lines]
@@ -130,6 +142,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_config_value("book_solutions", os.environ.get("BOOK_SOLUTIONS", "1") != "0", "env")
     app.connect("autodoc-process-docstring", escape_bars, priority=900)
     app.add_transform(LeaveOutSolutions)
+    app.add_post_transform(EscapeEquations)
     app.connect("config-inited", share_cache)
     app.connect("viewcode-find-source", hide_answers)
     app.connect("html-page-context", improve_page, priority=900)
