@@ -112,9 +112,8 @@ def test_page_opens_from_the_disk_and_from_a_server(
     for base in (SITE.as_uri(), server):
         reader = Reader(browser, base)
         opened = reader.open(page)
-        assert opened.locator(".katex-error, .rnnrev-widget[data-widget]").count() == 0, (
-            "formulas and widgets came alive"
-        )
+        dead = opened.locator(".katex-error, .math:not(:has(.katex)), .rnnrev-widget[data-widget]")
+        assert dead.count() == 0, "formulas and widgets came alive"
         reader.close()
         assert reader.errors == []
         assert reader.off_site() == []
@@ -134,7 +133,7 @@ def test_audit_finds_nothing_serious(reader: Reader, page: str, record_property:
         if page not in SLIDES:
             opened.wait_for_selector(f"html[data-theme={theme}]", state="attached")
         opened.evaluate("Promise.all(document.getAnimations().map((a) => a.finished))")  # what fades in is pale
-        found = axe.run(opened).response
+        found = axe.run(opened, options={"preload": False}).response  # preloading would fetch style sheets
         assert len(found["passes"]) > 10, "the audit looked at the page"
         record_property("accessibility audit", f"{page}, {theme}: {summary_of(found['violations'])}")
         bad = [v for v in found["violations"] if v["impact"] in ("serious", "critical")]
@@ -260,7 +259,7 @@ def test_slides_turn_by_arrow_keys(reader: Reader, page: str) -> None:
 
 NAME = """() => {
   const e = document.activeElement, place = e.closest('[data-widget]');
-  if (!place) return null;
+  if (!place || !e.matches('input, textarea, select, button')) return null; // a text that scrolls has the focus too
   const label = e.labels?.[0]?.firstChild.textContent || e.labels?.[0]?.textContent || e.ariaLabel || e.textContent;
   const name = e.type === 'radio' ? e.closest('fieldset').firstChild.textContent : label.trim();
   return [place.dataset.widget, e.type ?? e.tagName, name];
@@ -285,14 +284,13 @@ def use(page: Any, kind: str) -> None:
     if kind in ("textarea", "text"):
         choice = page.evaluate("document.activeElement.list?.options[0]?.value ?? null")
         page.keyboard.type(choice or " not")
-    elif kind == "range":
+    elif kind in ("range", "select-one"):
         before = page.evaluate("document.activeElement.value")
         page.keyboard.press("ArrowRight")
-        if page.evaluate("document.activeElement.value") == before:
+        if page.evaluate("document.activeElement.value") == before:  # it stands at its end
             page.keyboard.press("ArrowLeft")
     else:
-        keys = {"radio": "ArrowDown", "select-one": "ArrowDown", "checkbox": "Space"}
-        page.keyboard.press(keys.get(kind, "Enter"))
+        page.keyboard.press({"radio": "ArrowDown", "checkbox": "Space"}.get(kind, "Enter"))
 
 
 def walk(page: Any, key: str) -> dict[tuple[str, str], bool]:
@@ -308,6 +306,8 @@ def walk(page: Any, key: str) -> dict[tuple[str, str], bool]:
         seen, outside = seen + 1, 0
         assert seen < 150, f"the keyboard is caught: {found}"
         widget, kind, name = found
+        if name == "Add" or (name.startswith("remove") and key == "Tab"):
+            continue  # a word is added as it is completed; without the first word nothing is left to put in order
         assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none", found
         before = page.evaluate(PICTURE, widget)
         use(page, kind)
