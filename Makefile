@@ -3,6 +3,7 @@
 #   make student, make instructor   the book and its notebooks without solutions and with them: html and notebooks in
 #               _build/student and _build/instructor; chapters are run once for all three books
 #   make test   run the tests           make lab    open the chapters in JupyterLab
+#   make test-browser   those that drive headless Chromium over the built book      make test-all   these and the slow ones
 #   make check  ruff and mypy           make lock   renew requirements.lock (a test names the pins of environment.yml to follow)
 PYTHON ?= python3
 VENV ?= .venv
@@ -13,7 +14,7 @@ export PYDEVD_DISABLE_FILE_VALIDATION ?= 1
 # small matrices: a second BLAS thread costs more than it brings, and on a busy machine it spins
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: book student instructor test test-all lab check lock clean
+.PHONY: book student instructor test test-browser test-all lab check lock clean
 .DEFAULT_GOAL := book
 
 $(ENV): requirements.lock pyproject.toml
@@ -38,7 +39,11 @@ student instructor: $(ENV)
 test: $(ENV)
 	$(BIN)/python -m pytest -n 2
 
-# the slow tests too, and those that drive headless Chromium over the built book
+# readers' journeys over the book as it was built last; skipped, with the reason, where there is no Chromium or no book
+test-browser: $(ENV)
+	$(BIN)/python -m pytest -n 2 -m "browser and not network"
+
+# the slow tests too (every notebook once more, in a fresh kernel and a random order), and the browser's
 test-all: book
 	$(BIN)/python -m pytest -n 2 -m "not network"
 

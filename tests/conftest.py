@@ -1,8 +1,12 @@
-"""Shared by all tests: small random networks, and no look at a data-set hub."""
+"""Shared by all tests: small random networks, headless Chromium, the order of the notebooks, tables for the end."""
 
 from __future__ import annotations
 
 import os
+import random
+import shutil
+from collections.abc import Iterator
+from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -49,3 +53,42 @@ def small_network(kind: str = "gru", seed: int = 0) -> SentimentRNN:
 @pytest.fixture(params=list(CELLS))
 def network(request: pytest.FixtureRequest) -> SentimentRNN:
     return small_network(request.param)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Headless Chromium, the system's own: Playwright's downloads need another host."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        pytest.skip("needs Chromium (Debian: apt install chromium)")
+    options = [
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--disable-background-networking",
+        "--disable-renderer-backgrounding",
+    ]
+    with sync_api.sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=chromium, args=options)
+        yield found
+        found.close()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # drawn once and inherited by xdist's workers, which have to collect the same tests in the same order
+    os.environ.setdefault("RNNREV_ORDER", str(random.SystemRandom().randrange(10_000)))
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"notebooks in the random order RNNREV_ORDER={os.environ['RNNREV_ORDER']}"
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Tables of what tests measured: each gives (table, row) as a property."""
+    reports = [r for reports in terminalreporter.stats.values() for r in reports if getattr(r, "when", "") == "call"]
+    rows = sorted({(table, row) for r in reports for table, row in r.user_properties})
+    for i, (table, row) in enumerate(rows):
+        if i == 0 or rows[i - 1][0] != table:
+            terminalreporter.section(table)
+        terminalreporter.write_line(str(row))

@@ -13,13 +13,14 @@ from __future__ import annotations
 import json
 import os
 import re
-from html import escape
+from html import escape, unescape
 from pathlib import Path
 from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
+from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx_exercise.nodes import solution_node
 
 NOTEBOOK_BRANCH = "gh-pages"
@@ -53,7 +54,8 @@ def improve_page(app: Sphinx, pagename: str, templatename: str, context: dict[st
     if doctree is not None:
         described = [n["content"] for n in doctree.findall(nodes.meta) if n.get("name") == "description"]
         if described:
-            title = escape(f"{context.get('title', '')} - {app.config.html_title}")
+            heading = unescape(re.sub(r"<[^>]+>", "", context.get("title", "")))
+            title = escape(heading if heading == app.config.html_title else f"{heading} - {app.config.html_title}")
             context["metatags"] = (
                 f'{context.get("metatags", "")}<meta property="og:title" content="{title}">\n'
                 f'<meta property="og:description" content="{escape(described[0])}">\n'
@@ -83,6 +85,17 @@ class LeaveOutSolutions(SphinxTransform):
         if not self.config.book_solutions:
             for node in list(self.document.findall(solution_node)):
                 node.parent.remove(node)
+
+
+class EscapeEquations(SphinxPostTransform):
+    """sphinxcontrib-katex writes equations as they are: "s<t" would begin an HTML tag and swallow what follows."""
+
+    default_priority = 400
+    formats = ("html",)
+
+    def run(self, **kwargs: Any) -> None:
+        for node in self.document.findall(nodes.math_block):
+            node[:] = [nodes.Text(node.astext().replace("<", r"\lt "))]
 
 
 def escape_bars(app: Sphinx, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
@@ -129,6 +142,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_config_value("book_solutions", os.environ.get("BOOK_SOLUTIONS", "1") != "0", "env")
     app.connect("autodoc-process-docstring", escape_bars, priority=900)
     app.add_transform(LeaveOutSolutions)
+    app.add_post_transform(EscapeEquations)
     app.connect("config-inited", share_cache)
     app.connect("viewcode-find-source", hide_answers)
     app.connect("html-page-context", improve_page, priority=900)

@@ -124,6 +124,10 @@ const RENDERERS = {
         change([...words, word].slice(-MOST));
       }
     };
+    const drop = (word) => {
+      change(model.get("words").filter((w) => w !== word));
+      input.focus(); // the button that had the focus is gone
+    };
     input.addEventListener("keydown", (event) => event.key === "Enter" && (event.preventDefault(), add()));
     input.addEventListener("input", () => props.choices.includes(input.value) && add());
     const chosen = html("ul", { class: "rw-chosen" });
@@ -131,7 +135,7 @@ const RENDERERS = {
       const words = model.get("words");
       chosen.replaceChildren(...words.map((w, i) =>
         html("li", { class: `rw-c${i}` }, html("span", { class: "rw-swatch", "aria-hidden": "true" }), w,
-          words.length > 1 && html("button", { type: "button", "aria-label": `remove ${w}`, onclick: () => change(model.get("words").filter((v) => v !== w)) }, "\u00d7"))));
+          words.length > 1 && html("button", { type: "button", "aria-label": `remove ${w}`, onclick: () => drop(w) }, "\u00d7"))));
     };
     model.on("change:words", list);
     list();
