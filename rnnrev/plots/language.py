@@ -121,7 +121,9 @@ def spread(table: Any, measures: Mapping[str, str], by: str = "data", log: Seque
             ax.yaxis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0), numticks=8))
             ax.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,g}"))
             ax.yaxis.set_minor_formatter(NullFormatter())
-        ax.set_xticks(range(len(groups)), [g.replace(" ", "\n") for g in groups], rotation=30)
+        ax.set_xticks(
+            range(len(groups)), [g.split()[0] for g in groups], rotation=40, ha="right", rotation_mode="anchor"
+        )
         ax.margins(y=0.15)
     fig.legend(*axes.flat[0].get_legend_handles_labels(), fontsize=8, loc="outside upper center", ncols=len(cells))
     label_panels(axes)
