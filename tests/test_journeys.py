@@ -222,7 +222,7 @@ def test_pictures_have_alt_text_and_the_page_a_description(page: str) -> None:
 @pytest.mark.parametrize("page", NOTEBOOKS)
 def test_notebook_can_be_downloaded(reader: Reader, page: str) -> None:
     opened = reader.open(page)
-    link = opened.locator("a.btn-download-source-button")
+    link = opened.locator("a.btn-download-notebook-button")
     assert link.get_attribute("href") == f"{'../' * page.count('/')}_sources/{page}.ipynb"
     notebook = nbformat.read(SITE / f"_sources/{page}.ipynb", as_version=4)
     nbformat.validate(notebook)

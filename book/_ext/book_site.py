@@ -51,6 +51,8 @@ def improve_page(app: Sphinx, pagename: str, templatename: str, context: dict[st
                 button["url"] = f"{host}/github/{place}/blob/{NOTEBOOK_BRANCH}/_sources/{pagename}.ipynb"
     # the label would hide the text from a screen reader
     context["body"] = context.get("body", "").replace('<summary aria-label="Toggle hidden content">', "<summary>")
+    # a list of what are no list items, to a screen reader
+    context["body"] = context["body"].replace('<div role="list" class="citation-list">', '<div class="citation-list">')
     if doctree is not None:
         described = [n["content"] for n in doctree.findall(nodes.meta) if n.get("name") == "description"]
         if described:

@@ -29,6 +29,7 @@ PAGE = Template("""\
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Slides: $title</title>
+<link rel="icon" href="../_static/logo.svg">
 $math<style>
 :root { color-scheme: light dark; --text: #1a1a1a; --back: #fff; --line: #767676; }
 @media (prefers-color-scheme: dark) {

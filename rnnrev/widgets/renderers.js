@@ -147,6 +147,7 @@ const RENDERERS = {
     );
     return view(el, model, {
       title: "Barcodes: what a modifier does to the words after it",
+      looks: ["order"],
       controls: [picker, choiceControl(model, "order", "Words in order of", { valence: "their valence", effect: "the first modifier\u2019s effect" })],
       draw(frame, width) {
         const order = props.probes.map((_, i) => i);
