@@ -123,7 +123,7 @@ def shift_by_valence(shifts: Any, condition: str = "negated") -> dict[int, Estim
 # --- the record ---------------------------------------------------------------------------------
 
 
-def write_record(networks: Mapping[str, Model], file: Path = RECORD, reviews: Reviews | None = None) -> Path:
+def write_record(networks: Mapping[str, Model], file: Path | None = None, reviews: Reviews | None = None) -> Path:
     """Measure networks on whole IMDB test reviews and write the result for the chapters.
 
     Written after each network; networks that an earlier run measured on the same reviews are kept.
@@ -135,6 +135,7 @@ def write_record(networks: Mapping[str, Model], file: Path = RECORD, reviews: Re
     reviews : Reviews, optional
         Default: ``load_reviews("imdb", "test")``.
     """
+    file = RECORD if file is None else file
     reviews = load_reviews("imdb", "test") if reviews is None else reviews
     data = {"name": reviews.name, "split": reviews.split, "texts": len(reviews), "sha256": reviews.fingerprint}
     record: dict[str, Any] = {
@@ -163,8 +164,9 @@ def write_record(networks: Mapping[str, Model], file: Path = RECORD, reviews: Re
     return file
 
 
-def load_record(file: Path = RECORD) -> dict[str, Any]:
+def load_record(file: Path | None = None) -> dict[str, Any]:
     """What :func:`write_record` wrote."""
+    file = RECORD if file is None else file
     if not file.is_file():
         raise FileNotFoundError(
             f"{file} does not exist: write it with `rnnrev measure training` (needs IMDB's test reviews)"

@@ -80,7 +80,7 @@ def verdict(values: Any, holds: Callable[[Any], Any]) -> bool | None:
 
 
 def verdicts(table: Any) -> Any:
-    """One row a claim: measure, result on IMDB and on the known language (GRUs, over seeds), range over everything."""
+    """One row a claim with its measure: result on IMDB and on the known language (GRUs, over seeds), range over everything."""
     import pandas as pd
 
     gru = table[table.cell == "gru"]
@@ -90,13 +90,12 @@ def verdicts(table: Any) -> Any:
         values = table[c.measure].dropna()
         rows.append(
             {
-                "Claim": f'<a href="{c.page}">{c.text}</a> ({c.source})',
-                "Measure": c.label,
+                "Claim": f'<a href="{c.page}">{c.text}</a> ({c.source})<br><small>{c.label}</small>',
                 "IMDB": said(gru[gru.data == "IMDB"][c.measure], c.spec),
                 "Known language": said(gru[gru.data == KNOWN][c.measure], c.spec),
                 "All networks and texts": f"{values.min():{c.spec}} to {values.max():{c.spec}}",
-                "Agree": f"{int(c.holds(values.to_numpy()).sum())} of {len(values)}",
-                "Verdict": words[verdict(values, c.holds)],
+                "Verdict": f"{words[verdict(values, c.holds)]}: "
+                f"{int(c.holds(values.to_numpy()).sum())} of {len(values)}",
             }
         )
     return pd.DataFrame(rows)

@@ -104,7 +104,7 @@ def spectra(attractor: Any, found: Any, control: Any) -> Figure:
     slow = found.modes.eigvals[middle, found.slow[middle]]
     plane.scatter(slow.real, slow.imag, s=70, facecolors="none", edgecolors=POSITIVE, linewidths=1.5, label="slow mode")
     plane.set(xlabel="real part of λ", ylabel="imaginary part of λ", aspect="equal", title="Eigenvalues of J_rec")
-    plane.legend(loc="upper left", handletextpad=0.2)
+    fig.legend(*plane.get_legend_handles_labels(), fontsize=8, loc="outside lower left", ncols=3, handletextpad=0.2)
 
     tau = np.sort(np.where(found.modes.eigvals.imag < 0, 0, np.abs(found.modes.tau)), axis=-1)[:, ::-1]
     order = np.argsort(attractor.logit)
