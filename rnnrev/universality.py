@@ -80,7 +80,7 @@ def verdict(values: Any, holds: Callable[[Any], Any]) -> bool | None:
 
 
 def verdicts(table: Any) -> Any:
-    """One row a claim with its measure: result on IMDB and on the known language (GRUs, over seeds), range over everything."""
+    """One row a claim with its measure: result on IMDB and on the known language (GRUs, over seeds), range over all."""
     import pandas as pd
 
     gru = table[table.cell == "gru"]
