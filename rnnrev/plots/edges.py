@@ -171,8 +171,11 @@ def now_and_later(words: Sequence[str], now: np.ndarray, later: np.ndarray, slop
     middle = now.mean() + slope * (span - later.mean())
     ax.plot(span, middle, color=INTACT, label=f"slope {slope:.2f}")
     ax.scatter(later, now, s=12, color=sign_colors(later))
-    for k in np.unique(np.r_[np.argsort(later)[[0, 1, 2, -3, -2, -1]], np.argsort(np.abs(now - middle.mean()))[-2:]]):
-        ax.annotate(words[k], (later[k], now[k]), xytext=(4, -2), textcoords="offset points", fontsize=8)
+    named = np.unique(np.r_[np.argsort(later)[[0, 1, 2, -3, -2, -1]], np.argsort(np.abs(now - middle.mean()))[-2:]])
+    # labels of neighbours by height go above and below their points in turn
+    for i, k in enumerate(named[np.argsort(now[named])]):
+        at = (4, (5, -10)[i % 2])
+        ax.annotate(words[k], (later[k], now[k]), xytext=at, textcoords="offset points", fontsize=8)
     ax.set_xlabel("lasting valence, n → ∞ (nats)")
     ax.set_ylabel("valence at the last word, n = 0 (nats)")
     ax.legend(loc="upper left")
