@@ -436,6 +436,7 @@ def test_initial_state_is_swapped_and_fast_modes_removed(
     before = {style: lab.line(style) for style in ("intact", "perturbed", "slow")}
     lab.write("Words to slide through", "not good")
     lab.write("Review", "We saw it on a rainy night. The plot is thin, and the acting is wonderful.")
+    lab.frame()  # settled: the slider's end is that of the new review
     lab.go_to("Place")
     lab.page.keyboard.press("End")
     frame = lab.frame()
