@@ -485,11 +485,12 @@ def _descend(
     after = reference.step(h, np.arange(n))
     if after.shape != h.shape:
         raise ValueError(f"F gives arrays of shape {after.shape} for states of shape {h.shape}: it must keep the shape")
-    _check_finite(after - h, "F is not finite at start {}")
+    g = after - h
+    _check_finite(g, "F is not finite at start {}")
     with tqdm(total=n, disable=not progress, unit="point") as bar:
 
         def search(i: np.ndarray) -> tuple[np.ndarray, ...]:
-            return _Block(reference, h[i], i, damping, chunk).search(tol_q, max_iterations, bar.update)
+            return _Block(reference, h[i], g[i], i, damping, chunk).search(tol_q, max_iterations, bar.update)
 
         if reference.threads:
             # BLAS's own threads would fight with ours
@@ -502,11 +503,13 @@ def _descend(
 
 
 class _Block:
-    """The search from one block of starts h (n, S); ``i`` (n,) are their rows among all starts."""
+    """The search from one block of starts h (n, S), g = F(h) − h; ``i`` (n,) are their rows among all starts."""
 
-    def __init__(self, reference: _Reference, h: np.ndarray, i: np.ndarray, damping: float, chunk: int) -> None:
-        self.reference, self.h, self.i, self.chunk = reference, h.copy(), i, chunk
-        self.g = reference.step(h, i) - h
+    def __init__(
+        self, reference: _Reference, h: np.ndarray, g: np.ndarray, i: np.ndarray, damping: float, chunk: int
+    ) -> None:
+        self.reference, self.i, self.chunk = reference, i, chunk
+        self.h, self.g = h, g  # copies, as they were picked by i
         self.q = (self.g * self.g).sum(-1) / 2
         self.damping, self.mu = damping, np.full(len(h), max(damping, 1e-2))
 

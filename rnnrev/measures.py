@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tqdm.auto import tqdm
 
@@ -45,6 +45,10 @@ def _stars(model: SentimentRNN, reviews: Reviews, scored: int) -> dict[str, Any]
     return recovery.graded(model, reviews.sample(min(scored, len(reviews))))
 
 
+def _test_reviews() -> Reviews:
+    return load_reviews("imdb", "test")
+
+
 def _star_reviews() -> Reviews:
     """Yelp's test reviews with their stars in the place of labels: only the mirror folder has them."""
     mirror = os.environ.get("RNNREV_DATA_DIR")
@@ -53,12 +57,23 @@ def _star_reviews() -> Reviews:
     return load_reviews(Path(mirror) / "yelp_sample" / "test.parquet", label="stars")
 
 
-#: Record -> (what it holds, the measure of one network, reviews it is scored on unless told otherwise).
-MEASURES: dict[str, tuple[str, Callable[[SentimentRNN, Reviews, int], dict[str, Any]], int]] = {
-    "line-attractor": ("chapter 2: the claims of LA19", _line_attractor, 300),
-    "modifiers": ("chapter 3: modifiers, their subspace, and what goes when it is taken away", _modifiers, 2000),
-    "edges": ("chapters 4 and 5: beginnings and ends", _edges, 2000),
-    "stars": ("chapter 8: where Yelp's reviews of 1 to 5 stars leave networks trained on films", _stars, 4000),
+class Measure(NamedTuple):
+    """What a record holds, the measure of one network, how many reviews it is scored on unless told, and which."""
+
+    what: str
+    run: Callable[[SentimentRNN, Reviews, int], dict[str, Any]]
+    scored: int
+    reviews: Callable[[], Reviews] = _test_reviews
+
+
+#: Record -> how it is measured.
+MEASURES = {
+    "line-attractor": Measure("chapter 2: the claims of LA19", _line_attractor, 300),
+    "modifiers": Measure("chapter 3: modifiers, their subspace, and what goes when it is taken away", _modifiers, 2000),
+    "edges": Measure("chapters 4 and 5: beginnings and ends", _edges, 2000),
+    "stars": Measure(
+        "chapter 8: where Yelp's reviews of 1 to 5 stars leave networks trained on films", _stars, 4000, _star_reviews
+    ),
 }
 
 
@@ -93,22 +108,22 @@ def measure(name: str, networks: Sequence[str] | None = None, scored: int | None
         return measure_bags(folder, AugmentedConfig(**bags), **given)
     if bags:
         raise ValueError(f"{', '.join(bags)}: options of augmented-bow, not of {name}")
-    reviews = _star_reviews() if name == "stars" else load_reviews("imdb", "test")
     if name == "training":
         from . import scores
 
-        scores.write_record({n: zoo.load(n) for n in networks or zoo.names()}, reviews=reviews)
+        scores.write_record({n: zoo.load(n) for n in networks or zoo.names()})
         return scores.load_record()
     if name not in MEASURES:
         raise ValueError(f"no record is called {name!r}: choose training, augmented-bow, {', '.join(MEASURES)}")
-    what, run, default = MEASURES[name]
+    made = MEASURES[name]
+    reviews = made.reviews()
     chosen = list(networks or [n for n in zoo.names() if isinstance(zoo.load(n), SentimentRNN)])
     try:
         record = read_record(name)
     except FileNotFoundError:
         record = {"networks": {}}
-    record |= {"what": what, "rnnrev": __version__, "data": {"name": reviews.name, "split": reviews.split}}
+    record |= {"what": made.what, "rnnrev": __version__, "data": {"name": reviews.name, "split": reviews.split}}
     for network in tqdm(chosen, unit="network", desc=name):
-        record["networks"][network] = run(zoo.load(network), reviews, scored or default)
+        record["networks"][network] = made.run(zoo.load(network), reviews, scored or made.scored)
         write_record(name, record)
     return record

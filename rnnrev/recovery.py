@@ -19,6 +19,7 @@ from .fixed_points import find_fixed_points, mean_map
 from .language import Language
 from .linear import OperatingPoint, eigenmodes, linear_model, operating_point
 from .model import BagOfWords, SentimentRNN
+from .stats import bootstrap
 
 __all__ = ["Recovery", "attractor_dimension", "graded", "learn", "measure", "recover", "run_cell", "variant"]
 
@@ -321,35 +322,31 @@ def graded(model: SentimentRNN, reviews: Reviews, seed: int = 0) -> dict[str, An
         ``spearman`` of logit and grade [value, low, high]; ``on_line`` the share of the squared distances between
         the grades' mean states that one axis holds; ``cosine`` of that axis with r₁. Intervals: 95 %, over reviews.
     """
-    from scipy import stats as distributions
-
-    from . import stats
+    from scipy.stats import spearmanr
 
     grades = np.unique(reviews.labels)
     if len(grades) < 3:
         raise ValueError(f"{reviews!r} has {len(grades)} grades: at least 3 are needed to ask for a line")
     point = operating_point(model, texts=reviews.sample(300, seed).texts, seed=seed)
     states = model.final_states_of(model.vocabulary.encode_all(reviews.texts)).astype(float)
-    logits = states @ model.w + model.b
+    logits = model.readout(states)
     means = np.stack([states[reviews.labels == g].mean(0) for g in grades])
     _, size, axes = np.linalg.svd(means - means.mean(0), full_matrices=False)
-    from_point = means - point.h_star
-    along = from_point @ point.r / (point.r @ point.r)
-    off = np.linalg.norm(from_point - along[:, None] * point.r, axis=1)
-    unit = np.std((states - point.h_star) @ point.r / (point.r @ point.r)) * np.linalg.norm(point.r)
+    slow = point.r / np.linalg.norm(point.r)
+    along = (means - point.h_star) @ slow
+    off = np.linalg.norm(means - point.h_star - along[:, None] * slow, axis=1)
+    unit = np.std(states @ slow)
     rows = []
     for i, g in enumerate(grades):
         own = logits[reviews.labels == g]
         rows.append({
-            "grade": int(g), "texts": len(own), "logit": list(stats.bootstrap(own, seed=seed)),
-            "along": float(along[i] * np.linalg.norm(point.r) / unit), "off": float(off[i] / unit),
+            "grade": int(g), "texts": len(own), "logit": list(bootstrap(own, seed=seed)),
+            "along": float(along[i] / unit), "off": float(off[i] / unit),
         })  # fmt: skip
-    ranks = stats.bootstrap(
-        (logits, reviews.labels), lambda z, g: float(distributions.spearmanr(z, g).statistic), n=300, seed=seed
-    )
+    ranks = bootstrap((logits, reviews.labels), lambda z, g: float(spearmanr(z, g).statistic), n=300, seed=seed)
     return {
         "grades": rows, "spearman": list(ranks), "on_line": float(size[0] ** 2 / (size**2).sum()),
-        "cosine": float(abs(axes[0] @ point.r) / np.linalg.norm(point.r)),
+        "cosine": float(abs(axes[0] @ slow)),
     }  # fmt: skip
 
 

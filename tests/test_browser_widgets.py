@@ -359,14 +359,8 @@ def test_same_front_end_under_anywidget(pages: Pages, shown: dict[str, widgets.W
     page.evaluate("stop()")
 
 
-@pytest.mark.skipif("gru-imdb" not in zoo.names(), reason="the networks are not here")
 def test_shipped_network_in_the_page(browser: Any, tmp_path: Path) -> None:
-    model = zoo.load("gru-imdb")
-    bag = (
-        zoo.load("bow-imdb")
-        if "bow-imdb" in zoo.names()
-        else BagOfWords(np.linspace(-1, 1, len(model.vocabulary)), 0.0, model.vocabulary)
-    )
+    model, bag = zoo.load("gru-imdb"), zoo.load("bow-imdb")
     written = widgets.write_assets(tmp_path / "rnnrev", model, bag)
     assert sum(f.stat().st_size for f in written) < 6e6
     (tmp_path / "trace.html").write_text(PAGE.replace("{}", widgets.sentiment_trace(model, bag, "good").html()))
