@@ -10,6 +10,7 @@ Levenberg 1944, Marquardt 1963, Shamanskii 1967, Fan 2012; LA19 section 4.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import zipfile
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.linalg import blas, lapack
+from scipy.linalg import blas, cython_lapack
 
 from .cells import CELLS, NUMPY_OPS, Cell
 from .files import write_npz
@@ -584,6 +585,30 @@ class _Block:
         return first
 
 
+def _potrf(name: str) -> Callable[[np.ndarray], int]:
+    """LAPACK's Cholesky as a function of a C-ordered matrix (S, S): in place, 0 if it worked.
+
+    ``scipy.linalg.lapack`` has it too, but holds Python's lock meanwhile: threads would wait for each other.
+    """
+    name_of = ctypes.PYFUNCTYPE(ctypes.c_char_p, ctypes.py_object)(("PyCapsule_GetName", ctypes.pythonapi))
+    address_of = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)(
+        ("PyCapsule_GetPointer", ctypes.pythonapi)
+    )
+    capsule = cython_lapack.__pyx_capi__[name]
+    routine = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 5)(address_of(capsule, name_of(capsule)))
+
+    def factor(matrix: np.ndarray) -> int:
+        size, failed = ctypes.c_int(len(matrix)), ctypes.c_int(0)
+        n = ctypes.byref(size)
+        routine(b"L", n, matrix.ctypes.data, n, ctypes.byref(failed))  # "L": Fortran reads the transpose
+        return failed.value
+
+    return factor
+
+
+_spotrf, _dpotrf = _potrf("spotrf"), _potrf("dpotrf")
+
+
 class _NormalEquations:
     """(AᵀA + μ) δ = −Aᵀg at k states, A = J − 1 with J (k, S, S), factored once; in the float type of J.
 
@@ -609,9 +634,9 @@ class _NormalEquations:
         self.mu = np.maximum(mu, 1e-15 * diagonal.sum(-1))
         diagonal += self.mu[:, None]
         single = J.dtype == np.float32
-        factor = lapack.spotrf if single else lapack.dpotrf
+        factor = _spotrf if single else _dpotrf
         self.trsv = blas.strsv if single else blas.dtrsv
-        self.factors = [factor(m.T, lower=1, clean=0, overwrite_a=1) for m in normal]
+        self.factors = [(m.T, factor(m)) for m in normal]
 
     def solve(self, which: np.ndarray, g: np.ndarray) -> np.ndarray:
         """δ (m, S) at the states ``which`` (m,) for g (m, S)."""
