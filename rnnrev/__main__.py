@@ -66,6 +66,24 @@ def _vectors(args: argparse.Namespace) -> None:
     print(f"written to {write_npz(args.out, {'words': vocabulary.words, 'vectors': vectors})}")
 
 
+def _pretrain(args: argparse.Namespace) -> None:
+    from .data import DATA_SETS, Vocabulary, load_reviews, split_validation
+    from .pretraining import next_word
+    from .train import _load_vectors
+
+    train = load_reviews(args.data, "train")
+    held = split_validation(len(train), 0.02, args.seed)
+    spare = "unsupervised" in DATA_SETS.get(args.data, {}).get("splits", ())
+    more = load_reviews(args.data, "unsupervised").texts if spare else ()
+    vocabulary = Vocabulary.fit(train.texts, args.vocabulary_size)
+    vectors = _load_vectors(args.vectors, vocabulary, args.n_inputs)
+    made = next_word(
+        [*train.take(~held).texts, *more], vocabulary, vectors, args.cell, args.n_units,
+        held_out=train.take(held).texts, epochs=args.epochs, seed=args.seed,
+    )  # fmt: skip
+    print(f"{made['nats_per_word'][-1]:.3f} nats a word on held-out texts; written to {write_npz(args.out, made)}")
+
+
 def _label(args: argparse.Namespace) -> None:
     from .data import load_reviews
     from .model import load
@@ -166,6 +184,15 @@ def _parser() -> argparse.ArgumentParser:
     vectors.add_argument("--out", required=True, help=".npz file to write")
     for flag, value in (("--vocabulary-size", 20_000), ("--n-inputs", 128), ("--epochs", 5), ("--seed", 0)):
         vectors.add_argument(flag, type=int, default=value, help="(default: %(default)s)")
+
+    reader = command("pretrain", _pretrain, "train a cell to predict the next word of a data set's texts")
+    reader.add_argument("--data", default="imdb", help="data set (default: %(default)s)")
+    reader.add_argument("--cell", default="gru", help="vanilla, ugrnn, gru or lstm (default: %(default)s)")
+    reader.add_argument("--vectors", required=True, help="file of `rnnrev vectors` to start with")
+    reader.add_argument("--out", required=True, help=".npz file to write")
+    sizes = (("--vocabulary-size", 20_000), ("--n-inputs", 128), ("--n-units", 256), ("--epochs", 2), ("--seed", 0))
+    for flag, value in sizes:
+        reader.add_argument(flag, type=int, default=value, help="(default: %(default)s)")
 
     label = command("label", _label, "label unlabelled reviews with an ensemble of n-grams and networks")
     label.add_argument("teachers", nargs="*", metavar="MODEL", help="model folders of the ensemble")

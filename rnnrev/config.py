@@ -17,6 +17,7 @@ class TrainConfig:
     data: str = "imdb"  #: data set (or file) with the labels to learn
     extra: tuple[str, ...] = ()  #: data sets whose training texts are added
     vectors: str = "none"  #: none, word2vec, or the path of a file that word2vec wrote
+    pretrained: str = "none"  #: file that ``rnnrev pretrain`` wrote: embedding and cell to start with
     soft_labels: str = "none"  #: file that ``rnnrev label`` wrote: adds the unlabelled reviews
     vocabulary_size: int = 20_000
     n_inputs: int = 128  #: D
@@ -44,6 +45,8 @@ class TrainConfig:
         for name in ("embedding_dropout", "state_dropout", "word_dropout", "label_smoothing"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} must lie in [0, 1), not {getattr(self, name)}")
+        if self.pretrained != "none" and (self.vectors != "none" or self.cell == "bow"):
+            raise ValueError("pretrained brings its own word vectors, for a network: leave vectors and bow out")
         for name in ("epochs", "batch_size", "n_inputs", "n_units", "patience"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")

@@ -146,7 +146,7 @@ class Recurrent(keras.layers.Layer):
         self.shards = shards or min(os.cpu_count() or 1, 4)
         for name in ("W", "U", "b", "b_rec", "h0"):
             value = getattr(cell, name)
-            setattr(self, name, self.add_weight(shape=value.shape, name=name, initializer=_given(value)))
+            setattr(self, name, self.add_weight(shape=value.shape, name=name, initializer=given(value)))
         self.built = True
 
     def states(self, x: Any) -> Any:
@@ -176,7 +176,8 @@ class Recurrent(keras.layers.Layer):
         return Cell(self.kind, *(np.asarray(getattr(self, k)) for k in ("W", "U", "b", "b_rec", "h0")))
 
 
-def _given(value: Any) -> Callable[..., Any]:
+def given(value: Any) -> Callable[..., Any]:
+    """A Keras initializer that sets this value."""
     return lambda shape, dtype=None: tf.convert_to_tensor(np.asarray(value, np.float32).reshape(shape))
 
 
@@ -189,12 +190,14 @@ class _Network(keras.Model):
         if vectors is None:
             vectors = rng.normal(0, 0.1, (n_words, config.n_inputs))
         self.config, self.outputs_ = config, 1 if n_classes == 2 else n_classes
-        self.embedding = self.add_weight(shape=vectors.shape, name="embedding", initializer=_given(vectors))
+        self.embedding = self.add_weight(shape=vectors.shape, name="embedding", initializer=given(vectors))
         cell = initial_weights(config.cell, config.n_inputs, config.n_units, config.seed)
+        if config.pretrained != "none":
+            cell = _load_cell(config.pretrained, cell)
         self.recurrent = Recurrent(cell, config.precision)
         limit = np.sqrt(6 / (config.n_units + self.outputs_))
         w = rng.uniform(-limit, limit, (config.n_units, self.outputs_))
-        self.w = self.add_weight(shape=w.shape, name="w", initializer=_given(w))
+        self.w = self.add_weight(shape=w.shape, name="w", initializer=given(w))
         self.bias = self.add_weight(shape=(self.outputs_,), name="bias", initializer="zeros")
         self.built = True
 
@@ -301,6 +304,16 @@ def _load_vectors(file: str, vocabulary: Vocabulary, size: int) -> np.ndarray:
         if word in known:
             out[i] = vectors[known[word]]
     return out
+
+
+def _load_cell(file: str, like: Cell) -> Cell:
+    """The cell in a file of ``rnnrev pretrain``, of the kind and size of ``like``."""
+    with np.load(file, allow_pickle=False) as stored:
+        kind = str(stored["cell"]) if "cell" in stored.files else None
+        if kind != like.kind or stored["U"].shape != like.U.shape or stored["W"].shape != like.W.shape:
+            what = "no cell" if kind is None else f"a {kind} of U {stored['U'].shape}, W {stored['W'].shape}"
+            raise ValueError(f"{file} holds {what}; wanted is a {like.kind} of U {like.U.shape}, W {like.W.shape}")
+        return Cell(kind, *(stored[k] for k in ("W", "U", "b", "b_rec", "h0")))
 
 
 # --- labels for unlabelled reviews ------------------------------------------------------------
@@ -413,6 +426,8 @@ def train(
     if config.vectors == "word2vec":
         unlabelled = load_reviews(config.data, "unsupervised").texts if config.data == "imdb" else ()
         vectors = word_vectors([*reviews.texts, *unlabelled], vocabulary, config.n_inputs, seed=config.seed)
+    elif config.pretrained != "none":
+        vectors = _load_vectors(config.pretrained, vocabulary, config.n_inputs)
     elif config.vectors != "none":
         vectors = _load_vectors(config.vectors, vocabulary, config.n_inputs)
     ids, val_ids = vocabulary.encode_all(texts), vocabulary.encode_all(validation.texts)
