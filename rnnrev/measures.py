@@ -6,15 +6,13 @@ has, and one network can be measured again by itself. Chapters read the records;
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from tqdm.auto import tqdm
 
 from . import __version__, zoo
-from .data import DataError, Reviews, load_reviews
+from .data import Reviews, load_reviews, star_reviews
 from .files import read_record, write_record
 from .model import SentimentRNN
 
@@ -49,14 +47,6 @@ def _test_reviews() -> Reviews:
     return load_reviews("imdb", "test")
 
 
-def _star_reviews() -> Reviews:
-    """Yelp's test reviews with their stars in the place of labels: only the mirror folder has them."""
-    mirror = os.environ.get("RNNREV_DATA_DIR")
-    if not mirror:
-        raise DataError("stars are in no data set of the hub: name a folder with yelp_sample in RNNREV_DATA_DIR")
-    return load_reviews(Path(mirror) / "yelp_sample" / "test.parquet", label="stars")
-
-
 class Measure(NamedTuple):
     """What a record holds, the measure of one network, how many reviews it is scored on unless told, and which."""
 
@@ -72,7 +62,7 @@ MEASURES = {
     "modifiers": Measure("chapter 3: modifiers, their subspace, and what goes when it is taken away", _modifiers, 2000),
     "edges": Measure("chapters 4 and 5: beginnings and ends", _edges, 2000),
     "stars": Measure(
-        "chapter 8: where Yelp's reviews of 1 to 5 stars leave networks trained on films", _stars, 4000, _star_reviews
+        "chapter 8: where Yelp's reviews of 1 to 5 stars leave networks trained on films", _stars, 4000, star_reviews
     ),
 }
 

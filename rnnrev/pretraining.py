@@ -56,8 +56,10 @@ class _Reader(keras.Model):
             logits = tf.matmul(h, E, transpose_b=True) + c
             return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(words, logits))
         labels = tf.cast(words, tf.int64)[:, None]  # the vocabulary is sorted by frequency, as this sampler wants it
-        sample = tf.random.log_uniform_candidate_sampler(labels, 1, N_SAMPLED, True, len(self.bias), seed)
-        return tf.reduce_mean(tf.nn.sampled_softmax_loss(E, c, labels, h, N_SAMPLED, len(self.bias), 1, sample))
+        size = len(self.bias)
+        n = min(N_SAMPLED, size // 2)
+        sample = tf.random.log_uniform_candidate_sampler(labels, 1, n, True, size, seed)
+        return tf.reduce_mean(tf.nn.sampled_softmax_loss(E, c, labels, h, n, size, 1, sample))
 
 
 def next_word(

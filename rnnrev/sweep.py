@@ -205,6 +205,7 @@ PLANS: dict[str, Callable[[Sequence[str], Sequence[int], Sequence[str]], list[di
         cell="gru",
         classes=["ordered 3", "unordered 3", "ordered 5", "unordered 5", "ordered 2"],
     ),
+    "stars": lambda cells, seeds, data: grid(task="stars", seed=list(seeds), cell=list(cells), classes="stars 4"),
     "networks": lambda cells, seeds, data: _shipped(cells, data),
     "train": lambda cells, seeds, data: grid(task="train", seed=list(seeds), cell=list(cells), data=list(data)),
 }
@@ -222,6 +223,7 @@ def plan(
     architectures: Sequence[str] = ARCHITECTURES,
     seeds: Sequence[int] = (0, 1, 2),
     data: Sequence[str] = ("imdb", "sst2", "yelp_polarity"),
+    folders: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
     """The cells of one of :data:`PLANS`.
 
@@ -229,14 +231,21 @@ def plan(
     * ``bags``: the bag of words and its augmentations on the known language;
     * ``difficulty``: the same as ``language`` on languages that are harder to learn or to analyse;
     * ``classes``: more than two classes, dimension of the attractor (chapter 8);
-    * ``networks``: the shipped networks measured on ``data`` (chapter 8);
+    * ``stars``: networks trained on Yelp's reviews of 1, 2, 4 and 5 stars (from the mirror folder; chapter 8);
+    * ``networks``: the shipped networks measured on ``data`` (chapter 8), and those in ``folders``;
     * ``train``: networks trained on ``data`` and measured there.
     """
     if name not in PLANS:
         raise ValueError(f"no sweep is called {name!r}: choose one of {', '.join(PLANS)}")
     for cell in architectures:
         TrainConfig(cell=cell)  # refuses one that is unknown
-    return PLANS[name](architectures, seeds, data)
+    if folders and name != "networks":
+        raise ValueError(f"model folders are measured by the sweep 'networks', not by {name!r}")
+    more = [
+        {"task": "network", "data": d, "network": Path(f).name, "folder": str(f)}
+        for d, f in itertools.product(data, folders)
+    ]
+    return PLANS[name](architectures, seeds, data) + more
 
 
 def as_record(out: str | os.PathLike[str], name: str, cells: Sequence[Cell]) -> dict[str, Any]:
@@ -250,7 +259,9 @@ def as_record(out: str | os.PathLike[str], name: str, cells: Sequence[Cell]) -> 
         return [short(v) for v in value] if isinstance(value, list) else value
 
     made = [short(f) for c in cells if (f := finished(c, out)) is not None]
-    return {"what": f"sweep {name}", "command": f"rnnrev sweep {name} --out DIR --record", "cells": made}
+    folders = list(dict.fromkeys(str(c["folder"]) for c in cells if "folder" in c))
+    command = " ".join([f"rnnrev sweep {name} --out DIR --record", *(["--folders", *folders] if folders else [])])
+    return {"what": f"sweep {name}", "command": command, "cells": made}
 
 
 def read_sweep(name: str) -> tuple[Any, list[dict[str, Any]]]:
@@ -302,6 +313,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data", nargs="+", default=["imdb", "sst2", "yelp_polarity"], metavar="NAME", help="data sets to measure on"
     )
+    parser.add_argument(
+        "--folders",
+        nargs="+",
+        default=[],
+        metavar="FOLDER",
+        help="model folders to measure beside the shipped networks",
+    )
     parser.add_argument("--scheduler", help="address of a Dask scheduler, tcp://…; default: this machine")
     parser.add_argument("--workers", type=int, default=2, help="processes on this machine (default: %(default)s)")
     parser.add_argument("--record", action="store_true", help="write the result as the record that the book reads")
@@ -309,7 +327,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """``rnnrev sweep``."""
-    cells = plan(args.plan, args.cells, args.seeds, args.data)
+    cells = plan(args.plan, args.cells, args.seeds, args.data, args.folders)
     if not cells:
         raise ValueError(f"nothing to do: no shipped network is a {' or '.join(args.cells)}")
     try:

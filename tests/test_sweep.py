@@ -114,6 +114,14 @@ def test_plans():
     assert len(plan("language")) == 12
     assert len({name_of(c) for name in ("language", "difficulty", "classes") for c in plan(name)}) == 12 + 9 + 15
     assert plan("train", ["gru"], [4], ["imdb"]) == [{"task": "train", "cell": "gru", "seed": 4, "data": "imdb"}]
+    shipped = plan("networks", ["lstm"], data=["imdb"])
+    more = plan("networks", ["lstm"], data=["imdb"], folders=["runs/lstm-imdb-1"])
+    assert more == [
+        *shipped,
+        {"task": "network", "data": "imdb", "network": "lstm-imdb-1", "folder": "runs/lstm-imdb-1"},
+    ]
+    with pytest.raises(ValueError, match="not by 'language'"):
+        plan("language", folders=["runs/lstm-imdb-1"])
     with pytest.raises(ValueError, match="choose one of language"):
         plan("everything")
     with pytest.raises(ValueError, match="unknown cell"):

@@ -131,7 +131,7 @@ def spread(table: Any, measures: Mapping[str, str], by: str = "data", log: Seque
 
 
 def classes(cells: Sequence[Mapping[str, Any]]) -> Any:
-    """Time constants by rank for languages of different classes: one panel a language, one line a seed."""
+    """Time constants by rank for different classes (``"ordered 3"``): one panel each, one line a network."""
     names = sorted({c["cell"]["classes"] for c in cells}, key=lambda n: (n.split()[0], int(n.split()[1])))
     fig, axes = figure(1, len(names), height=2.6, sharey=True, squeeze=False)
     for ax, name in zip(axes.flat, names):
@@ -140,7 +140,7 @@ def classes(cells: Sequence[Mapping[str, Any]]) -> Any:
             tau = c["details"]["tau"]
             ax.plot(np.arange(1, len(tau) + 1), tau, "o-", ms=3, lw=1, color=color)
         make, n = name.split()
-        ax.axvline((1 if make == "ordered" else int(n) - 1) + 0.5, color=CONTROL, lw=1, ls="--")
+        ax.axvline((int(n) - 1 if make == "unordered" else 1) + 0.5, color=CONTROL, lw=1, ls="--")
         ax.set(yscale="log", title=f"{n} classes,\n{make}", xlabel="mode")
         ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     axes.flat[0].set(ylabel="time constant τ (tokens)")
