@@ -444,6 +444,8 @@ def _network(network: str, data: str, n_reviews: int = 500, seed: int = 0, folde
     from .model import load
 
     model = zoo.load(network) if folder is None else load(folder)
+    if not isinstance(model, SentimentRNN):
+        raise ValueError(f"{folder or network} holds no recurrent network")
     trained = model.record
     score = {"test_accuracy": trained["test"]["accuracy"]} if trained["config"]["data"] == data else {}
     return _measured(model, data, n_reviews, seed) | score
