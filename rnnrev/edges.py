@@ -35,6 +35,7 @@ from .modifiers import (
 )
 from .perturb import costs, start_from, typical_states
 from .stats import Estimate, accuracy, bootstrap
+from .threads import in_threads
 
 __all__ = [
     "Agreement",
@@ -162,8 +163,9 @@ def respond(
     h0 = np.asarray(cell.h0 if h0 is None else h0, np.float32)
     out = np.empty((len(texts), len(places), len(words), len(lags), *w.shape[1:]))
     u_words = u_known[words]
-    block = max(1, ROWS // len(words))
-    for start in range(0, len(texts), block):
+    block = min(max(1, ROWS // len(words)), -(-len(texts) // 4))  # a few blocks at least, for as many processors
+
+    def read(start: int) -> None:
         rows = slice(start, start + block)
         u = u_known[texts[rows, : reach + 1]]
         plain = unroll(cell, u, h0 if h0.ndim == 1 else h0[rows])
@@ -175,6 +177,8 @@ def respond(
                 if lag in lags:
                     difference = h - plain[:, place + lag + 1, None]
                     out[rows, i, :, lags.index(lag)] = difference @ w
+
+    in_threads(read, range(0, len(texts), block))
     return out
 
 

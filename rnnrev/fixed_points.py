@@ -25,6 +25,7 @@ from scipy.linalg import blas, cython_lapack
 from .cells import CELLS, NUMPY_OPS, Cell
 from .files import write_npz
 from .model import SentimentRNN
+from .threads import in_threads
 
 __all__ = ["FixedPoints", "MeanMap", "find_fixed_points", "keras_step", "mean_map", "numeric_jacobian"]
 
@@ -479,7 +480,6 @@ def _descend(
     reference: _Reference, h: np.ndarray, tol_q: float, max_iterations: int, damping: float, chunk: int, progress: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """States (n, S), q, iterations and reasons (n,) of the searches from the starts h (n, S)."""
-    from threadpoolctl import threadpool_limits
     from tqdm.auto import tqdm
 
     n = len(h)
@@ -494,9 +494,7 @@ def _descend(
             return _Block(reference, h[i], g[i], i, damping, chunk).search(tol_q, max_iterations, bar.update)
 
         if reference.threads:
-            # BLAS's own threads would fight with ours
-            with threadpool_limits(1, "blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
-                found = list(pool.map(search, np.array_split(np.arange(n), -(-n // _BLOCK))))
+            found = in_threads(search, np.array_split(np.arange(n), -(-n // _BLOCK)))
         else:
             found = [search(np.arange(n))]
     points, q, iterations, reason = (np.concatenate(parts) for parts in zip(*found))

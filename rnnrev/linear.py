@@ -10,7 +10,7 @@ Sources: LA19 section 4 and supplement; CP20 section 3; Sussillo & Barak 2013.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -20,6 +20,7 @@ from .cells import Cell, Jacobians
 from .data import batches, load_reviews, pad
 from .fixed_points import FixedPoints, MeanMap, find_fixed_points, mean_map
 from .model import SentimentRNN
+from .threads import in_threads
 
 __all__ = [
     "Eigenmodes",
@@ -246,32 +247,40 @@ class LinearModel:
             after = self.after[p] + (self.model.embedding[ids] - self.x_ref) @ self.J_inp[p].T
         return after + (h - h_star) @ self.J_rec[p].T
 
-    def _runs(self, ids: Sequence[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """(texts still running, their states, t) for t = 0, 1, …; the states of one batch are a view that goes on."""
-        lengths = np.array([len(i) for i in ids])
-        for which in batches(lengths, 256):
+    def _run(self, ids: Sequence[np.ndarray], keep: Callable[[np.ndarray, np.ndarray, int], None]) -> None:
+        """Tells ``keep`` texts still running, their states (a view that goes on) and t, for t = 0, 1, …"""
+
+        def read(which: np.ndarray) -> None:
             which = which[::-1]  # longest first: texts that have ended are at the end
             padded, n = pad([ids[i] for i in which])
             h = np.repeat(self.model.cell.h0[None].astype(float), len(which), 0)
-            yield which, h, np.array(0)
+            keep(which, h, 0)
             for t in range(padded.shape[1]):
                 live = int(np.searchsorted(-n, -t, side="left"))
                 h[:live] = self.step(h[:live], padded[:live, t])
-                yield which[:live], h[:live], np.array(t + 1)
+                keep(which[:live], h[:live], t + 1)
+
+        in_threads(read, batches([len(i) for i in ids], 128))
 
     def states_of(self, ids: Sequence[np.ndarray]) -> list[np.ndarray]:
         """The states of texts given as token numbers, a list of (T + 1, S), h₀ first."""
         out = [np.empty((len(i) + 1, self.model.cell.n_state)) for i in ids]
-        for which, h, t in self._runs(ids):
+
+        def keep(which: np.ndarray, h: np.ndarray, t: int) -> None:
             for i, row in zip(which, h):
                 out[i][t] = row
+
+        self._run(ids, keep)
         return out
 
     def final_states_of(self, ids: Sequence[np.ndarray]) -> np.ndarray:
         """The state after the last token, (n, S)."""
         out = np.empty((len(ids), self.model.cell.n_state))
-        for which, h, _ in self._runs(ids):
+
+        def keep(which: np.ndarray, h: np.ndarray, t: int) -> None:
             out[which] = h
+
+        self._run(ids, keep)
         return out
 
     def logits_of(self, ids: Sequence[np.ndarray]) -> np.ndarray:

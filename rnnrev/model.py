@@ -14,7 +14,7 @@ import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +24,7 @@ import numpy as np
 
 from .cells import CELLS, Cell, initial_weights
 from .data import PAD, UNKNOWN, Vocabulary, batches, pad, tokenize
+from .threads import in_threads
 
 __all__ = [
     "BagOfWords",
@@ -214,27 +215,34 @@ class SentimentRNN(_Classifier):
 
     # --- running texts --------------------------------------------------------------------
 
-    def _runs(
-        self, ids: Sequence[np.ndarray], progress: bool, batch_size: int, h0: np.ndarray | None
-    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    def _each_batch(
+        self, read: Callable[[np.ndarray], None], ids: Sequence[np.ndarray], batch_size: int, progress: bool
+    ) -> None:
         from tqdm.auto import tqdm
 
         lengths = np.array([len(i) for i in ids])
-        start = self.cell.h0 if h0 is None else h0
         with tqdm(total=int(lengths.sum()), unit="token", disable=not progress) as bar:
-            for which in batches(lengths, batch_size):
-                padded, n = pad([ids[i] for i in which])
-                yield which, unroll(self.cell, self.projected[padded], start), n
-                bar.update(int(n.sum()))
+
+            def told(which: np.ndarray) -> None:
+                read(which)
+                bar.update(int(lengths[which].sum()))
+
+            in_threads(told, batches(lengths, batch_size))
 
     def states_of(
         self, ids: Sequence[np.ndarray], progress: bool = False, h0: np.ndarray | None = None
     ) -> list[np.ndarray]:
         """States of texts given as token numbers; see :meth:`states`."""
         out: list[np.ndarray] = [np.empty(0)] * len(ids)
-        for which, h, n in self._runs(ids, progress, 32, h0):
+        projected, start = self.projected, self.cell.h0 if h0 is None else h0
+
+        def read(which: np.ndarray) -> None:
+            padded, n = pad([ids[i] for i in which])
+            h = unroll(self.cell, projected[padded], start)
             for row, i in enumerate(which):
                 out[i] = h[row, : n[row] + 1].copy()
+
+        self._each_batch(read, ids, 32, progress)
         return out
 
     def states(self, texts: Sequence[str], progress: bool = False) -> list[np.ndarray]:
@@ -246,20 +254,18 @@ class SentimentRNN(_Classifier):
     ) -> np.ndarray:
         """The state after the last token of texts given as token numbers, (n, S)."""
         out = np.empty((len(ids), self.cell.n_state), dtype=self.embedding.dtype)
-        lengths = np.array([len(i) for i in ids])
-        start = self.cell.h0 if h0 is None else h0
-        from tqdm.auto import tqdm
+        projected, start = self.projected, self.cell.h0 if h0 is None else h0
 
-        with tqdm(total=int(lengths.sum()), unit="token", disable=not progress) as bar:
-            for which in batches(lengths, 128):
-                order = which[::-1]  # longest first: rows that have ended are at the end
-                padded, n = pad([ids[i] for i in order])
-                h = np.broadcast_to(start, (len(order), self.cell.n_state)).astype(out.dtype)
-                for t in range(padded.shape[1]):
-                    live = int(np.searchsorted(-n, -t, side="left"))
-                    h[:live] = self.cell.step_projected(h[:live], self.projected[padded[:live, t]])
-                out[order] = h
-                bar.update(int(n.sum()))
+        def read(which: np.ndarray) -> None:
+            order = which[::-1]  # longest first: rows that have ended are at the end
+            padded, n = pad([ids[i] for i in order])
+            h = np.broadcast_to(start, (len(order), self.cell.n_state)).astype(out.dtype)
+            for t in range(padded.shape[1]):
+                live = int(np.searchsorted(-n, -t, side="left"))
+                h[:live] = self.cell.step_projected(h[:live], projected[padded[:live, t]])
+            out[order] = h
+
+        self._each_batch(read, ids, 128, progress)
         return out
 
     def logits_of(self, ids: Sequence[np.ndarray], progress: bool = False) -> np.ndarray:

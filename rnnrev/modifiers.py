@@ -17,9 +17,7 @@ and a barcode the products x W_g.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import combinations, pairwise
 from pathlib import Path
@@ -31,6 +29,7 @@ from .cells import CELLS, NUMPY_OPS, Cell
 from .fixed_points import MeanMap, mean_map
 from .linear import OperatingPoint
 from .stats import Estimate, bootstrap
+from .threads import in_threads
 
 __all__ = [
     "Barcodes",
@@ -113,12 +112,8 @@ def _averages(reader: _Reader, h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _in_parallel(function: Callable[[np.ndarray], Any], h: np.ndarray, size: int = 8) -> list[Any]:
-    # NumPy releases the interpreter lock: chunks small enough for the cache run on every core, BLAS on one each
-    from threadpoolctl import threadpool_limits
-
-    parts = [h[i : i + size] for i in range(0, len(h), size)]
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(function, parts))
+    # chunks small enough for the cache
+    return in_threads(function, [h[i : i + size] for i in range(0, len(h), size)])
 
 
 def _gram(cell: Cell) -> np.ndarray:

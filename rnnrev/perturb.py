@@ -489,7 +489,7 @@ def costs(
 # --- for widgets, and for the record -----------------------------------------------------------
 
 
-def lab(point: OperatingPoint, k: int = 5, n_words: int = 200, seed: int = 0) -> dict[str, Any]:
+def lab(point: OperatingPoint, k: int = 5, n_words: int = 200, seed: int = 0, table: Any = None) -> dict[str, Any]:
     """Everything that the modifier lab and the barcode explorer need of a network, as arrays and lists.
 
     ``h_star``, ``l``, ``r`` (S,); ``basis`` and ``dual`` (S, k) of the modifier subspace, ``control_…`` of a random and
@@ -497,10 +497,11 @@ def lab(point: OperatingPoint, k: int = 5, n_words: int = 200, seed: int = 0) ->
     modifiers with ``kinds`` and ``word_coordinates`` (n, k); ``probes`` with ``probe_valence`` (K,); ``barcodes`` and
     ``barcodes_jacobian`` (n, K), in nats. ``carry`` (S, k), J_recᵀ dual, serves :func:`amplify`: gain g on the first
     j axes is ``h + (g − 1) basis[:, :j] @ (dual[:, :j].T @ (h − h_star) − carry[:, :j].T @ (before − h_star))``;
-    without the last term on the initial state.
+    without the last term on the initial state. ``table`` is :func:`rnnrev.modifiers.modifier_effects` of all words with
+    the default probes, where it is at hand.
     """
     probes = modifiers.probe_words(point)
-    table = modifiers.modifier_effects(point, probes=probes)
+    table = modifiers.modifier_effects(point, probes=probes) if table is None else table
     chosen = tuple(table.word[:100])  # the ranking's top, however weak: a network may have no modifiers by the rule
     subspace = modifiers.modifier_subspace(point, chosen, k)
     frequent = table.word[table.kind != "rare"]
