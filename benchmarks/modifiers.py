@@ -41,7 +41,7 @@ def main(name: str = "gru-imdb") -> None:
     runs = {
         "run, nothing changed": [],
         "project_out": [perturb.project_out(subspace)],
-        "amplify": [perturb.amplify(point, subspace, 2.0)],
+        "amplify": [perturb.amplify(subspace, 2.0)],
         "project_out in a window": [perturb.only(perturb.project_out(subspace), steps=slice(-10, None))],
         "start_from, keep(add), project_out": [
             perturb.start_from(point.h_star),

@@ -49,7 +49,7 @@ def make() -> dict[str, widgets.Widget]:
     lab: dict[str, Any] = {"h_star": point.h_star, "dimension": 3, "words": [], "kinds": [], "word_coordinates": []}
     for seed, prefix in enumerate(SPACES.values()):
         subspace = random_subspace(point, 5, seed)
-        lab |= {f"{prefix}basis": subspace.basis, f"{prefix}dual": subspace.dual, f"{prefix}carry": subspace.dual}
+        lab |= {f"{prefix}basis": subspace.basis, f"{prefix}dual": subspace.dual}
     made = [
         widgets.sentiment_trace(model, text=SENTENCE), widgets.modifier_lab(point, lab, SENTENCE),
         widgets.where_it_stands(point, SENTENCE * 5), widgets.flow_2d(),

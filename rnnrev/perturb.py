@@ -21,6 +21,7 @@ from .linear import OperatingPoint, operating_point
 from .model import SentimentRNN
 from .modifiers import Subspace
 from .stats import Estimate, accuracy
+from .threads import in_threads
 
 __all__ = [
     "Change",
@@ -51,13 +52,17 @@ class Step(NamedTuple):
     """Where a run stands: ``t`` tokens read (0 before the first), which tokens were read last, how long the texts are.
 
     ``tokens`` and ``lengths`` are (B,); ``before`` (B, S) are the states before these tokens, as changed then. At
-    t = 0 the tokens are padding (0), and ``before`` is the state itself.
+    t = 0 the tokens are padding (0), and ``before`` is the state itself. ``model`` is the network that runs.
+    ``memory`` is one mapping a batch, for changes that have to remember: batches run side by side, so a change keeps
+    nothing elsewhere. Rows stand from the longest text to the shortest: those that have ended are missing at the end.
     """
 
     t: int
     tokens: np.ndarray
     lengths: np.ndarray
     before: np.ndarray
+    model: SentimentRNN
+    memory: dict[Any, Any]
 
 
 Change = Callable[[np.ndarray, Step], np.ndarray]
@@ -97,24 +102,27 @@ def _affine(subspace: Subspace, gain: float, value: np.ndarray) -> Change:
     return change
 
 
-def amplify(point: OperatingPoint, subspace: Subspace, gain: float) -> Change:
-    """Multiply by ``gain`` what each token *adds* to the state's coordinates in a subspace (and those of h₀).
+def amplify(subspace: Subspace, gain: float) -> Change:
+    """Give the state ``gain`` times the coordinates in a subspace that it has in the network as it is.
 
     :func:`scale` multiplies at every step also what is left from the steps before, so that a gain over 1 compounds and
-    may run away. Here what earlier tokens left passes on with J_rec as it is: to first order the coordinates are
-    ``gain`` times those of the network as it is, and stay stable. A negative gain lets "not" act like "very".
-
-        c ← c + (g − 1)[c − Dᵀ J_rec (h_before − h*)]
+    runs away. Here a copy of the texts is read without it, c ← g Dᵀ(h_intact − h*), so coordinates are always ``gain``
+    times those of the intact run: 0 is :func:`project_out`, 1 changes nothing, a negative gain lets "not" act like
+    "very". The second reading costs as much again as the first. It begins where the change is first applied.
     """
-    dual = (gain - 1) * subspace.dual
-    carry = point.mean_map.jacobian(point.h_star).T @ dual
+    own = object()
 
     def change(h: np.ndarray, step: Step) -> np.ndarray:
-        kind, h_star = h.dtype, point.h_star.astype(h.dtype)
-        more = (h - h_star) @ dual.astype(kind)
-        if step.t:
-            more -= (step.before - h_star) @ carry.astype(kind)
-        return h + more @ subspace.basis.T.astype(kind)
+        at, intact = step.memory.get(own, (-1, h))
+        if step.t > 0 and at == step.t - 1:
+            cell, projected = step.model.cell, step.model.projected
+            intact = cell.step_projected(intact[: len(h)], projected[step.tokens])  # texts that end are the last rows
+        else:
+            intact = h
+        step.memory[own] = (step.t, intact)
+        more = (gain * intact - h) @ subspace.dual.astype(h.dtype)
+        more -= ((gain - 1) * subspace.h_star @ subspace.dual).astype(h.dtype)
+        return h + more @ subspace.basis.T.astype(h.dtype)
 
     return change
 
@@ -219,7 +227,7 @@ def run(
     states : bool
         Keep every state too: (T + 1)·S numbers a text.
 
-    Batched and, with the changes of this module, within half as long again as a plain forward pass.
+    Batched and, with the changes of this module but :func:`amplify`, within half as long again as a plain forward pass.
     """
     from tqdm.auto import tqdm
 
@@ -234,13 +242,15 @@ def run(
     last = np.empty((len(ids), cell.n_state), model.embedding.dtype)
     lengths = np.array([len(i) for i in ids])
     with tqdm(total=int(lengths.sum()), unit="token", disable=not progress) as bar:
-        for which in batches(lengths, batch_size):
+
+        def read(which: np.ndarray) -> None:
             order = which[::-1]  # longest first: rows that have ended are at the end
             padded, n = pad([ids[i] for i in order])
             steps = padded.shape[1]
             out = np.empty((len(order), steps + 1, *shape), model.embedding.dtype)
             path = np.empty((len(order), steps + 1, cell.n_state), out.dtype) if states else None
             h = np.broadcast_to(cell.h0, (len(order), cell.n_state)).astype(out.dtype)
+            memory: dict[Any, Any] = {}
             for t in range(steps + 1):
                 live = int(np.searchsorted(-n, -t, side="right")) if t else len(order)
                 last[order[live : len(h)]], h = h[live:], h[:live]
@@ -249,7 +259,7 @@ def run(
                 if t:
                     h = cell.step_projected(h, projected[tokens])
                 for change in changes:
-                    h = change(h, Step(t, tokens, n[:live], before))
+                    h = change(h, Step(t, tokens, n[:live], before, model, memory))
                 out[:live, t] = model.readout(h)
                 if path is not None:
                     path[:live, t] = h
@@ -259,6 +269,8 @@ def run(
                 if path is not None:
                     kept[i] = path[row, : n[row] + 1].copy()
             bar.update(int(n.sum()))
+
+        in_threads(read, batches(lengths, batch_size))
     return Run(logits, np.array([v[-1] for v in logits]), last, kept if states else None)
 
 
@@ -392,12 +404,11 @@ def modulation(
 
 
 def conditions(
-    point: OperatingPoint, subspace: Subspace, states: np.ndarray, seed: int = 0, gain: float = 1.25
+    point: OperatingPoint, subspace: Subspace, states: np.ndarray, seed: int = 0, gain: float = 2.0
 ) -> dict[str, list[Change]]:
     """The perturbations of chapter 3 with their controls, by name.
 
-    ``states`` (n, S) are visited ones, for the control of the same variance. ``gain`` is that of :func:`amplify`; over
-    long reviews a gain of 1.5 may run away, since louder words also turn the volume further.
+    ``states`` (n, S) are visited ones, for the control of the same variance. ``gain`` is that of :func:`amplify`.
     """
     return {
         "intact": [],
@@ -405,7 +416,7 @@ def conditions(
         "random, same dimension": [project_out(modifiers.random_subspace(point, subspace.dim, seed))],
         "random, same variance": [project_out(modifiers.matched_subspace(point, subspace, states, seed))],
         "attractor removed": [project_out(modifiers.slow_mode(point))],
-        f"modifiers × {gain:g}": [amplify(point, subspace, gain)],
+        f"modifiers × {gain:g}": [amplify(subspace, gain)],
     }
 
 
@@ -495,9 +506,7 @@ def lab(point: OperatingPoint, k: int = 5, n_words: int = 200, seed: int = 0, ta
     ``h_star``, ``l``, ``r`` (S,); ``basis`` and ``dual`` (S, k) of the modifier subspace, ``control_…`` of a random and
     ``matched_…`` of a random one of the same variance; ``dimension``, the one chosen; ``words`` the highest-ranked
     modifiers with ``kinds`` and ``word_coordinates`` (n, k); ``probes`` with ``probe_valence`` (K,); ``barcodes`` and
-    ``barcodes_jacobian`` (n, K), in nats. ``carry`` (S, k), J_recᵀ dual, serves :func:`amplify`: gain g on the first
-    j axes is ``h + (g − 1) basis[:, :j] @ (dual[:, :j].T @ (h − h_star) − carry[:, :j].T @ (before − h_star))``;
-    without the last term on the initial state. ``table`` is :func:`rnnrev.modifiers.modifier_effects` of all words with
+    ``barcodes_jacobian`` (n, K), in nats. ``table`` is :func:`rnnrev.modifiers.modifier_effects` of all words with
     the default probes, where it is at hand.
     """
     probes = modifiers.probe_words(point)
@@ -508,16 +517,15 @@ def lab(point: OperatingPoint, k: int = 5, n_words: int = 200, seed: int = 0, ta
     dimension = modifiers.subspace_dimension(point, chosen, frequent, probes=probes, seed=seed)
     control = modifiers.random_subspace(point, k, seed)
     matched = modifiers.matched_subspace(point, subspace, typical_states(point, seed=seed), seed)
-    J_rec = point.mean_map.jacobian(point.h_star)
     words = list(table.word[:n_words])
     codes = modifiers.barcode(point, words, probes)
     after = point.model.cell.step_projected(point.h_star, point.model.projected[table.number[: len(words)]])
     kind = dict(zip(table.word, table.kind))
     return {
         "h_star": point.h_star, "l": point.l, "r": point.r,
-        "basis": subspace.basis, "dual": subspace.dual, "carry": J_rec.T @ subspace.dual,
-        "control_basis": control.basis, "control_dual": control.dual, "control_carry": J_rec.T @ control.dual,
-        "matched_basis": matched.basis, "matched_dual": matched.dual, "matched_carry": J_rec.T @ matched.dual,
+        "basis": subspace.basis, "dual": subspace.dual,
+        "control_basis": control.basis, "control_dual": control.dual,
+        "matched_basis": matched.basis, "matched_dual": matched.dual,
         "variance": subspace.variance,
         "dimension": min(dimension.k, k),
         "words": words, "kinds": [kind[w] for w in words], "word_coordinates": subspace.coordinates(after),
@@ -574,7 +582,7 @@ def measure(
     tried = conditions(point, subspace, states)
     controls = [conditions(point, subspace, states, seed) for seed in range(5)]
     by_dimension = {str(k): [project_out(full.take(k))] for k in range(full.dim + 1)}
-    gains = {f"{g:g}": [amplify(point, subspace, g)] for g in (-1.0, 0.0, 0.5, 1.0, 1.5, 2.0)}
+    gains = {f"{g:g}": [amplify(subspace, g)] for g in (-1.0, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0)}
     sample = reviews if n_scored is None else reviews.sample(n_scored)
     ids = model.vocabulary.encode_all(sample.texts)
     return {

@@ -48,7 +48,7 @@ def subspace(point):
 def test_no_change_gives_the_network_itself(kind):
     p = make_point(kind)
     ids = some_texts(p.model)
-    identity = perturb.amplify(p, modifiers.random_subspace(p, 2), 1.0)
+    identity = perturb.amplify(modifiers.random_subspace(p, 2), 1.0)
     for changes in ((), identity, [perturb.scale(modifiers.random_subspace(p, 2), 1.0)]):
         made = perturb.run(p.model, ids, changes, states=True, batch_size=7)
         np.testing.assert_allclose(made.final, p.model.logits_of(ids), atol=1e-12)
@@ -153,31 +153,35 @@ def test_changes_compose_in_order(point, subspace):
         np.testing.assert_allclose(a, b, atol=1e-10)
 
 
-def test_amplifying_a_linear_network_multiplies_its_coordinates():
-    base = initial_weights("vanilla", 4, 10).astype(np.float64)
-    rotation = np.linalg.qr(RNG.normal(size=(10, 10)))[0]
-    small = Cell("vanilla", 1e-4 * base.W, 0.8 * rotation, base.b, base.b_rec, np.zeros(10))
-    point = make_point("vanilla", cell=small)
-    scaled = Cell("vanilla", small.W, small.U, small.b, small.b_rec, 1e-4 * RNG.normal(size=10))
-    model = SentimentRNN(
-        scaled, point.model.embedding, point.model.vocabulary, point.model.w, np.float64(0), counts=point.model.counts
-    )
-    F = mean_map(model, 40)
-    modes = linear.eigenmodes(F.jacobian(np.zeros(10)), model.w)
-    # any ℓ, r with ℓ·r = 1 do for the algebra
-    l, r = RNG.normal(size=10), RNG.normal(size=10)
-    point = linear.OperatingPoint(model, F, np.zeros(10), 0.0, modes, r / (l @ r), l, 0.0)
-    # a plane that the rotation maps onto itself: then nothing else feeds it
-    eigvals, vectors = np.linalg.eig(small.U.T)
-    pair = vectors[:, np.argmax(np.abs(eigvals.imag))]
-    plane = np.linalg.qr(np.stack([pair.real, pair.imag], 1))[0]
-    subspace = modifiers.Subspace(np.zeros(10), plane, plane)
-    ids = some_texts(model, 6)
+@pytest.mark.parametrize("kind", CELLS)
+@pytest.mark.parametrize("gain", [-1.0, 0.0, 2.0, 8.0])
+def test_amplifying_multiplies_the_coordinates_of_the_intact_run(kind, gain):
+    point = make_point(kind)
+    model, subspace = point.model, modifiers.modifier_subspace(point, [f"w{i}" for i in range(15)], 3)
+    ids = some_texts(model, 20, 60)
     intact = perturb.run(model, ids, states=True)
-    for gain in (-1.0, 0.0, 2.0, 3.0):
-        made = perturb.run(model, ids, perturb.amplify(point, subspace, gain), states=True)
-        for a, b in zip(intact.states, made.states):
-            np.testing.assert_allclose(subspace.coordinates(b), gain * subspace.coordinates(a), atol=1e-9)
+    made = perturb.run(model, ids, perturb.amplify(subspace, gain), states=True, batch_size=7)
+    removed = perturb.run(model, ids, perturb.project_out(subspace), states=True)
+    rest = np.eye(model.cell.n_state) - subspace.basis @ subspace.dual.T
+    for text, own, usual, without in zip(ids, made.states, intact.states, removed.states):
+        np.testing.assert_allclose(subspace.coordinates(own), gain * subspace.coordinates(usual), atol=1e-9)
+        # nothing else is changed: the rest is the network's own step from the state before
+        after = model.cell.step(own[:-1], model.embedding[text])
+        np.testing.assert_allclose((own[1:] - after) @ rest.T, 0, atol=1e-9)
+        if gain == 0:
+            np.testing.assert_allclose(own, without, atol=1e-9)
+
+
+def test_an_amplified_window_begins_with_the_state_it_finds(point, subspace):
+    ids = some_texts(point.model, 12, 9)
+    usual = perturb.run(point.model, ids, states=True).states
+    made = perturb.run(point.model, ids, perturb.only(perturb.amplify(subspace, 3.0), slice(2, 4)), states=True).states
+    for own, intact in zip(made, usual):
+        np.testing.assert_allclose(own[:2], intact[:2], atol=1e-12)
+        window = slice(2, min(4, len(own)))
+        np.testing.assert_allclose(
+            subspace.coordinates(own[window]), 3 * subspace.coordinates(intact[window]), atol=1e-9
+        )
 
 
 def test_modulation_recovers_what_was_put_in():

@@ -51,8 +51,7 @@ def make_lab(point: OperatingPoint, k: int = 3) -> dict[str, Any]:
         basis -= np.outer(point.l, point.l @ basis) / (point.l @ point.l)
         basis = np.linalg.qr(basis)[0]
         dual = basis - np.outer(point.l, point.r @ basis)
-        carry = point.mean_map.jacobian(point.h_star).T @ dual
-        lab |= {prefix + "basis": basis, prefix + "dual": dual, prefix + "carry": carry}
+        lab |= {prefix + "basis": basis, prefix + "dual": dual}
     return lab | {
         "kinds": ["negator", "intensifier", "negator", "other"],
         "word_coordinates": rng.standard_normal((len(words), k)),
@@ -95,13 +94,14 @@ def test_long_texts_are_cut(point: OperatingPoint, bag: BagOfWords) -> None:
 def test_lab_does_by_hand_what_it_says(point: OperatingPoint, lab: dict[str, Any]) -> None:
     widget = widgets.modifier_lab(point, lab, TEXT, gain=0.4)
     widget.dimension, widget.space = 3, "random"
-    B, D, J_rec = lab["control_basis"], lab["control_dual"], point.mean_map.jacobian(point.h_star)
-    h, logits = point.model.cell.h0, []
-    for t, token in enumerate([0, *point.model.vocabulary.encode(TEXT)]):
-        before, h = h, point.model.cell.step_projected(h, point.model.projected[token]) if t else h
-        passed_on = J_rec @ (before - point.h_star) if t else 0
-        h = h + (0.4 - 1) * B @ (D.T @ (h - point.h_star - passed_on))
-        logits.append(point.model.readout(h))
+    B, D, model = lab["control_basis"], lab["control_dual"], point.model
+    h = usual = model.cell.h0
+    logits = []
+    for t, token in enumerate([0, *model.vocabulary.encode(TEXT)]):
+        if t:
+            h, usual = (model.cell.step_projected(s, model.projected[token]) for s in (h, usual))
+        h = h + B @ (0.4 * D.T @ (usual - point.h_star) - D.T @ (h - point.h_star))
+        logits.append(model.readout(h))
     np.testing.assert_allclose(widget.frame["perturbed"], logits, atol=1e-5)
 
 
@@ -116,7 +116,7 @@ def test_lab_agrees_with_perturb_for_every_control(point: OperatingPoint, lab: d
         prefix = frames.SPACES[space]
         subspace = Subspace(point.h_star, lab[prefix + "basis"], lab[prefix + "dual"]).take(dimension)
         start = [perturb.start_from(point.h_star)] if begin == "middle" else []
-        for name, changes in (("intact", start), ("perturbed", [*start, perturb.amplify(point, subspace, gain)])):
+        for name, changes in (("intact", start), ("perturbed", [*start, perturb.amplify(subspace, gain)])):
             expected = perturb.run(point.model, [TEXT], changes).logits[0]
             np.testing.assert_allclose(widget.frame[name], expected, atol=1e-5)
 

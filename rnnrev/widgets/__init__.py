@@ -244,7 +244,7 @@ class _ModifierLab(Widget):
             },
             **controls,
         )
-        arrays = ["h_star", *(p + n for p in frames.SPACES.values() for n in ("basis", "dual", "carry"))]
+        arrays = ["h_star", *(p + n for p in frames.SPACES.values() for n in ("basis", "dual"))]
         self.for_page = {"lab": _lab_arrays(lab, arrays)}
 
     def compute(self) -> dict[str, Any]:

@@ -184,15 +184,15 @@ export function coordinates(h, hStar, dual, k) {
   return c;
 }
 
-// perturb.amplify: what each token adds to the coordinates times `gain`; carry = J_recᵀ dual
-export function amplify(hStar, basis, dual, carry, k, gain) {
+// perturb.amplify: coordinates are `gain` times those of the `intact` states
+export function amplify(hStar, basis, dual, intact, k, gain) {
   const [S, width] = basis.shape;
-  return (h, t, before) => {
+  return (h, t) => {
     const c = coordinates(h, hStar, dual, k);
-    const left = t ? coordinates(before, hStar, carry, k) : new Array(k).fill(0);
+    const usual = coordinates(intact[t], hStar, dual, k);
     const out = Float32Array.from(h);
     for (let i = 0; i < S; i++) {
-      for (let j = 0; j < k; j++) out[i] += (gain - 1) * (c[j] - left[j]) * basis.data[i * width + j];
+      for (let j = 0; j < k; j++) out[i] += (gain * usual[j] - c[j]) * basis.data[i * width + j];
     }
     return out;
   };

@@ -25,16 +25,14 @@ export const FRAMES = {
   modifier_lab(net, props, get) {
     const { tokens, ids } = textOf(net, get("text"));
     const prefix = SPACES[get("space")];
-    const parts = [props.lab.h_star, ...["basis", "dual", "carry"].map((n) => props.lab[prefix + n])].map(lazily);
+    const parts = [props.lab.h_star, ...["basis", "dual"].map((n) => props.lab[prefix + n])].map(lazily);
     const [hStar, , dual] = parts;
     const middle = get("begin") === "middle";
     const start = middle ? startFrom(hStar.data) : (h) => h;
-    const change = amplify(...parts, get("dimension"), get("gain"));
+    const intact = net.run(ids, start, middle ? "middle" : "intact");
+    const change = amplify(...parts, intact, get("dimension"), get("gain"));
     const settings = ["lab", ...["begin", "space", "dimension", "gain"].map(get)].join(" ");
-    const runs = {
-      intact: net.run(ids, start, middle ? "middle" : "intact"),
-      perturbed: net.run(ids, (h, t, before) => change(start(h, t), t, before), settings),
-    };
+    const runs = { intact, perturbed: net.run(ids, (h, t) => change(start(h, t), t), settings) };
     const frame = { tokens, known: ids.map((i) => i !== 1) };
     for (const [name, states] of Object.entries(runs)) {
       frame[name] = states.map((h) => net.readout(h));

@@ -14,6 +14,7 @@ import numpy as np
 from .. import perturb
 from ..data import UNKNOWN, tokenize
 from ..model import BagOfWords, SentimentRNN
+from ..modifiers import Subspace
 
 if TYPE_CHECKING:
     from ..augmented_bow import AugmentedBagOfWords
@@ -65,17 +66,9 @@ def sentiment_trace(model: SentimentRNN, bag: BagOfWords, text: str) -> dict[str
 
 
 def amplified(lab: dict[str, Any], space: str, dim: int, gain: float) -> perturb.Change:
-    """:func:`rnnrev.perturb.amplify` on the first ``dim`` axes of a lab's subspace, with the carry it holds ready."""
-    h_star, prefix = np.asarray(lab["h_star"]), SPACES[space]
-    basis, dual, carry = (np.asarray(lab[prefix + name])[:, :dim] for name in ("basis", "dual", "carry"))
-
-    def change(h: np.ndarray, step: perturb.Step) -> np.ndarray:
-        more = (h - h_star) @ dual
-        if step.t:
-            more -= (step.before - h_star) @ carry
-        return h + ((gain - 1) * more @ basis.T).astype(h.dtype)
-
-    return change
+    """:func:`rnnrev.perturb.amplify` on the first ``dim`` axes of one of a lab's subspaces."""
+    basis, dual = (np.asarray(lab[SPACES[space] + name])[:, :dim] for name in ("basis", "dual"))
+    return perturb.amplify(Subspace(np.asarray(lab["h_star"]), basis, dual), gain)
 
 
 def modifier_lab(
