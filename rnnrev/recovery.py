@@ -448,7 +448,10 @@ def _network(network: str, data: str, n_reviews: int = 500, seed: int = 0, folde
         raise ValueError(f"{folder or network} holds no recurrent network")
     trained = model.record
     score = {"test_accuracy": trained["test"]["accuracy"]} if trained["config"]["data"] == data else {}
-    return _measured(model, data, n_reviews, seed) | score
+    found = _measured(model, data, n_reviews, seed) | score
+    if folder is not None:  # not shipped: how it was made goes into the record
+        found["details"] |= {"config": trained["config"], "curve": trained["curve"]}
+    return found
 
 
 def _measured(model: SentimentRNN, data: str, n_reviews: int, seed: int) -> dict[str, Any]:

@@ -6,9 +6,22 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import MaxNLocator
 
-from .style import CONTROL, CYCLE, INTACT, MODIFIERS, NEGATIVE, NEUTRAL, POSITIVE, architecture, figure, label_panels
+from ..cells import CELLS
+from .style import (
+    CONTROL,
+    CYCLE,
+    INTACT,
+    MODIFIERS,
+    NEGATIVE,
+    NEUTRAL,
+    POSITIVE,
+    architecture,
+    figure,
+    label_panels,
+    log_ticks,
+)
 
 __all__ = ["classes", "difficulty", "marks", "profiles", "spread", "stars", "words"]
 
@@ -117,10 +130,7 @@ def spread(table: Any, measures: Mapping[str, str], by: str = "data", log: Seque
         ax.set(ylabel=label, xlim=(-0.6, len(groups) - 0.4))
         if name in log:
             ax.set_yscale("log")
-            wide = table[name].max() / table[name].min() > 100
-            ax.yaxis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0), numticks=8))
-            ax.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,g}"))
-            ax.yaxis.set_minor_formatter(NullFormatter())
+            log_ticks(ax.yaxis, table[name].min(), table[name].max())
         ax.set_xticks(
             range(len(groups)), [g.split()[0] for g in groups], rotation=40, ha="right", rotation_mode="anchor"
         )
@@ -130,18 +140,25 @@ def spread(table: Any, measures: Mapping[str, str], by: str = "data", log: Seque
     return fig
 
 
-def classes(cells: Sequence[Mapping[str, Any]]) -> Any:
-    """Time constants by rank for different classes (``"ordered 3"``): one panel each, one line a network."""
-    names = sorted({c["cell"]["classes"] for c in cells}, key=lambda n: (n.split()[0], int(n.split()[1])))
+def classes(cells: Sequence[Mapping[str, Any]], by: str = "classes") -> Any:
+    """Time constants by rank for more than two classes (``"ordered 3"``), one line a network.
+
+    A panel each of what ``by`` names in the cells: their ``classes``, or the ``cell``, the architecture.
+    """
+
+    def order(name: str) -> tuple[str, int]:
+        return (name.split()[0], int(name.split()[1])) if by == "classes" else ("", list(CELLS).index(name))
+
+    names = sorted({c["cell"][by] for c in cells}, key=order)
     fig, axes = figure(1, len(names), height=2.6, sharey=True, squeeze=False)
     for ax, name in zip(axes.flat, names):
-        own = [c for c in cells if c["cell"]["classes"] == name]
+        own = [c for c in cells if c["cell"][by] == name]
         for c, color in zip(own, CYCLE):
             tau = c["details"]["tau"]
             ax.plot(np.arange(1, len(tau) + 1), tau, "o-", ms=3, lw=1, color=color)
-        make, n = name.split()
+        make, n = own[0]["cell"]["classes"].split()
         ax.axvline((int(n) - 1 if make == "unordered" else 1) + 0.5, color=CONTROL, lw=1, ls="--")
-        ax.set(yscale="log", title=f"{n} classes,\n{make}", xlabel="mode")
+        ax.set(yscale="log", title=f"{n} classes,\n{make}" if by == "classes" else name, xlabel="mode")
         ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     axes.flat[0].set(ylabel="time constant τ (tokens)")
     return fig

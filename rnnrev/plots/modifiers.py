@@ -22,6 +22,7 @@ from .style import (
     architecture,
     figure,
     label_panels,
+    log_ticks,
     sign_colors,
 )
 
@@ -220,7 +221,7 @@ def volume(found: Volume, words: Sequence[str], lexicon: Any) -> Figure:
         ax.plot(found.coordinate[hit], found.factor[hit], marker, **style)
     ax.plot(found.x, np.maximum(found.curve, 0.02), color=INTACT, label="the state moved along the axis")
     ax.set_yscale("log")
-    _log_ticks(ax.yaxis, found.factor.min(), found.factor.max())
+    log_ticks(ax.yaxis, found.factor.min(), found.factor.max())
     ax.set_xlabel("coordinate on the first axis of the modifier subspace")
     ax.set_ylabel("factor on valence (×)")
     ax.axhline(1, color=NEUTRAL, linewidth=0.6)
@@ -228,14 +229,6 @@ def volume(found: Volume, words: Sequence[str], lexicon: Any) -> Figure:
     ax.set_xlim(found.x[0], found.x[-1])
     ax.legend(fontsize=8)
     return made
-
-
-def _log_ticks(axis: Any, low: float, high: float) -> None:
-    from matplotlib.ticker import FuncFormatter, NullFormatter
-
-    axis.set_ticks([t for t in (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 4, 8, 16) if 0.8 * low <= t <= 1.3 * high])
-    axis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
-    axis.set_minor_formatter(NullFormatter())
 
 
 def transients(found: Transients, shown: Sequence[str], half_lives: Mapping[str, np.ndarray]) -> Figure:

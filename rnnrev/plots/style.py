@@ -16,6 +16,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 __all__ = [
     "ARCHITECTURES",
@@ -32,6 +33,7 @@ __all__ = [
     "architecture",
     "figure",
     "label_panels",
+    "log_ticks",
     "sign_colors",
     "use",
 ]
@@ -123,3 +125,10 @@ def label_panels(axes: Any, start: str = "a") -> None:
     for number, ax in enumerate(panels):
         title = ax.get_title(loc="left")
         ax.set_title(f"({chr(ord(start) + number)}) {title}".rstrip(), loc="left")
+
+
+def log_ticks(axis: Any, low: float, high: float) -> None:
+    """Plain numbers on a logarithmic axis: 1, 2, 5, 10, … or, over more than two decades, powers of ten alone."""
+    axis.set_major_locator(LogLocator(subs=(1.0,) if high / low > 100 else (1.0, 2.0, 5.0), numticks=8))
+    axis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,g}"))
+    axis.set_minor_formatter(NullFormatter())
