@@ -228,7 +228,7 @@ def run(
         Keep every state too: (T + 1)·S numbers a text.
 
     Batched. With all changes of this module but one it takes within half as long again as a plain forward pass;
-    with :func:`amplify`, which reads the texts twice, up to two and a half times as long.
+    the one, :func:`amplify`, reads the texts twice and takes longer.
     """
     from tqdm.auto import tqdm
 
