@@ -55,30 +55,28 @@ def _train(args: argparse.Namespace) -> None:
 
 
 def _vectors(args: argparse.Namespace) -> None:
-    from .data import DATA_SETS, Vocabulary, load_reviews
+    from .data import Vocabulary, load_reviews, unlabelled_texts
     from .train import word_vectors
 
     train = load_reviews(args.data, "train")
-    spare = "unsupervised" in DATA_SETS.get(args.data, {}).get("splits", ())
-    more = load_reviews(args.data, "unsupervised").texts if spare else ()
     vocabulary = Vocabulary.fit(train.texts, args.vocabulary_size)
-    vectors = word_vectors([*train.texts, *more], vocabulary, args.n_inputs, args.epochs, args.seed)
+    vectors = word_vectors(
+        [*train.texts, *unlabelled_texts(args.data)], vocabulary, args.n_inputs, args.epochs, args.seed
+    )
     print(f"written to {write_npz(args.out, {'words': vocabulary.words, 'vectors': vectors})}")
 
 
 def _pretrain(args: argparse.Namespace) -> None:
-    from .data import DATA_SETS, Vocabulary, load_reviews, split_validation
+    from .data import Vocabulary, load_reviews, split_validation, unlabelled_texts
     from .pretraining import next_word
     from .train import _load_vectors
 
     train = load_reviews(args.data, "train")
     held = split_validation(len(train), 0.02, args.seed)
-    spare = "unsupervised" in DATA_SETS.get(args.data, {}).get("splits", ())
-    more = load_reviews(args.data, "unsupervised").texts if spare else ()
     vocabulary = Vocabulary.fit(train.texts, args.vocabulary_size)
     vectors = _load_vectors(args.vectors, vocabulary, args.n_inputs)
     made = next_word(
-        [*train.take(~held).texts, *more], vocabulary, vectors, args.cell, args.n_units,
+        [*train.take(~held).texts, *unlabelled_texts(args.data)], vocabulary, vectors, args.cell, args.n_units,
         held_out=train.take(held).texts, epochs=args.epochs, seed=args.seed,
     )  # fmt: skip
     print(f"{made['nats_per_word'][-1]:.3f} nats a word on held-out texts; written to {write_npz(args.out, made)}")

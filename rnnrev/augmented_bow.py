@@ -603,7 +603,7 @@ def train_augmented(
     import keras
     import tensorflow as tf
 
-    from .train import _compiled_step, _epoch, _load_vectors, evaluate
+    from .train import _compiled_step, _epoch, _load_vectors, adam, evaluate
 
     started = time.time()
     keras.utils.set_random_seed(config.seed)
@@ -630,9 +630,7 @@ def train_augmented(
     name = f"augmented-bow-{reviews.name}"
     network = _Trainee(config, vocabulary, modifiers, vectors)
     steps = config.epochs * (-(-len(ids) // config.batch_size))
-    schedule = keras.optimizers.schedules.CosineDecay(config.learning_rate, steps, alpha=0.02)
-    optimizer = keras.optimizers.Adam(schedule, global_clipnorm=config.clip_norm)
-    optimizer.build(network.trainable_variables)
+    optimizer = adam(network.trainable_variables, steps, config.learning_rate, config.clip_norm)
     step = _compiled_step(network, optimizer, config)  # type: ignore[arg-type]
 
     curve: list[dict[str, float]] = []

@@ -39,6 +39,7 @@ __all__ = [
     "split_validation",
     "star_reviews",
     "tokenize",
+    "unlabelled_texts",
 ]
 
 PAD, UNKNOWN = "<pad>", "<unk>"
@@ -247,6 +248,12 @@ def load_reviews(
     else:
         table, source = _from_hub(name, split, spec), spec["hub"]
     return _checked(name, split, source, table[spec["text"]], table["label"])
+
+
+def unlabelled_texts(name: str) -> tuple[str, ...]:
+    """The texts of a data set's unlabelled reviews; none where it has none."""
+    spare = "unsupervised" in DATA_SETS.get(name, {}).get("splits", ())
+    return load_reviews(name, "unsupervised").texts if spare else ()
 
 
 def star_reviews(split: str = "test") -> Reviews:

@@ -14,7 +14,6 @@ import ctypes
 import os
 import zipfile
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -92,8 +91,7 @@ class MeanMap:
     def _each(self, average: Callable[..., Any], h: np.ndarray) -> list[Any]:
         # one state at a time: its K inputs fill the cache, and threads take the next
         flat = np.asarray(h, self.u.dtype).reshape(-1, 1, self.cell.n_state)
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            return list(pool.map(average, flat, self.cell.recur(flat)))
+        return in_threads(average, flat, self.cell.recur(flat))
 
     def jacobian(self, h: np.ndarray) -> np.ndarray:
         """J_rec = ∂F̄/∂h, the average of ∂F/∂h over tokens: (..., S) -> (..., S, S)."""

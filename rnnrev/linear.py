@@ -17,10 +17,9 @@ from typing import NamedTuple
 import numpy as np
 
 from .cells import Cell, Jacobians
-from .data import batches, load_reviews, pad
+from .data import load_reviews, pad
 from .fixed_points import FixedPoints, MeanMap, find_fixed_points, mean_map
-from .model import SentimentRNN
-from .threads import in_threads
+from .model import SentimentRNN, each_batch
 
 __all__ = [
     "Eigenmodes",
@@ -260,7 +259,7 @@ class LinearModel:
                 h[:live] = self.step(h[:live], padded[:live, t])
                 keep(which[:live], h[:live], t + 1)
 
-        in_threads(read, batches([len(i) for i in ids], 128))
+        each_batch(read, ids, 128)
 
     def states_of(self, ids: Sequence[np.ndarray]) -> list[np.ndarray]:
         """The states of texts given as token numbers, a list of (T + 1, S), h₀ first."""

@@ -100,6 +100,25 @@ def unroll(
     return states
 
 
+def each_batch(
+    read: Callable[[np.ndarray], None], ids: Sequence[np.ndarray], batch_size: int, progress: bool = False
+) -> None:
+    """Call ``read`` with the positions of the texts of each batch, from the shortest texts to the longest.
+
+    Batches run side by side, one thread a processor: ``read`` writes where no other batch does.
+    """
+    from tqdm.auto import tqdm
+
+    lengths = np.array([len(i) for i in ids])
+    with tqdm(total=int(lengths.sum()), unit="token", disable=not progress) as bar:
+
+        def told(which: np.ndarray) -> None:
+            read(which)
+            bar.update(int(lengths[which].sum()))
+
+        in_threads(told, batches(lengths, batch_size))
+
+
 class _Classifier:
     """What every model of the book can do with texts; subclasses give ``vocabulary`` and ``logits_of``."""
 
@@ -215,20 +234,6 @@ class SentimentRNN(_Classifier):
 
     # --- running texts --------------------------------------------------------------------
 
-    def _each_batch(
-        self, read: Callable[[np.ndarray], None], ids: Sequence[np.ndarray], batch_size: int, progress: bool
-    ) -> None:
-        from tqdm.auto import tqdm
-
-        lengths = np.array([len(i) for i in ids])
-        with tqdm(total=int(lengths.sum()), unit="token", disable=not progress) as bar:
-
-            def told(which: np.ndarray) -> None:
-                read(which)
-                bar.update(int(lengths[which].sum()))
-
-            in_threads(told, batches(lengths, batch_size))
-
     def states_of(
         self, ids: Sequence[np.ndarray], progress: bool = False, h0: np.ndarray | None = None
     ) -> list[np.ndarray]:
@@ -242,7 +247,7 @@ class SentimentRNN(_Classifier):
             for row, i in enumerate(which):
                 out[i] = h[row, : n[row] + 1].copy()
 
-        self._each_batch(read, ids, 32, progress)
+        each_batch(read, ids, 32, progress)
         return out
 
     def states(self, texts: Sequence[str], progress: bool = False) -> list[np.ndarray]:
@@ -265,7 +270,7 @@ class SentimentRNN(_Classifier):
                 h[:live] = self.cell.step_projected(h[:live], projected[padded[:live, t]])
             out[order] = h
 
-        self._each_batch(read, ids, 128, progress)
+        each_batch(read, ids, 128, progress)
         return out
 
     def logits_of(self, ids: Sequence[np.ndarray], progress: bool = False) -> np.ndarray:

@@ -19,7 +19,7 @@ from tqdm.auto import tqdm
 
 from .cells import initial_weights
 from .data import Vocabulary, batches, pad
-from .train import Recurrent, given
+from .train import Recurrent, adam, given, update
 
 __all__ = ["next_word"]
 
@@ -111,17 +111,14 @@ def next_word(
     keras.utils.set_random_seed(seed)
     network = _Reader(cell, n_units, vectors, precision, seed)
     steps = epochs * -(-len(windows) // batch_size)
-    schedule = keras.optimizers.schedules.CosineDecay(learning_rate, steps, alpha=0.02)
-    optimizer = keras.optimizers.Adam(schedule, global_clipnorm=clip_norm)
-    optimizer.build(network.trainable_variables)
+    optimizer = adam(network.trainable_variables, steps, learning_rate, clip_norm)
     rows = [tf.TensorSpec((None, None), tf.int32), tf.TensorSpec((None,), tf.int32)]
 
     @tf.function(input_signature=rows)
     def step(ids: Any, n: Any) -> Any:
         with tf.GradientTape() as tape:
             loss = network.cross_entropy(ids, n, seed=seed + 1)
-        gradients = tape.gradient(loss, [v.value for v in network.trainable_variables])
-        optimizer.apply([tf.convert_to_tensor(g) for g in gradients], network.trainable_variables)
+        update(optimizer, network.trainable_variables, tape, loss)
         return loss
 
     measure = tf.function(network.cross_entropy, input_signature=rows)

@@ -446,11 +446,11 @@ def _network(network: str, data: str, n_reviews: int = 500, seed: int = 0, folde
     model = zoo.load(network) if folder is None else load(folder)
     if not isinstance(model, SentimentRNN):
         raise ValueError(f"{folder or network} holds no recurrent network")
-    trained = model.record
-    score = {"test_accuracy": trained["test"]["accuracy"]} if trained["config"]["data"] == data else {}
-    found = _measured(model, data, n_reviews, seed) | score
+    found, test = _measured(model, data, n_reviews, seed), model.record.get("test")
+    if test and test["data"] == data:
+        found["test_accuracy"] = test["accuracy"]
     if folder is not None:  # not shipped: how it was made goes into the record
-        found["details"] |= {"config": trained["config"], "curve": trained["curve"]}
+        found["details"] |= {k: model.record.get(k) for k in ("config", "curve")}
     return found
 
 

@@ -33,7 +33,7 @@ from tqdm.auto import tqdm
 from . import __version__, stats
 from .cells import CELLS, Cell, initial_weights, tensorflow_ops
 from .config import TrainConfig
-from .data import Reviews, Vocabulary, batches, load_reviews, pad, split_validation
+from .data import Reviews, Vocabulary, batches, load_reviews, pad, split_validation, unlabelled_texts
 from .files import write_npz
 from .model import BagOfWords, SentimentRNN, load, save
 
@@ -424,8 +424,9 @@ def train(
     vocabulary = Vocabulary.fit(reviews.texts, config.vocabulary_size)
     vectors = None
     if config.vectors == "word2vec":
-        unlabelled = load_reviews(config.data, "unsupervised").texts if config.data == "imdb" else ()
-        vectors = word_vectors([*reviews.texts, *unlabelled], vocabulary, config.n_inputs, seed=config.seed)
+        vectors = word_vectors(
+            [*reviews.texts, *unlabelled_texts(config.data)], vocabulary, config.n_inputs, seed=config.seed
+        )
     elif config.pretrained != "none":
         vectors = _load_vectors(config.pretrained, vocabulary, config.n_inputs)
     elif config.vectors != "none":
@@ -438,9 +439,7 @@ def train(
         _Bag(config, len(vocabulary)) if config.cell == "bow" else _Network(config, len(vocabulary), n_classes, vectors)
     )
     steps = config.epochs * (-(-len(ids) // config.batch_size))
-    schedule = keras.optimizers.schedules.CosineDecay(config.learning_rate, steps, alpha=0.02)
-    optimizer = keras.optimizers.Adam(schedule, global_clipnorm=config.clip_norm)
-    optimizer.build(network.trainable_variables)
+    optimizer = adam(network.trainable_variables, steps, config.learning_rate, config.clip_norm)
     step = _compiled_step(network, optimizer, config)
 
     state = _State([], -1.0, [], [])
@@ -542,6 +541,20 @@ class _State:
     optimizer: list[np.ndarray]
 
 
+def adam(variables: Sequence[Any], steps: int, learning_rate: float, clip_norm: float) -> Any:
+    """Adam with clipped gradients, its rate falling along a cosine to 2 % over ``steps``."""
+    schedule = keras.optimizers.schedules.CosineDecay(learning_rate, steps, alpha=0.02)
+    optimizer = keras.optimizers.Adam(schedule, global_clipnorm=clip_norm)
+    optimizer.build(variables)
+    return optimizer
+
+
+def update(optimizer: Any, variables: Sequence[Any], tape: Any, loss: Any) -> None:
+    """One step down the gradient of ``loss``, recorded on ``tape``; gradients of embeddings become dense."""
+    gradients = tape.gradient(loss, [v.value for v in variables])
+    optimizer.apply([tf.convert_to_tensor(g) for g in gradients], variables)
+
+
 def _compiled_step(network: Any, optimizer: Any, config: TrainConfig) -> Callable[..., Any]:
     signature = [tf.TensorSpec((None, None), tf.int32), tf.TensorSpec((None,), tf.int32),
                  tf.TensorSpec((None,), tf.float32), tf.TensorSpec((2,), tf.int32)]  # fmt: skip
@@ -552,8 +565,7 @@ def _compiled_step(network: Any, optimizer: Any, config: TrainConfig) -> Callabl
             logits = network.logits(ids, lengths, seed)
             loss = _loss(logits, labels, config.label_smoothing)
             total = loss + network.penalty()
-        gradients = tape.gradient(total, [v.value for v in network.trainable_variables])
-        optimizer.apply([tf.convert_to_tensor(g) for g in gradients], network.trainable_variables)
+        update(optimizer, network.trainable_variables, tape, total)
         guess = tf.cast(logits[:, 0] > 0, tf.int32) if logits.shape[-1] == 1 else tf.argmax(logits, -1, tf.int32)
         return loss, tf.reduce_mean(tf.cast(guess == tf.cast(tf.round(labels), tf.int32), tf.float32))
 

@@ -272,3 +272,11 @@ def test_solutions_can_be_left_out() -> None:
         assert re.findall(r"^:label: ([\w-]+)$", left, re.MULTILINE) == kept
         assert left.count("{code-cell}") + 3 >= text.count("{code-cell}"), "more than the solutions went"
         assert left.rstrip().endswith(text.rstrip()[-200:].lstrip("`\n")[-100:]), "the end of the page went too"
+
+
+def test_records_name_no_place_on_somebodys_machine() -> None:
+    records = [*(ROOT / "rnnrev" / "records").glob("*.json"), *(ROOT / "rnnrev" / "networks").glob("*/*.json")]
+    assert records
+    for file in records:
+        found = re.findall(r'"(?:/|[A-Za-z]:\\|~)[^"/\s]+[/\\][^"]*"', text_of(file))
+        assert not found, f"{file.name} names {found[:3]}: give paths from the repository's root"

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from ..cells import CELLS
 from .style import (
     CONTROL,
     CYCLE,
@@ -140,25 +139,18 @@ def spread(table: Any, measures: Mapping[str, str], by: str = "data", log: Seque
     return fig
 
 
-def classes(cells: Sequence[Mapping[str, Any]], by: str = "classes") -> Any:
-    """Time constants by rank for more than two classes (``"ordered 3"``), one line a network.
-
-    A panel each of what ``by`` names in the cells: their ``classes``, or the ``cell``, the architecture.
-    """
-
-    def order(name: str) -> tuple[str, int]:
-        return (name.split()[0], int(name.split()[1])) if by == "classes" else ("", list(CELLS).index(name))
-
-    names = sorted({c["cell"][by] for c in cells}, key=order)
+def classes(cells: Sequence[Mapping[str, Any]]) -> Any:
+    """Time constants by rank for languages of different classes: one panel a language, one line a seed."""
+    names = sorted({c["cell"]["classes"] for c in cells}, key=lambda n: (n.split()[0], int(n.split()[1])))
     fig, axes = figure(1, len(names), height=2.6, sharey=True, squeeze=False)
     for ax, name in zip(axes.flat, names):
-        own = [c for c in cells if c["cell"][by] == name]
+        own = [c for c in cells if c["cell"]["classes"] == name]
         for c, color in zip(own, CYCLE):
             tau = c["details"]["tau"]
             ax.plot(np.arange(1, len(tau) + 1), tau, "o-", ms=3, lw=1, color=color)
-        make, n = own[0]["cell"]["classes"].split()
-        ax.axvline((int(n) - 1 if make == "unordered" else 1) + 0.5, color=CONTROL, lw=1, ls="--")
-        ax.set(yscale="log", title=f"{n} classes,\n{make}" if by == "classes" else name, xlabel="mode")
+        make, n = name.split()
+        ax.axvline((1 if make == "ordered" else int(n) - 1) + 0.5, color=CONTROL, lw=1, ls="--")
+        ax.set(yscale="log", title=f"{n} classes,\n{make}", xlabel="mode")
         ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     axes.flat[0].set(ylabel="time constant τ (tokens)")
     return fig

@@ -149,7 +149,7 @@ export class Network {
     return dot(this.a.readout, h) + this.a.readout_b[0];
   }
 
-  // States 0..T of a text; change(h, t, before) -> h after each, as in rnnrev.perturb.run. Runs that share `key` (one
+  // States 0..T of a text; change(h, t) -> h after each, as in rnnrev.perturb.run. Runs that share `key` (one
   // condition) share the states of a common beginning: typing at the end of a text costs one step.
   run(ids, change = null, key = null) {
     const before = key && this.recent.get(key);
@@ -158,7 +158,7 @@ export class Network {
     const states = before ? before.states.slice(0, same + 1) : [];
     for (let t = states.length; t <= ids.length; t++) {
       const h = t ? this.step(states[t - 1], ids[t - 1]) : Float32Array.from(this.a.h0);
-      states.push(change ? change(h, t, states[t - 1]) : h);
+      states.push(change ? change(h, t) : h);
     }
     if (key) {
       if (this.recent.size > 40) this.recent.clear();
