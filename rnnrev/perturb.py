@@ -218,6 +218,9 @@ def run(
 ) -> Run:
     """Run texts through a network while changing its state.
 
+    Batched. With all changes of this module but one it takes within half as long again as a plain forward pass;
+    the one, :func:`amplify`, reads the texts twice and takes longer.
+
     Parameters
     ----------
     texts : list of str, or of arrays of token numbers
@@ -225,9 +228,6 @@ def run(
         Applied in order, to the initial state and after every token.
     states : bool
         Keep every state too: (T + 1)·S numbers a text.
-
-    Batched. With all changes of this module but one it takes within half as long again as a plain forward pass;
-    the one, :func:`amplify`, reads the texts twice and takes longer.
     """
     if isinstance(texts, str):
         raise TypeError("give a list of texts, not one text: [text]")
