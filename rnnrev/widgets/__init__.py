@@ -276,7 +276,7 @@ def modifier_lab(
         :func:`rnnrev.perturb.lab` of that point (made here if not given).
     text : str
     gain : float
-        Of what each token adds in the subspace: 0 removes it, 1 changes nothing, −1 mirrors it.
+        Of the place in the subspace that the network would have: 0 removes it, 1 changes nothing, −1 mirrors it.
 
     begin : str
         Where the text begins: h0, at the beginning of a review, or middle, in the state h*.

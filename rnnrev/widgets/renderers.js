@@ -54,7 +54,7 @@ const RENDERERS = {
     const spaces = { modifiers: "modifier subspace", random: "random subspace", matched: "random, same variance" };
     return view(el, model, {
       title: "Modifier lab: turn a subspace of the state up and down",
-      hint: "The gain multiplies what each token adds in the subspace: 1 is the network as trained, 0 removes it, less than 0 mirrors it.",
+      hint: "The gain multiplies the place in the subspace that the state would have: 1 is the network as trained, 0 removes it, less than 0 mirrors it.",
       controls: [
         textControl(model, "text", "Sentence"),
         examplesControl(model, "text", ["The movie was not good.", "The movie was not bad.", "The movie was extremely good."]),
