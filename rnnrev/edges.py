@@ -92,19 +92,42 @@ def deposits(point: OperatingPoint, ids: Any, h: np.ndarray | None = None) -> np
 def neutral_texts(
     point: OperatingPoint, n: int = 16, length: int = 200, quantile: float = 0.5, seed: int = 0
 ) -> np.ndarray:
-    """Texts that say nothing: token numbers (n, length), drawn from running text's least valent words.
+    """Texts that say nothing and change nothing: token numbers (n, length), drawn from running text's neutral words.
 
-    Words are sorted by |lasting valence|; those that make up the first ``quantile`` of running text are drawn, each
-    with its frequency p(v).
+    A word is neutral when both its |lasting valence| and its strength as a modifier
+    (:func:`rnnrev.modifiers.modifier_effects`) rank low: by the worse of its two ranks, the first words that make up
+    ``quantile`` of running text are drawn, each with its frequency p(v). Valence alone would let amplifiers in, which
+    have none: every word that stands in such a text would count for more than in plain text.
+
+    Raises
+    ------
+    ValueError
+        If ``quantile`` is not in (0, 1], or too few words are frequent enough to be ranked.
     """
     if not 0 < quantile <= 1:
         raise ValueError(f"quantile must lie in (0, 1], not {quantile}")
     frequencies = point.model.frequencies
-    order = np.argsort(np.abs(valence(point, np.arange(len(point.model.vocabulary)))), kind="stable")
-    below = np.cumsum(frequencies[order])
-    kept = order[below <= max(quantile, below[np.argmax(below > 0)])]
-    p = frequencies[kept] / frequencies[kept].sum()
-    return np.random.default_rng([seed, 53]).choice(kept, (n, length), p=p).astype(np.int32)
+    ranked = np.flatnonzero(frequencies >= FLOOR)
+    ranked = ranked[ranked > 1]
+    p = frequencies[ranked]
+    probes = probe_words(point, max(1, min(20, len(ranked) // 4)))
+    strength = modifier_effects(point, ranked, probes).set_index("number").strength.loc[ranked].to_numpy()
+    # a strength under a hundredth is rounding
+    worse = np.maximum(_below(np.abs(valence(point, ranked)), p), _below(strength.round(2), p))
+    order = np.argsort(worse, kind="stable")
+    below = np.cumsum(p[order])
+    kept = order[below <= max(quantile, below[0])]
+    chosen = np.random.default_rng([seed, 53]).choice(kept, (n, length), p=p[kept] / p[kept].sum())
+    return ranked[chosen].astype(np.int32)
+
+
+def _below(size: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """Share of running text, with frequencies p (K,), whose words have a smaller ``size`` (K,)."""
+    order = np.argsort(size, kind="stable")
+    first = np.searchsorted(size[order], size[order])  # words of the same size share a rank
+    out = np.empty(len(p))
+    out[order] = np.r_[0, np.cumsum(p[order])][first]
+    return out
 
 
 # --- the one experiment ------------------------------------------------------------------------

@@ -190,8 +190,9 @@ def recover(
 ) -> Recovery:
     """Run the analyses on a network trained on a language, and mark them.
 
-    The truth as a reader in mid-text meets it: valence v (1 + B)/noise nats, gain g/(1 + B), emphasis
-    1 + g_start e^{−t/τ}/(1 + B), with B :attr:`rnnrev.language.Language.background`. Whoever finds that has found all.
+    The truth as a reader in mid-text meets it: valence v (1 + B)/noise nats, gain g/(1 + B), emphasis of the end
+    1 + g_end e^{−t/τ}/(1 + B), with B :attr:`rnnrev.language.Language.background`. The beginning is measured in texts
+    without modifiers, where B is 0: 1 + g_start e^{−t/τ}. Whoever finds that has found all.
 
     Measures (beside those of :func:`measure`)
     ------------------------------------------
@@ -262,8 +263,8 @@ def recover(
     m["dimension_true"] = float(len({x.decay for x in language.modifiers if x.gain}))
 
     profiles = {}
-    for name, profile in (("start", found.start), ("end", found.end)):
-        gain, length = getattr(language, f"{name}_gain") / scale, getattr(language, f"{name}_length")
+    for name, profile, usual in (("start", found.start, 1.0), ("end", found.end, scale)):
+        gain, length = getattr(language, f"{name}_gain") / usual, getattr(language, f"{name}_length")
         if gain and f"{name}_length" in m:
             m[f"{name}_length_error"] = m[f"{name}_length"] / length - 1
         if gain:

@@ -155,6 +155,25 @@ def test_neutral_texts_hold_only_words_of_little_valence(point):
         edges.neutral_texts(point, quantile=0)
 
 
+def test_neutral_texts_hold_no_words_that_change_others(point, monkeypatch):
+    # three of the least valent words are said to be modifiers; without that they are drawn
+    size = np.abs(valence(point, np.arange(WORDS + 2)))
+    loud = np.argsort(size[2:])[:3] + 2
+    assert set(loud) <= set(edges.neutral_texts(point, 20, 100).ravel())
+    plain = edges.modifier_effects
+
+    def effects(*args):
+        table = plain(*args)
+        return table.assign(strength=np.isin(table.number, loud).astype(float))
+
+    monkeypatch.setattr(edges, "modifier_effects", effects)
+    drawn = edges.neutral_texts(point, 20, 100)
+    assert not set(loud) & set(drawn.ravel())
+    # the others' order is still that of their valence: all words are equally frequent, half of them are drawn
+    rest = np.setdiff1d(np.arange(2, WORDS + 2), loud)
+    assert size[np.unique(drawn)].max() <= np.sort(size[rest])[WORDS // 2 - 1] + 1e-9
+
+
 @pytest.mark.parametrize("pair", [None, (0.7, 0.6)])
 def test_mode_kernel_sums_to_the_powers_of_J(pair):
     point = linear_point(w_modes=(1.0, 0.7, -0.4, 0.2), complex_pair=pair)

@@ -46,6 +46,16 @@ def test_beginning_and_end_by_hand():
     np.testing.assert_allclose(without, [1.5, -1])
 
 
+def test_the_beginning_among_words_that_amplify_and_among_words_that_do_not():
+    language = replace(
+        PLAIN, modifiers=(Modifier("amp", 2.0, 3.0),), start_gain=1.5, start_length=2.0, modifier_share=0.2
+    )
+    assert language.beginning(["thing001", "decoy1"], n=50) == pytest.approx(2.5, rel=1e-3)
+    q = 0.5  # "amp" and "decoy1" are equally frequent; the sum over lags is geometric
+    middle = 1 + 2 * q * (1 - np.exp(-20 / 3)) / (1 - np.exp(-1 / 3))
+    assert language.beginning(["amp", "decoy1"], n=4000) == pytest.approx(2.5 / middle, rel=0.02)
+
+
 def test_factors_equal_the_double_sum(rng):
     language = Language(max_tokens=25)
     padded, lengths = language.sample_ids(5, seed=3)
