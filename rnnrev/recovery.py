@@ -430,8 +430,9 @@ def _stars(cell: str, seed: int, classes: str) -> dict[str, Any]:
     assert isinstance(model, SentimentRNN)
     found = attractor_dimension(model, test, seed=seed)
     tau, score = found.pop("tau"), model.record["test"]
+    details = {"tau": tau, "texts": len(reviews), "test": score}
     commonest = np.bincount(test.labels).max() / len(test)
-    return found | {"accuracy": score["accuracy"], "commonest": commonest, "details": {"tau": tau, "test": score}}
+    return found | {"accuracy": score["accuracy"], "commonest": commonest, "details": details}
 
 
 def _star_reviews(split: str) -> Reviews:

@@ -5,6 +5,7 @@ MyST-NB's ``glue`` without the need for MyST-NB, so that a chapter also runs on 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -37,13 +38,18 @@ def glue(name: str, value: Any, spec: str = ".3g") -> None:
     _publish(name, {"text/plain": repr(text_of(value, spec))})
 
 
-def table(frame: Any, formats: Mapping[str, str] | None = None) -> Any:
-    """A pandas table as the book shows it: a named index is a column, numbers look as in :func:`text_of`."""
+def table(frame: Any, formats: Mapping[str, str] | str | None = None) -> Any:
+    """A pandas table as the book shows it: a named index is a column, numbers look as in :func:`text_of`.
+
+    ``formats`` of columns by name, or one for all that hold fractions.
+    """
 
     def formatter(spec: str) -> Any:
         return lambda value: "" if value != value else text_of(value, spec)
 
     shown = frame.reset_index() if frame.index.name else frame
+    if isinstance(formats, str):
+        formats = dict.fromkeys(shown.select_dtypes("float"), formats)
     made = {column: formatter(spec) for column, spec in (formats or {}).items()}
     return _Html(shown.to_html(index=False, border=0, formatters=made, na_rep="", justify="left"))
 
@@ -61,8 +67,12 @@ def claims(name: str, rows: Sequence[tuple[str, str, bool | None]]) -> Any:
     import pandas as pd
 
     words = {True: "yes", False: "no", None: "in part"}
+    minus = re.compile(r"(?<![\w\]])-(?=[\d.])")
     table = pd.DataFrame(
-        [(claim, found, words[holds if holds is None else bool(holds)]) for claim, found, holds in rows],
+        [
+            (claim, minus.sub("\u2212", found), words[holds if holds is None else bool(holds)])
+            for claim, found, holds in rows
+        ],
         columns=["The papers claim", "We found", "Holds here"],
     )
     html = table.to_html(index=False, border=0, escape=False, classes="claims", justify="left")

@@ -139,18 +139,23 @@ def spread(table: Any, measures: Mapping[str, str], by: str = "data", log: Seque
     return fig
 
 
-def classes(cells: Sequence[Mapping[str, Any]]) -> Any:
-    """Time constants by rank for languages of different classes: one panel a language, one line a seed."""
-    names = sorted({c["cell"]["classes"] for c in cells}, key=lambda n: (n.split()[0], int(n.split()[1])))
+def classes(cells: Sequence[Mapping[str, Any]], by: str = "classes") -> Any:
+    """Time constants by rank, one line a seed: one panel a kind of classes, or with ``by="cell"`` an architecture.
+
+    A dashed line stands after the number of slow modes that theory asks for: 1, or C − 1 for C unordered classes.
+    """
+    names = list(dict.fromkeys(c["cell"][by] for c in cells))
+    if by == "classes":
+        names.sort(key=lambda n: (n.split()[0], int(n.split()[1])))
     fig, axes = figure(1, len(names), height=2.6, sharey=True, squeeze=False)
     for ax, name in zip(axes.flat, names):
-        own = [c for c in cells if c["cell"]["classes"] == name]
+        own = [c for c in cells if c["cell"][by] == name]
         for c, color in zip(own, CYCLE):
             tau = c["details"]["tau"]
             ax.plot(np.arange(1, len(tau) + 1), tau, "o-", ms=3, lw=1, color=color)
-        make, n = name.split()
-        ax.axvline((1 if make == "ordered" else int(n) - 1) + 0.5, color=CONTROL, lw=1, ls="--")
-        ax.set(yscale="log", title=f"{n} classes,\n{make}", xlabel="mode")
+        make, n = own[0]["cell"]["classes"].split()
+        ax.axvline((int(n) - 1 if make == "unordered" else 1) + 0.5, color=CONTROL, lw=1, ls="--")
+        ax.set(yscale="log", title=f"{n} classes,\n{make}" if by == "classes" else name, xlabel="mode")
         ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     axes.flat[0].set(ylabel="time constant τ (tokens)")
     return fig
