@@ -286,7 +286,7 @@ def summary(table: Any, measures: Mapping[str, tuple[str, str]], by: str = "cell
     for name, (label, spec) in measures.items():
         parts = [table.loc[table[by] == g, name].dropna() for g in groups]
         rows[label] = [said(p, spec) for p in parts]
-    return pd.DataFrame.from_dict(rows, orient="index", columns=groups)
+    return pd.DataFrame.from_dict(rows, orient="index", columns=groups).rename_axis("measure")
 
 
 #: Measures that are sizes or ratios: averaged on a logarithmic scale.

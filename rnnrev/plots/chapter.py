@@ -50,7 +50,10 @@ def table(frame: Any, formats: Mapping[str, str] | str | None = None) -> Any:
     shown = frame.reset_index() if frame.index.name else frame
     if isinstance(formats, str):
         formats = dict.fromkeys(shown.select_dtypes("float"), formats)
-    made = {column: formatter(spec) for column, spec in (formats or {}).items()}
+    made = dict.fromkeys(
+        shown.select_dtypes(exclude="number"), lambda value: "" if value != value else _minus(str(value))
+    )
+    made |= {column: formatter(spec) for column, spec in (formats or {}).items()}
     return _Html(shown.to_html(index=False, border=0, formatters=made, na_rep="", justify="left"))
 
 
@@ -67,17 +70,18 @@ def claims(name: str, rows: Sequence[tuple[str, str, bool | None]]) -> Any:
     import pandas as pd
 
     words = {True: "yes", False: "no", None: "in part"}
-    minus = re.compile(r"(?<![\w\]])-(?=[\d.])")
     table = pd.DataFrame(
-        [
-            (claim, minus.sub("\u2212", found), words[holds if holds is None else bool(holds)])
-            for claim, found, holds in rows
-        ],
+        [(claim, _minus(found), words[holds if holds is None else bool(holds)]) for claim, found, holds in rows],
         columns=["The papers claim", "We found", "Holds here"],
     )
     html = table.to_html(index=False, border=0, escape=False, classes="claims", justify="left")
     _publish(f"claims-{name}", {"text/html": html, "text/plain": table.to_string(index=False)})
     return _Html(html)
+
+
+def _minus(text: str) -> str:
+    """Hyphens that stand for a minus as minus signs: in ``-0.2``, not in ``gru-imdb-1``."""
+    return re.sub(r"(?<![\w\]])-(?=[\d.])", "\u2212", text)
 
 
 class _Html:
