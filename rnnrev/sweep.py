@@ -214,7 +214,9 @@ PLANS: dict[str, Callable[[Sequence[str], Sequence[int], Sequence[str]], list[di
 def _shipped(cells: Sequence[str], data: Sequence[str]) -> list[dict[str, Any]]:
     from . import zoo
 
-    names = [n for n in zoo.names() if n.split("-")[0] in cells]
+    # a network that was pre-trained is no seed of the others
+    alike = [n for n in zoo.names() if zoo.record(n)["config"].get("pretrained", "none") == "none"]
+    names = [n for n in alike if n.split("-")[0] in cells]
     return grid(task="network", data=list(data), network=names)
 
 
@@ -232,7 +234,8 @@ def plan(
     * ``difficulty``: the same as ``language`` on languages that are harder to learn or to analyse;
     * ``classes``: more than two classes, dimension of the attractor (chapter 8);
     * ``stars``: networks trained on Yelp's reviews of 1, 2, 4 and 5 stars (from the mirror folder; chapter 8);
-    * ``networks``: the shipped networks measured on ``data`` (chapter 8), and those in ``folders``;
+    * ``networks``: the shipped networks, but for a pre-trained one, measured on ``data`` (chapter 8), and those in
+      ``folders``;
     * ``train``: networks trained on ``data`` and measured there.
     """
     if name not in PLANS:
