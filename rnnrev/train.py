@@ -12,6 +12,7 @@ Sources: LA19 and CP20 (supplement, training); word2vec, Mikolov et al. 2013; wo
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
 import platform
@@ -316,6 +317,21 @@ def _load_cell(file: str, like: Cell) -> Cell:
         return Cell(kind, *(stored[k] for k in ("W", "U", "b", "b_rec", "h0")))
 
 
+def _inputs(config: TrainConfig) -> dict[str, Any]:
+    """The files that training starts from: the hash of each, and how well a pre-trained cell knew the next word."""
+    files = {name: getattr(config, name) for name in ("vectors", "pretrained", "soft_labels")}
+    found: dict[str, Any] = {
+        name: {"sha256": hashlib.sha256(Path(file).read_bytes()).hexdigest()}
+        for name, file in files.items()
+        if file not in ("none", "word2vec")
+    }
+    if "pretrained" in found:
+        with np.load(config.pretrained, allow_pickle=False) as stored:
+            if "nats_per_word" in stored.files:
+                found["pretrained"]["nats_per_word"] = stored["nats_per_word"].tolist()
+    return found
+
+
 # --- labels for unlabelled reviews ------------------------------------------------------------
 
 
@@ -483,6 +499,7 @@ def train(
         "data": [
             {"name": r.name, "split": r.split, "texts": len(r), "sha256": r.fingerprint} for r in (reviews, *extra)
         ],
+        "inputs": _inputs(config),
         "training_texts": len(texts),
         "training_tokens": int(sum(map(len, ids))),
         "curve": state.curve,

@@ -1,7 +1,8 @@
 """The networks that are shipped with the book, each with the record of how it was trained.
 
 They were trained on IMDB's training reviews and SST-2's phrases, with the 50,000 unlabelled IMDB reviews
-labelled by an ensemble (``rnnrev train --help`` and each record tell how). No review text is shipped.
+labelled by an ensemble (``rnnrev train --help`` and each record tell how). ``gru-imdb-pretrained`` learned to predict
+the next word first (:mod:`rnnrev.pretraining`). No review text is shipped.
 """
 
 from __future__ import annotations

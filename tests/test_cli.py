@@ -18,7 +18,9 @@ from rnnrev.data import load_reviews
 from rnnrev.files import read_record, write_json, write_npz, write_record
 
 ROOT = Path(__file__).parents[1]
-RECURRENT = ("gru-imdb", "gru-imdb-1", "gru-imdb-2", "lstm-imdb", "ugrnn-imdb", "vanilla-imdb")
+RECURRENT = (
+    "gru-imdb", "gru-imdb-1", "gru-imdb-2", "gru-imdb-pretrained", "lstm-imdb", "ugrnn-imdb", "vanilla-imdb",
+)  # fmt: skip
 
 
 def test_help_is_quick_and_needs_no_tensorflow():

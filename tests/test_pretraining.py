@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from itertools import pairwise
 
 import numpy as np
@@ -72,6 +73,10 @@ def test_training_starts_with_what_was_learnt(learnt, tmp_path):
     for name in ("W", "U", "b", "b_rec", "h0"):
         np.testing.assert_allclose(getattr(model.cell, name), made[name], atol=1e-6)
     known = [(model.vocabulary.number(w), vocabulary.number(w)) for w in model.vocabulary.words if w in vocabulary]
+    found = model.record["inputs"]
+    assert found["pretrained"]["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert found["pretrained"]["nats_per_word"] == pytest.approx(made["nats_per_word"])
+    assert set(found) == {"pretrained"}
     assert len(known) == 6  # padding, the unknown word, and four of the toy language
     for here, there in known:
         np.testing.assert_allclose(model.embedding[here], made["vectors"][there], atol=1e-6)
