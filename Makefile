@@ -24,13 +24,21 @@ $(ENV): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	touch $@
 
-book: $(ENV)
+# chapters are run again when the package or its records changed, not only when they did themselves
+STALE := [ ! -e _build/.run ] || [ -n "$$(find rnnrev -type f -newer _build/.run -not -path '*__pycache__*' -print -quit)" ]
+define RUN
+	if $(STALE); then rm -rf _build/.jupyter_cache _build/.doctrees; fi
+	mkdir -p _build && touch _build/.run
 	$(BIN)/python -m rnnrev.widgets book/_static/widgets
+endef
+
+book: $(ENV)
+	$(RUN)
 	$(BIN)/jupyter-book build . -W --keep-going
 
 student: export BOOK_SOLUTIONS = 0
 student instructor: $(ENV)
-	$(BIN)/python -m rnnrev.widgets book/_static/widgets
+	$(RUN)
 	rm -rf _build/$@ && mkdir -p _build/$@/notebooks
 	$(BIN)/jupyter-book build . -W --keep-going --path-output _build/$@
 	mv _build/$@/_build/html _build/$@/html && rm -rf _build/$@/_build

@@ -75,7 +75,7 @@ def measure(name: str, networks: Sequence[str] | None = None, scored: int | None
     name : str
         ``"training"``, ``"augmented-bow"`` or a key of :data:`MEASURES`.
     networks : list of str, optional
-        Default: all recurrent ones. Those that are not named keep what the record has.
+        Default: :func:`rnnrev.zoo.recurrent`. Those that are not named keep what the record has.
     scored : int, optional
         Test reviews to score; more take longer.
     bags : str
@@ -107,7 +107,7 @@ def measure(name: str, networks: Sequence[str] | None = None, scored: int | None
         raise ValueError(f"no record is called {name!r}: choose training, augmented-bow, {', '.join(MEASURES)}")
     made = MEASURES[name]
     reviews = made.reviews()
-    chosen = list(networks or [n for n in zoo.names() if isinstance(zoo.load(n), SentimentRNN)])
+    chosen = list(networks or zoo.recurrent())
     try:
         record = read_record(name)
     except FileNotFoundError:

@@ -207,16 +207,16 @@ PLANS: dict[str, Callable[[Sequence[str], Sequence[int], Sequence[str]], list[di
     ),
     "stars": lambda cells, seeds, data: grid(task="stars", seed=list(seeds), cell=list(cells), classes="stars 4"),
     "networks": lambda cells, seeds, data: _shipped(cells, data),
+    "pretrained": lambda cells, seeds, data: _shipped(cells, data, pretrained=True),
     "train": lambda cells, seeds, data: grid(task="train", seed=list(seeds), cell=list(cells), data=list(data)),
 }
 
 
-def _shipped(cells: Sequence[str], data: Sequence[str]) -> list[dict[str, Any]]:
+def _shipped(cells: Sequence[str], data: Sequence[str], pretrained: bool = False) -> list[dict[str, Any]]:
     from . import zoo
 
     # a network that was pre-trained is no seed of the others
-    alike = [n for n in zoo.names() if zoo.record(n)["config"].get("pretrained", "none") == "none"]
-    names = [n for n in alike if n.split("-")[0] in cells]
+    names = [n for n in zoo.recurrent(pretrained) if n.split("-")[0] in cells]
     return grid(task="network", data=list(data), network=names)
 
 
@@ -234,8 +234,8 @@ def plan(
     * ``difficulty``: the same as ``language`` on languages that are harder to learn or to analyse;
     * ``classes``: more than two classes, dimension of the attractor (chapter 8);
     * ``stars``: networks trained on Yelp's reviews of 1, 2, 4 and 5 stars (from the mirror folder; chapter 8);
-    * ``networks``: the shipped networks, but for a pre-trained one, measured on ``data`` (chapter 8), and those in
-      ``folders``;
+    * ``networks``: the shipped networks of one recipe measured on ``data`` (chapter 8), and those in ``folders``;
+    * ``pretrained``: the shipped network that learned to predict words first, measured in the same way (chapter 8);
     * ``train``: networks trained on ``data`` and measured there.
     """
     if name not in PLANS:

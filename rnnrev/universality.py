@@ -12,7 +12,7 @@ import numpy as np
 
 from .sweep import read_sweep, said
 
-__all__ = ["CLAIMS", "Claim", "networks", "verdict", "verdicts"]
+__all__ = ["CLAIMS", "Claim", "networks", "pretrained", "verdict", "verdicts"]
 
 KNOWN = "known language"
 TITLES = {"imdb": "IMDB", "yelp_polarity": "Yelp", "sst2": "SST-2"}
@@ -60,16 +60,26 @@ def networks() -> Any:
     import pandas as pd
 
     known, _ = read_sweep("language")
-    reviews, _ = read_sweep("networks")
-    reviews = reviews.assign(
-        cell=reviews.network.str.split("-").str[0], data=reviews.data.map(lambda d: TITLES.get(d, d))
-    )
-    table = pd.concat([known.assign(data=KNOWN), reviews], ignore_index=True)
+    return _with_comparisons(pd.concat([known.assign(data=KNOWN), _on_reviews("networks")], ignore_index=True))
+
+
+def pretrained() -> Any:
+    """The network that learned to predict words before it learned sentiment: rows as in :func:`networks`."""
+    return _with_comparisons(_on_reviews("pretrained"))
+
+
+def _on_reviews(sweep: str) -> Any:
+    table, _ = read_sweep(sweep)
+    return table.assign(cell=table.network.str.split("-").str[0], data=table.data.map(lambda d: TITLES.get(d, d)))
+
+
+def _with_comparisons(table: Any) -> Any:
     table["gap_of_tau"] = table.tau_1 / table.tau_2
     table["lost"] = 100 * (table.accuracy - table.accuracy_without)
     table["lost_random"] = 100 * (table.accuracy - table.accuracy_random)
     table["lost_more"] = table.lost - table.lost_random
-    table["ranked"] = table.get("modifier_auc", pd.Series(np.nan, table.index)).fillna(table.modifier_auc_true)
+    by_truth = table.get("modifier_auc_true", np.nan)
+    table["ranked"] = table["modifier_auc"].fillna(by_truth)
     return table
 
 

@@ -12,12 +12,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .model import SentimentRNN
 from .model import load as load_folder
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FOLDER", "load", "names", "record", "table"]
+__all__ = ["FOLDER", "load", "names", "record", "recurrent", "table"]
 
 #: Where the shipped networks lie.
 FOLDER = Path(__file__).parent / "networks"
@@ -26,6 +27,12 @@ FOLDER = Path(__file__).parent / "networks"
 def names() -> list[str]:
     """Names of the shipped networks, e.g. ``gru-imdb``."""
     return sorted(p.parent.name for p in FOLDER.glob("*/config.json"))
+
+
+def recurrent(pretrained: bool = False) -> list[str]:
+    """Names of the recurrent networks that had the same training; or of those that learned to predict words first."""
+    found = {n: record(n)["config"] for n in names() if isinstance(load(n), SentimentRNN)}
+    return [n for n, config in found.items() if (config.get("pretrained", "none") != "none") == pretrained]
 
 
 def _known(name: str) -> str:

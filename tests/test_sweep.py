@@ -114,7 +114,10 @@ def test_plans():
     assert len(plan("language")) == 12
     assert len({name_of(c) for name in ("language", "difficulty", "classes") for c in plan(name)}) == 12 + 9 + 15
     assert plan("train", ["gru"], [4], ["imdb"]) == [{"task": "train", "cell": "gru", "seed": 4, "data": "imdb"}]
-    assert not any("pretrained" in c["network"] for c in plan("networks"))  # it is no seed of the others
+    networks = {n: {c["network"] for c in plan(n)} for n in ("networks", "pretrained")}
+    assert networks["pretrained"] == {"gru-imdb-pretrained"}  # it is no seed of the others
+    assert not networks["networks"] & networks["pretrained"]
+    assert len(networks["networks"]) == 6
     shipped = plan("networks", ["lstm"], data=["imdb"])
     more = plan("networks", ["lstm"], data=["imdb"], folders=["runs/lstm-imdb-1"])
     assert more == [

@@ -24,6 +24,15 @@ def records(monkeypatch):
     return tables
 
 
+def test_a_pretrained_network_gets_the_same_measures(records):
+    one = {"network": "gru-imdb-pretrained", "data": "sst2", **NUMBERS, "modifier_auc": 0.6}
+    records["pretrained"] = pd.DataFrame([one])
+    table = universality.pretrained()
+    assert table[["cell", "data"]].iloc[0].tolist() == ["gru", "SST-2"]
+    assert table[["gap_of_tau", "lost", "lost_more", "ranked"]].iloc[0].tolist() == pytest.approx([20, 10, 9, 0.6])
+    assert len(universality.networks()) == 8  # it is not among the others
+
+
 def test_one_row_a_network_and_the_measures_made_of_others(records):
     table = universality.networks()
     assert len(table) == 8

@@ -47,7 +47,7 @@ def table(frame: Any, formats: Mapping[str, str] | str | None = None) -> Any:
     def formatter(spec: str) -> Any:
         return lambda value: "" if value != value else text_of(value, spec)
 
-    shown = frame.reset_index() if frame.index.name else frame
+    shown = (frame.reset_index() if frame.index.name else frame).rename_axis(columns=None)
     if isinstance(formats, str):
         formats = dict.fromkeys(shown.select_dtypes("float"), formats)
     made = dict.fromkeys(
