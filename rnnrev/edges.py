@@ -40,6 +40,7 @@ from .threads import in_threads
 __all__ = [
     "Agreement",
     "Decay",
+    "Kept",
     "LikeStart",
     "ModeKernel",
     "Profile",
@@ -53,6 +54,7 @@ __all__ = [
     "end_table",
     "first_tokens",
     "in_context_profile",
+    "kept",
     "last_tokens",
     "leak_rate",
     "measure",
@@ -537,6 +539,43 @@ def mode_kernel(point: OperatingPoint, words: Any, lags: Sequence[int], d: np.nd
     loading = (point.model.w @ modes.R) * (d @ modes.L.T)  # (K, A)
     powers = modes.eigvals[:, None] ** at
     return ModeKernel(np.asarray(words), at, modes.tau, slow_mode_number(point), (loading[:, :, None] * powers).real)
+
+
+class Kept(NamedTuple):
+    """What K words leave in the logit n tokens later, in nats, less the words' mean: ``measured`` and by the linear
+    theory ``predicted``, both (K, L); ``lags`` (L,) tokens."""
+
+    lags: np.ndarray
+    measured: np.ndarray
+    predicted: np.ndarray
+
+    def size(self, effects: np.ndarray, seed: int = 0) -> list[Estimate]:
+        """Standard deviation over words at each lag, with its 95 % bootstrap interval over words."""
+        return [bootstrap(at, np.std, seed=seed) for at in effects.T]
+
+
+def kept(
+    point: OperatingPoint, texts: np.ndarray, words: Any, lags: Sequence[int], places: Sequence[int] = (30, 40)
+) -> Kept:
+    """How much of a word is still in the logit n tokens later: in real texts, and by the kernel at h*.
+
+    Parameters
+    ----------
+    texts : array, (B, T)
+        Token numbers; words are put at ``places``, and the rest of the text follows them.
+    words : array, (K,)
+        Token numbers.
+    lags : list of int
+        n, tokens after the word.
+
+    Raises
+    ------
+    ValueError
+        If a text ends before the last lag after the last place.
+    """
+    measured = respond(point.model, texts, words, places, lags).mean((0, 1))
+    predicted = mode_kernel(point, words, lags).total
+    return Kept(np.asarray(lags), measured - measured.mean(0), predicted - predicted.mean(0))
 
 
 def end_effects(

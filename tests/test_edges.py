@@ -174,6 +174,19 @@ def test_neutral_texts_hold_no_words_that_change_others(point, monkeypatch):
     assert size[np.unique(drawn)].max() <= np.sort(size[rest])[WORDS // 2 - 1] + 1e-9
 
 
+def test_in_a_linear_network_as_much_is_kept_as_theory_says(point, texts):
+    lags = [0, 2, 12]
+    found = edges.kept(point, texts, IDS, lags)
+    J, x = point.model.cell.U.T, point.model.embedding[IDS]
+    expected = np.stack([x @ (point.model.w @ np.linalg.matrix_power(J, n)) for n in lags], 1)
+    expected -= expected.mean(0)
+    assert found.measured == pytest.approx(expected, rel=1e-3, abs=1e-4)
+    assert found.predicted == pytest.approx(expected, rel=1e-4, abs=1e-6)
+    sizes = found.size(found.measured)
+    assert [s.value for s in sizes] == pytest.approx(expected.std(0), rel=1e-3)
+    assert all(s.low < s.value < s.high for s in sizes)
+
+
 @pytest.mark.parametrize("pair", [None, (0.7, 0.6)])
 def test_mode_kernel_sums_to_the_powers_of_J(pair):
     point = linear_point(w_modes=(1.0, 0.7, -0.4, 0.2), complex_pair=pair)

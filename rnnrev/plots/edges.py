@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..edges import ModeKernel, Profile
+from ..edges import Kept, ModeKernel, Profile
 from ..stats import Estimate
 from .style import CONTROL, CYCLE, INTACT, NEUTRAL, PERTURBED, architecture, figure, label_panels, sign_colors
 
@@ -19,6 +19,7 @@ __all__ = [
     "emphasis",
     "geometry",
     "kernel",
+    "memories",
     "modes",
     "now_and_later",
     "panels",
@@ -60,6 +61,25 @@ def emphasis(
     ax.set_xlabel(xlabel)
     ax.set_ylabel(ylabel)
     ax.legend()
+    return made
+
+
+def memories(found: Mapping[str, Kept]) -> Figure:
+    """How much of single words is left in the logit, by tokens after them: measured (solid), linear theory (dashed).
+
+    Standard deviation over words, on a logarithmic axis, with 95 % bands over words; one panel a network.
+    """
+    made, axes = figure(1, len(found), height=3.0, sharey=True, squeeze=False)
+    for ax, (name, memory) in zip(axes[0], found.items()):
+        for label, effects, line in (("measured", memory.measured, "-"), ("linear theory", memory.predicted, "--")):
+            value, low, high = np.array(memory.size(effects)).T
+            color = INTACT if line == "-" else PERTURBED
+            ax.fill_between(memory.lags, low, high, color=color, alpha=0.15, linewidth=0)
+            ax.plot(memory.lags, value, line, marker="o", markersize=4, color=color, label=label)
+        ax.set(yscale="log", xlabel="tokens after the word", title=name)
+    axes[0, 0].set_ylabel("left in the logit (nats, s.d.)")
+    axes[0, 0].legend()
+    label_panels(axes)
     return made
 
 
