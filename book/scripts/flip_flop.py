@@ -18,7 +18,7 @@ keras.utils.set_random_seed(0)
 lstm = keras.layers.LSTM(16, return_sequences=True)
 model = keras.Sequential([keras.Input((None, 2)), lstm, keras.layers.Dense(2)])
 model.compile(keras.optimizers.Adam(1e-2), "mse")
-model.fit(pulses, held, batch_size=64, epochs=60, verbose=0)
+model.fit(pulses, held, batch_size=64, epochs=150, verbose=0)
 print(f"error {model.evaluate(pulses, held, verbose=0):.4f}")
 
 # from here on ten lines: states that the network visits, then fixed points at zero input
