@@ -31,6 +31,7 @@ from .modifiers import (
     modifier_subspace,
     probe_words,
     random_subspace,
+    ranked_words,
     valence,
 )
 from .perturb import costs, start_from, typical_states
@@ -62,6 +63,7 @@ __all__ = [
     "neutral_texts",
     "now_and_later",
     "of_readouts",
+    "over_words",
     "profile",
     "random_readouts",
     "read_modes",
@@ -92,14 +94,15 @@ def deposits(point: OperatingPoint, ids: Any, h: np.ndarray | None = None) -> np
 
 
 def neutral_texts(
-    point: OperatingPoint, n: int = 16, length: int = 200, quantile: float = 0.5, seed: int = 0
+    point: OperatingPoint, n: int = 16, length: int = 200, quantile: float = 0.5, seed: int = 0, table: Any = None
 ) -> np.ndarray:
     """Texts that say nothing and change nothing: token numbers (n, length), drawn from running text's neutral words.
 
     A word is neutral when both its |lasting valence| and its strength as a modifier
     (:func:`rnnrev.modifiers.modifier_effects`) rank low: by the worse of its two ranks, the first words that make up
     ``quantile`` of running text are drawn, each with its frequency p(v). Valence alone would let amplifiers in, which
-    have none: every word that stands in such a text would count for more than in plain text.
+    have none: every word that stands in such a text would count for more than in plain text. ``table`` is that of
+    the frequent words' effects, where it is at hand.
 
     Raises
     ------
@@ -108,12 +111,11 @@ def neutral_texts(
     """
     if not 0 < quantile <= 1:
         raise ValueError(f"quantile must lie in (0, 1], not {quantile}")
-    frequencies = point.model.frequencies
-    ranked = np.flatnonzero(frequencies >= FLOOR)
-    ranked = ranked[ranked > 1]
-    p = frequencies[ranked]
-    probes = probe_words(point, max(1, min(20, len(ranked) // 4)))
-    strength = modifier_effects(point, ranked, probes).set_index("number").strength.loc[ranked].to_numpy()
+    ranked = ranked_words(point)
+    p = point.model.frequencies[ranked]
+    if table is None:
+        table = modifier_effects(point, ranked, probe_words(point, max(1, min(20, len(ranked) // 4))))
+    strength = table.set_index("number").strength.loc[ranked].to_numpy()
     # a strength under a hundredth is rounding
     worse = np.maximum(_below(np.abs(valence(point, ranked)), p), _below(strength.round(2), p))
     order = np.argsort(worse, kind="stable")
@@ -549,9 +551,10 @@ class Kept(NamedTuple):
     measured: np.ndarray
     predicted: np.ndarray
 
-    def size(self, effects: np.ndarray, seed: int = 0) -> list[Estimate]:
-        """Standard deviation over words at each lag, with its 95 % bootstrap interval over words."""
-        return [bootstrap(at, np.std, seed=seed) for at in effects.T]
+
+def over_words(effects: np.ndarray, seed: int = 0) -> list[Estimate]:
+    """Standard deviation of effects (K, L) over words at each lag, with its 95 % bootstrap interval over words."""
+    return [bootstrap(at, np.std, seed=seed) for at in effects.T]
 
 
 def kept(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import tempfile
@@ -11,7 +12,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-__all__ = ["RECORDS", "read_record", "write_json", "write_npz", "write_record", "write_text"]
+__all__ = ["RECORDS", "digest", "read_record", "write_json", "write_npz", "write_record", "write_text"]
 
 #: Results on full data that chapters quote; ``rnnrev measure`` writes them.
 RECORDS = Path(__file__).parent / "records"
@@ -29,6 +30,11 @@ def _write(file: str | os.PathLike[str], fill: Callable[[BinaryIO], object]) -> 
     finally:
         Path(name).unlink(missing_ok=True)
     return target
+
+
+def digest(file: str | os.PathLike[str]) -> str:
+    """SHA-256 of a file's bytes, as hexadecimal digits."""
+    return hashlib.sha256(Path(file).read_bytes()).hexdigest()
 
 
 def write_npz(file: str | os.PathLike[str], arrays: Mapping[str, Any]) -> Path:

@@ -24,6 +24,7 @@ import numpy as np
 
 from .cells import CELLS, Cell, initial_weights
 from .data import PAD, UNKNOWN, Vocabulary, batches, pad, tokenize
+from .files import digest
 from .threads import in_threads
 
 __all__ = [
@@ -455,10 +456,6 @@ def _pad_rows(w: np.ndarray, n: int) -> np.ndarray:
 # --- a model as a folder -----------------------------------------------------------------------
 
 
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 def _config_digest(config: Mapping[str, Any]) -> str:
     body = {k: v for k, v in config.items() if k != "sha256_config"}
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
@@ -513,7 +510,7 @@ def save(model: SentimentRNN | BagOfWords, folder: str | os.PathLike[str], *, co
         np.savez_compressed(temporary / "weights.npz", **arrays)  # type: ignore[arg-type]
         (temporary / "record.json").write_text(json.dumps(model.record, indent=1, sort_keys=True) + "\n")
         names = ("vocabulary.txt", "weights.npz", "record.json")
-        config["sha256"] = {n: _digest(temporary / n) for n in names}
+        config["sha256"] = {n: digest(temporary / n) for n in names}
         config["sha256_config"] = _config_digest(config)
         (temporary / "config.json").write_text(json.dumps(config, indent=1) + "\n")
         temporary.chmod(0o755)
@@ -564,11 +561,11 @@ def load(folder: str | os.PathLike[str]) -> SentimentRNN | BagOfWords:
         raise ModelFileError(f"{source} has format {version}, this rnnrev reads up to {FORMAT_VERSION}: update it")
     if config.get("sha256_config") != _config_digest(config):
         raise ModelFileError(f"{source}/config.json was changed after it was saved: restore it or save the model again")
-    for name, digest in config["sha256"].items():
+    for name, known in config["sha256"].items():
         file = source / name
         if not file.is_file():
             raise ModelFileError(f"{file} is missing: restore it or save the model again")
-        if _digest(file) != digest:
+        if digest(file) != known:
             raise ModelFileError(f"{file} is damaged (its SHA-256 differs): restore it or save the model again")
     try:
         with np.load(source / "weights.npz", allow_pickle=False) as stored:

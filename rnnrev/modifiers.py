@@ -64,6 +64,7 @@ __all__ = [
     "principal_angles",
     "probe_words",
     "random_subspace",
+    "ranked_words",
     "settled_effects",
     "settled_gain",
     "slow_mode",
@@ -204,14 +205,19 @@ class Probes(NamedTuple):
         return np.sign(self.valence)
 
 
+def ranked_words(point: OperatingPoint, floor: float = FLOOR) -> np.ndarray:
+    """Numbers of the words that are frequent enough to be ranked, padding and the unknown word left out."""
+    words = np.flatnonzero(_share(point) >= floor)
+    return words[words > 1]
+
+
 def probe_words(point: OperatingPoint, n: int = 20, floor: float = FLOOR) -> Probes:
     """The n most positive and the n most negative words by ℓ₁ᵀ J_inp x, among those above a frequency floor.
 
     A word is passed over if the network's own step does not give it the same sign at h* (:func:`valence`).
     """
     first_order = linear_valence(point)
-    frequent = np.flatnonzero(_share(point) >= floor)
-    frequent = frequent[frequent > 1]
+    frequent = ranked_words(point, floor)
     if len(frequent) < 2 * n:
         raise ValueError(f"only {len(frequent)} words are as frequent as {floor:g}: lower floor or n")
     order = frequent[np.argsort(first_order[frequent])]

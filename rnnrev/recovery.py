@@ -127,8 +127,7 @@ def measure(
     numbers["dimensions_90"] = _dimensions(np.concatenate(model.states_of(few)))
 
     probes = modifiers.probe_words(point, n_probes)
-    frequent = np.flatnonzero(model.frequencies >= modifiers.FLOOR)
-    effects = modifiers.modifier_effects(point, frequent[frequent > 1], probes)
+    effects = modifiers.modifier_effects(point, modifiers.ranked_words(point), probes)
     words = modifiers.modifier_words(effects, n_words)
     numbers["modifiers"] = float(effects.kind.isin(CALLED).sum())
 
@@ -146,7 +145,7 @@ def measure(
             numbers[f"accuracy_{name}"] = float(np.mean((changed > 0) == reviews.labels))
 
     places = np.unique(np.round(np.geomspace(1, span, 14)).astype(int)) - 1
-    neutral = edges.neutral_texts(point, 16, 2 * span + 1, seed=seed)
+    neutral = edges.neutral_texts(point, 16, 2 * span + 1, seed=seed, table=effects)
     start = edges.start_profile(point, neutral, probes.numbers, places.tolist(), span, seed=seed)
     long = [i for i in ids if len(i) > span + 1][:n_texts]
     last, before = edges.last_tokens(model, long, span + 1)

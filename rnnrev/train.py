@@ -12,7 +12,6 @@ Sources: LA19 and CP20 (supplement, training); word2vec, Mikolov et al. 2013; wo
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import os
 import platform
@@ -35,7 +34,7 @@ from . import __version__, stats
 from .cells import CELLS, Cell, initial_weights, tensorflow_ops
 from .config import TrainConfig
 from .data import Reviews, Vocabulary, batches, load_reviews, pad, split_validation, unlabelled_texts
-from .files import write_npz
+from .files import digest, write_npz
 from .model import BagOfWords, SentimentRNN, load, save
 
 __all__ = ["Recurrent", "TrainConfig", "scan", "train", "word_vectors"]
@@ -321,9 +320,7 @@ def _inputs(config: TrainConfig) -> dict[str, Any]:
     """The files that training starts from: the hash of each, and how well a pre-trained cell knew the next word."""
     files = {name: getattr(config, name) for name in ("vectors", "pretrained", "soft_labels")}
     found: dict[str, Any] = {
-        name: {"sha256": hashlib.sha256(Path(file).read_bytes()).hexdigest()}
-        for name, file in files.items()
-        if file not in ("none", "word2vec")
+        name: {"sha256": digest(file)} for name, file in files.items() if file not in ("none", "word2vec")
     }
     if "pretrained" in found:
         with np.load(config.pretrained, allow_pickle=False) as stored:

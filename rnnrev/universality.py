@@ -78,8 +78,7 @@ def _with_comparisons(table: Any) -> Any:
     table["lost"] = 100 * (table.accuracy - table.accuracy_without)
     table["lost_random"] = 100 * (table.accuracy - table.accuracy_random)
     table["lost_more"] = table.lost - table.lost_random
-    by_truth = table.get("modifier_auc_true", np.nan)
-    table["ranked"] = table["modifier_auc"].fillna(by_truth)
+    table["ranked"] = table.modifier_auc.fillna(table.get("modifier_auc_true", np.nan))
     return table
 
 

@@ -182,7 +182,7 @@ def test_in_a_linear_network_as_much_is_kept_as_theory_says(point, texts):
     expected -= expected.mean(0)
     assert found.measured == pytest.approx(expected, rel=1e-3, abs=1e-4)
     assert found.predicted == pytest.approx(expected, rel=1e-4, abs=1e-6)
-    sizes = found.size(found.measured)
+    sizes = edges.over_words(found.measured)
     assert [s.value for s in sizes] == pytest.approx(expected.std(0), rel=1e-3)
     assert all(s.low < s.value < s.high for s in sizes)
 

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..edges import Kept, ModeKernel, Profile
+from ..edges import Kept, ModeKernel, Profile, over_words
 from ..stats import Estimate
 from .style import CONTROL, CYCLE, INTACT, NEUTRAL, PERTURBED, architecture, figure, label_panels, sign_colors
 
@@ -71,9 +71,12 @@ def memories(found: Mapping[str, Kept]) -> Figure:
     """
     made, axes = figure(1, len(found), height=3.0, sharey=True, squeeze=False)
     for ax, (name, memory) in zip(axes[0], found.items()):
-        for label, effects, line in (("measured", memory.measured, "-"), ("linear theory", memory.predicted, "--")):
-            value, low, high = np.array(memory.size(effects)).T
-            color = INTACT if line == "-" else PERTURBED
+        measured, predicted = (
+            ("measured", memory.measured, "-", INTACT),
+            ("linear theory", memory.predicted, "--", PERTURBED),
+        )
+        for label, effects, line, color in (measured, predicted):
+            value, low, high = np.array(over_words(effects)).T
             ax.fill_between(memory.lags, low, high, color=color, alpha=0.15, linewidth=0)
             ax.plot(memory.lags, value, line, marker="o", markersize=4, color=color, label=label)
         ax.set(yscale="log", xlabel="tokens after the word", title=name)
