@@ -156,6 +156,10 @@ class Vocabulary:
         hint = f"; near it: {', '.join(near)}" if near else ""
         raise KeyError(f"{word!r} is not among the network's {len(self):,} words{hint}")
 
+    def numbers(self, words: Sequence[str] | Sequence[int] | np.ndarray) -> np.ndarray:
+        """:meth:`number` of each word, (K,); what is a number already stays one."""
+        return np.array([self.number(w) if isinstance(w, str) else int(w) for w in words], dtype=np.int64)
+
     def frequencies(self, ids: Sequence[np.ndarray]) -> np.ndarray:
         """Share of running text that is each word, (V,), sums to 1; padding counts nothing."""
         counts = np.bincount(np.concatenate(ids), minlength=len(self)).astype(float)
@@ -197,9 +201,11 @@ class Reviews:
         return replace(self, texts=tuple(self.texts[i] for i in picked), labels=self.labels[picked])
 
     def sample(self, n: int, seed: int = 0) -> Reviews:
-        """``n`` reviews drawn without replacement (all, if there are fewer)."""
-        order = np.random.default_rng([seed, 17]).permutation(len(self))
-        return self.take(np.sort(order[:n]))
+        """``n`` reviews drawn without replacement (all, if there are fewer), in random order.
+
+        Data sets are often sorted by label: the first reviews of a sample are themselves a sample.
+        """
+        return self.take(np.random.default_rng([seed, 17]).permutation(len(self))[:n])
 
 
 def load_reviews(

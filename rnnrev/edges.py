@@ -10,7 +10,7 @@ the slope, over words, of what they do at that place on their lasting valence. I
   wᵀ J_recⁿ d = Σ_a (wᵀr_a) λ_aⁿ (ℓ_aᵀ d). The slow mode is the lasting valence; fast modes that project onto w add a
   transient that counts only if the review ends soon. :func:`mode_kernel`, :func:`end_effects`, :func:`read_modes`.
 
-Both rest on one experiment, :func:`respond`: put a word into a text in place of a token, run on, compare.
+Both rest on one experiment, :func:`insertion_response`: put a word into a text in place of a token, run on, compare.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import numpy as np
 from scipy import optimize
 
 from .data import Reviews
-from .linear import OperatingPoint, operating_point
+from .linear import OperatingPoint, frequent_words, input_effect, operating_point, valence
 from .model import SentimentRNN, unroll, untrained
 from .modifiers import (
     FLOOR,
@@ -31,8 +31,6 @@ from .modifiers import (
     modifier_subspace,
     probe_words,
     random_subspace,
-    ranked_words,
-    valence,
 )
 from .perturb import costs, start_from, typical_states
 from .stats import Estimate, accuracy, bootstrap
@@ -41,8 +39,8 @@ from .threads import in_threads
 __all__ = [
     "Agreement",
     "Decay",
-    "Kept",
     "LikeStart",
+    "MemoryTrace",
     "ModeKernel",
     "Profile",
     "agreement",
@@ -50,15 +48,15 @@ __all__ = [
     "compare_barcodes",
     "compare_shares",
     "decay_length",
-    "deposits",
     "end_effects",
     "end_table",
     "first_tokens",
     "in_context_profile",
-    "kept",
+    "insertion_response",
     "last_tokens",
     "leak_rate",
     "measure",
+    "memory_trace",
     "mode_kernel",
     "neutral_texts",
     "now_and_later",
@@ -68,7 +66,6 @@ __all__ = [
     "random_readouts",
     "read_modes",
     "readouts",
-    "respond",
     "start_profile",
     "start_table",
     "starts",
@@ -76,21 +73,11 @@ __all__ = [
     "subspace_share",
 ]
 
-#: Rows that :func:`respond` steps at once: enough for full speed, few enough for the cache.
+#: Rows that :func:`insertion_response` steps at once: enough for full speed, few enough for the cache.
 ROWS = 4096
 
 
 # --- words -------------------------------------------------------------------------------------
-
-
-def deposits(point: OperatingPoint, ids: Any, h: np.ndarray | None = None) -> np.ndarray:
-    """What single words do to the state beyond the average token, d = F(h, x) − F̄(h): (n, S) for n token numbers.
-
-    ``h`` (S,) is h* unless given. The finite counterpart of J_inp (x − x*).
-    """
-    h = point.h_star if h is None else np.asarray(h)
-    after = point.model.cell.step_projected(h, point.model.projected[np.asarray(ids)])
-    return after.astype(float) - point.mean_map(h)
 
 
 def neutral_texts(
@@ -111,7 +98,7 @@ def neutral_texts(
     """
     if not 0 < quantile <= 1:
         raise ValueError(f"quantile must lie in (0, 1], not {quantile}")
-    ranked = ranked_words(point)
+    ranked = frequent_words(point.model)
     p = point.model.frequencies[ranked]
     if table is None:
         table = modifier_effects(point, ranked, probe_words(point, max(1, min(20, len(ranked) // 4))))
@@ -137,7 +124,7 @@ def _below(size: np.ndarray, p: np.ndarray) -> np.ndarray:
 # --- the one experiment ------------------------------------------------------------------------
 
 
-def respond(
+def insertion_response(
     model: SentimentRNN,
     texts: np.ndarray,
     words: Any,
@@ -357,7 +344,7 @@ def start_profile(
     The logit is compared ``lag`` tokens after the word wherever it stands, so that what the end of a text does to a
     word is the same for all places.
     """
-    effects = respond(point.model, texts, words, places, (lag,), h0=h0)[..., 0]
+    effects = insertion_response(point.model, texts, words, places, (lag,), h0=h0)[..., 0]
     return profile(effects, valence(point, words), places, seed=seed)
 
 
@@ -378,7 +365,7 @@ def in_context_profile(
     rng = np.random.default_rng([seed, 61])
     frequencies = point.model.frequencies
     fillers = rng.choice(len(frequencies), n_fillers, p=frequencies)
-    effects = -respond(point.model, texts, fillers, places, (lag,), h0=h0)[..., 0].mean(-1)
+    effects = -insertion_response(point.model, texts, fillers, places, (lag,), h0=h0)[..., 0].mean(-1)
     own_tokens = np.asarray(texts)[:, list(places)]
     lasting = valence(point, np.r_[own_tokens.ravel(), fillers])
     own = lasting[: own_tokens.size].reshape(own_tokens.shape) - lasting[own_tokens.size :].mean()
@@ -533,17 +520,17 @@ def mode_kernel(point: OperatingPoint, words: Any, lags: Sequence[int], d: np.nd
     lags : list of int
         n, tokens after the word; 0 is the word itself.
     d : array, (K, S), optional
-        What each word does to the state: :func:`deposits` unless given; J_inp (x − x*) for the theory's letter.
+        What each word does to the state: :func:`rnnrev.linear.input_effect` unless given; J_inp (x − x*) for the theory's letter.
     """
     at = np.asarray(lags)
-    d = deposits(point, words) if d is None else np.asarray(d)
+    d = input_effect(point, words) if d is None else np.asarray(d)
     modes = point.modes
     loading = (point.model.w @ modes.R) * (d @ modes.L.T)  # (K, A)
     powers = modes.eigvals[:, None] ** at
-    return ModeKernel(np.asarray(words), at, modes.tau, slow_mode_number(point), (loading[:, :, None] * powers).real)
+    return ModeKernel(np.asarray(words), at, modes.tau, point.slow, (loading[:, :, None] * powers).real)
 
 
-class Kept(NamedTuple):
+class MemoryTrace(NamedTuple):
     """What K words leave in the logit n tokens later, in nats, less the words' mean: ``measured`` and by the linear
     theory ``predicted``, both (K, L); ``lags`` (L,) tokens."""
 
@@ -557,9 +544,9 @@ def over_words(effects: np.ndarray, seed: int = 0) -> list[Estimate]:
     return [bootstrap(at, np.std, seed=seed) for at in effects.T]
 
 
-def kept(
+def memory_trace(
     point: OperatingPoint, texts: np.ndarray, words: Any, lags: Sequence[int], places: Sequence[int] = (30, 40)
-) -> Kept:
+) -> MemoryTrace:
     """How much of a word is still in the logit n tokens later: in real texts, and by the kernel at h*.
 
     Parameters
@@ -576,9 +563,9 @@ def kept(
     ValueError
         If a text ends before the last lag after the last place.
     """
-    measured = respond(point.model, texts, words, places, lags).mean((0, 1))
+    measured = insertion_response(point.model, texts, words, places, lags).mean((0, 1))
     predicted = mode_kernel(point, words, lags).total
-    return Kept(np.asarray(lags), measured - measured.mean(0), predicted - predicted.mean(0))
+    return MemoryTrace(np.asarray(lags), measured - measured.mean(0), predicted - predicted.mean(0))
 
 
 def end_effects(
@@ -592,10 +579,12 @@ def end_effects(
     """Words put n tokens before the last token, the logit read at the end: (B, L, K) in nats, or (B, L, K, R).
 
     ``texts`` (B, M) hold the last M tokens of B texts and ``h0`` (B, S) the states before them (:func:`last_tokens`);
-    ``w`` (S,) or (S, R) as for :func:`respond`.
+    ``w`` (S,) or (S, R) as for :func:`insertion_response`.
     """
     last = np.asarray(texts).shape[1] - 1
-    return np.stack([respond(model, texts, words, (last - n,), (n,), h0=h0, w=w)[:, 0, :, 0] for n in lags], 1)
+    return np.stack(
+        [insertion_response(model, texts, words, (last - n,), (n,), h0=h0, w=w)[:, 0, :, 0] for n in lags], 1
+    )
 
 
 def last_tokens(model: SentimentRNN, ids: Sequence[np.ndarray], length: int) -> tuple[np.ndarray, np.ndarray]:
@@ -663,7 +652,7 @@ class NowAndLater(NamedTuple):
 def now_and_later(point: OperatingPoint, seed: int = 0, floor: float = FLOOR) -> NowAndLater:
     """How the linear theory's valence now, w·d, goes with the lasting one, (w·r)(ℓ·d), over all frequent words."""
     words = np.flatnonzero(point.model.frequencies >= floor)
-    d = deposits(point, words)
+    d = input_effect(point, words)
     now, later = d @ point.model.w, (point.model.w @ point.r) * (d @ point.l)
 
     def slope(x: np.ndarray, y: np.ndarray) -> float:
@@ -685,18 +674,13 @@ def read_modes(point: OperatingPoint, keep: Any) -> tuple[np.ndarray, float]:
     return w, float((point.model.w - w) @ point.h_star + point.model.b)
 
 
-def slow_mode_number(point: OperatingPoint) -> int:
-    """Which of the modes is the operating point's slow one: the first that is real."""
-    return int(np.argmax(np.abs(point.modes.eigvals.imag) < 1e-12))
-
-
 def readouts(point: OperatingPoint, fast: float = 10) -> dict[str, tuple[np.ndarray, float]]:
     """Ways to read the last state: name -> (w', b').
 
     ``intact``: w, b; ``slow mode alone``: h ← h* + r ℓ·(h − h*) before reading; ``fast modes removed``: those with τ <
     ``fast`` tokens.
     """
-    slow = slow_mode_number(point)
+    slow = point.slow
     keep = (point.modes.tau >= fast) | (np.arange(len(point.modes.tau)) == slow)
     return {
         "intact": (point.model.w, float(point.model.b)),
@@ -712,7 +696,7 @@ def random_readouts(point: OperatingPoint, states: np.ndarray, n: int = 20, seed
     texts, and reads the slow mode as w does.
     """
     off = np.asarray(states, float) - point.h_star
-    lost = (off @ (point.model.w - read_modes(point, [slow_mode_number(point)])[0])).std()
+    lost = (off @ (point.model.w - read_modes(point, [point.slow])[0])).std()
     directions = np.random.default_rng([seed, 83]).standard_normal((n, off.shape[1]))
     directions -= np.outer(directions @ point.r, point.l)
     return (point.model.w - directions * (lost / (off @ directions.T).std(0))[:, None]).T

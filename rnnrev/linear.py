@@ -10,30 +10,39 @@ Sources: LA19 section 4 and supplement; CP20 section 3; Sussillo & Barak 2013.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 
 from .cells import Cell, Jacobians
-from .data import load_reviews, pad
+from .data import load_reviews
 from .fixed_points import FixedPoints, MeanMap, find_fixed_points, mean_map
-from .model import SentimentRNN, each_batch
+from .model import Ragged, SentimentRNN, Step, forward
 
 __all__ = [
+    "FLOOR",
     "Eigenmodes",
     "LinearModel",
+    "NoSlowMode",
     "OperatingPoint",
     "eigenmodes",
+    "frequent_words",
+    "input_effect",
     "linear_model",
     "linearize",
     "mode_conditions",
     "non_normality",
     "operating_point",
     "participation",
+    "slow_mode",
+    "slow_readout",
     "time_constants",
+    "valence",
 ]
+
+#: Words rarer than this share of running text are not looked at: their embeddings are hardly trained.
+FLOOR = 2e-5
 
 
 def linearize(F: Cell | MeanMap, h: np.ndarray, x: np.ndarray | None = None) -> Jacobians:
@@ -52,19 +61,59 @@ def linearize(F: Cell | MeanMap, h: np.ndarray, x: np.ndarray | None = None) -> 
 # --- modes ------------------------------------------------------------------------------------
 
 
-class Eigenmodes(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Eigenmodes:
     """J_rec = R Λ L, modes sorted by |λ|, largest first; leading axes as those of J.
 
     ``eigvals`` (..., S) and ``tau`` (..., S) in tokens (negative where the mode grows); ``R`` (..., S, S) holds the
-    right vectors as columns, of length 1; ``L`` = R⁻¹ the left ones as rows; ``condition`` of R in
-    the 1-norm.
+    right vectors as columns, of length 1; ``L`` = R⁻¹ the left ones as rows; ``condition`` of R in the 1-norm.
     """
 
     eigvals: np.ndarray
-    R: np.ndarray
-    L: np.ndarray
-    tau: np.ndarray
+    R: np.ndarray = field(repr=False)
+    L: np.ndarray = field(repr=False)
+    tau: np.ndarray = field(repr=False)
     condition: np.ndarray
+
+    @property
+    def real(self) -> np.ndarray:
+        """Which modes are real, (..., S)."""
+        return np.abs(self.eigvals.imag) < 1e-12
+
+    @property
+    def growing(self) -> np.ndarray:
+        """Which modes grow, (..., S): |λ| a hair over 1, so that rounding makes no exact integrator grow."""
+        return np.abs(self.eigvals) > 1 + 1e-9
+
+    @property
+    def slowest(self) -> np.ndarray:
+        """Time constants of the modes that do not grow, longest first, (..., S) tokens; a conjugate pair counts once.
+
+        What grows, and the second of each pair, is NaN at the end.
+        """
+        tau = np.where(self.growing | (self.eigvals.imag < -1e-12), np.nan, np.abs(self.tau))
+        return -np.sort(-tau, axis=-1)
+
+
+class NoSlowMode(ValueError):
+    """None of the modes is real: nothing is integrated at this point."""
+
+
+def slow_mode(modes: Eigenmodes) -> np.ndarray:
+    """The place of the slow mode, (...,): the real one with |λ| nearest 1, by |log|λ||.
+
+    It may grow (``modes.growing``); modes that grow faster than it fades are none.
+
+    Raises
+    ------
+    NoSlowMode
+        If no mode is real somewhere.
+    """
+    if not modes.real.any(-1).all():
+        raise NoSlowMode("no mode of J_rec is real here, so none integrates: look near other states, or along text")
+    with np.errstate(divide="ignore"):
+        distance = np.where(modes.real, np.abs(np.log(np.abs(modes.eigvals))), np.inf)
+    return distance.argmin(-1)
 
 
 def time_constants(eigvals: np.ndarray) -> np.ndarray:
@@ -135,21 +184,32 @@ def non_normality(J: np.ndarray) -> np.ndarray:
 # --- the operating point ----------------------------------------------------------------------
 
 
-class OperatingPoint(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class OperatingPoint:
     """The approximate fixed point of F̄ from which the chapters start, and its slow mode.
 
-    ``h_star`` (S,), ``q`` its speed, ``modes`` of the averaged J_rec there, ``r`` and ``l`` (S,) the real slow mode
-    (‖r‖ = 1, l·r = 1, w·r > 0), ``logit`` there in nats.
+    ``h_star`` (S,), ``q`` its speed, ``modes`` of the averaged J_rec there, ``r`` and ``l`` (S,) the slow mode of
+    :func:`slow_mode` (‖r‖ = 1, l·r = 1, w·r > 0), ``logit`` there in nats.
     """
 
     model: SentimentRNN
-    mean_map: MeanMap
-    h_star: np.ndarray
+    mean_map: MeanMap = field(repr=False)
+    h_star: np.ndarray = field(repr=False)
     q: float
-    modes: Eigenmodes
-    r: np.ndarray
-    l: np.ndarray
+    modes: Eigenmodes = field(repr=False)
+    r: np.ndarray = field(repr=False)
+    l: np.ndarray = field(repr=False)
     logit: float
+
+    @property
+    def slow(self) -> int:
+        """The place of the slow mode among the modes."""
+        return int(slow_mode(self.modes))
+
+    @property
+    def tau(self) -> float:
+        """Time constant of the slow mode in tokens; negative where it grows."""
+        return float(self.modes.tau[self.slow])
 
 
 def operating_point(
@@ -185,15 +245,67 @@ def operating_point(
     best = int(off.argmin())
     h_star = points.h_star[best]
     modes = eigenmodes(F.jacobian(h_star), w)
-    real = int(np.argmax(np.abs(modes.eigvals.imag) < 1e-12))  # the slowest mode that is real
+    slow = int(slow_mode(modes))
     return OperatingPoint(
-        model, F, h_star, float(points.q[best]), modes, modes.R[:, real].real, modes.L[real].real,
+        model, F, h_star, float(points.q[best]), modes, modes.R[:, slow].real, modes.L[slow].real,
         float(h_star @ w + b),
     )  # fmt: skip
 
 
 def _first_readout(model: SentimentRNN) -> tuple[np.ndarray, float]:
     return np.reshape(model.w, (len(model.w), -1))[:, 0], float(np.reshape(model.b, -1)[0])
+
+
+# --- what a word does -------------------------------------------------------------------------
+
+
+def frequent_words(model: SentimentRNN, floor: float = FLOOR) -> np.ndarray:
+    """Numbers of the words that are at least ``floor`` of running text, padding and the unknown word left out."""
+    words = np.flatnonzero(model.frequencies >= floor)
+    return words[words > 1]
+
+
+def slow_readout(point: OperatingPoint) -> np.ndarray:
+    """(w·r) ℓ, (S,): what it reads off a change of state is the change of the logit that lasts, in nats."""
+    return float(_first_readout(point.model)[0] @ point.r) * point.l
+
+
+def input_effect(
+    point: OperatingPoint, words: Sequence[str] | Sequence[int] | np.ndarray, h: np.ndarray | None = None,
+    *, inputs: str = "finite",
+) -> np.ndarray:  # fmt: skip
+    """What single words do to the state beyond the average token, d: (..., K, S) for K words and states h (..., S).
+
+    Parameters
+    ----------
+    words : K words or their numbers
+    h : array, (..., S), optional
+        h* unless given.
+    inputs : str
+        ``"finite"`` for the network's own step, F(h, x) − F̄(h); ``"jacobian"`` for J_inp(h) (x − x̄), with the
+        mean map's J_inp and mean embedded token.
+    """
+    model, F = point.model, point.mean_map
+    numbers = model.vocabulary.numbers(words)
+    h = point.h_star if h is None else np.asarray(h, float)
+    if inputs == "finite":
+        after = F.cell.step_projected(h[..., None, :], model.projected[numbers].astype(float))
+        return after - np.asarray(F(h))[..., None, :]
+    if inputs != "jacobian":
+        raise ValueError(f"inputs must be finite or jacobian, not {inputs!r}")
+    x_mean = F.weights @ model.embed(F.words).astype(float)
+    return (model.embedding[numbers] - x_mean) @ np.swapaxes(F.J_inp(h), -1, -2)
+
+
+def valence(
+    point: OperatingPoint, words: Sequence[str] | Sequence[int] | np.ndarray, h: np.ndarray | None = None,
+    *, inputs: str = "finite",
+) -> np.ndarray:  # fmt: skip
+    """What words add to the logit for good, read at states h: (w·r) ℓ·d, (..., K) in nats; d is :func:`input_effect`.
+
+    Zero is what an average word adds.
+    """
+    return input_effect(point, words, h, inputs=inputs) @ slow_readout(point)
 
 
 # --- the linear model -------------------------------------------------------------------------
@@ -246,40 +358,26 @@ class LinearModel:
             after = self.after[p] + (self.model.embedding[ids] - self.x_ref) @ self.J_inp[p].T
         return after + (h - h_star) @ self.J_rec[p].T
 
-    def _run(self, ids: Sequence[np.ndarray], keep: Callable[[np.ndarray, np.ndarray, int], None]) -> None:
-        """Tells ``keep`` texts still running, their states (a view that goes on) and t, for t = 0, 1, …"""
-
-        def read(which: np.ndarray) -> None:
-            which = which[::-1]  # longest first: texts that have ended are at the end
-            padded, n = pad([ids[i] for i in which])
-            h = np.repeat(self.model.cell.h0[None].astype(float), len(which), 0)
-            keep(which, h, 0)
-            for t in range(padded.shape[1]):
-                live = int(np.searchsorted(-n, -t, side="left"))
-                h[:live] = self.step(h[:live], padded[:live, t])
-                keep(which[:live], h[:live], t + 1)
-
-        each_batch(read, ids, 128)
-
     def states_of(self, ids: Sequence[np.ndarray]) -> list[np.ndarray]:
         """The states of texts given as token numbers, a list of (T + 1, S), h₀ first."""
-        out = [np.empty((len(i) + 1, self.model.cell.n_state)) for i in ids]
+        out = Ragged(ids, (self.model.cell.n_state,), float)
 
-        def keep(which: np.ndarray, h: np.ndarray, t: int) -> None:
-            for i, row in zip(which, h):
-                out[i][t] = row
+        def visit(h: np.ndarray, step: Step) -> np.ndarray:
+            out.write(step, h)
+            return h
 
-        self._run(ids, keep)
-        return out
+        forward(self.step, self.model.cell.h0.astype(float), ids, visit)
+        return out.arrays()
 
     def final_states_of(self, ids: Sequence[np.ndarray]) -> np.ndarray:
         """The state after the last token, (n, S)."""
         out = np.empty((len(ids), self.model.cell.n_state))
 
-        def keep(which: np.ndarray, h: np.ndarray, t: int) -> None:
-            out[which] = h
+        def visit(h: np.ndarray, step: Step) -> np.ndarray:
+            out[step.rows[step.last]] = h[step.last]
+            return h
 
-        self._run(ids, keep)
+        forward(self.step, self.model.cell.h0.astype(float), ids, visit)
         return out
 
     def logits_of(self, ids: Sequence[np.ndarray]) -> np.ndarray:

@@ -30,8 +30,11 @@ from .threads import in_threads
 __all__ = [
     "BagOfWords",
     "ModelFileError",
+    "Ragged",
     "SentimentRNN",
+    "Step",
     "Trace",
+    "forward",
     "from_keras",
     "from_torch",
     "load",
@@ -118,6 +121,88 @@ def each_batch(
             bar.update(int(lengths[which].sum()))
 
         in_threads(told, batches(lengths, batch_size))
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """Where :func:`forward` stands in a batch of B texts.
+
+    ``t`` tokens read (0 before the first); ``tokens`` (B,) read last, padding at t = 0; ``before`` (B, S) the states
+    before these, at t = 0 the initial ones; ``rows`` (B,) which texts these are, from the longest to the shortest,
+    those that have ended left out; ``lengths`` (B,) theirs. ``advance`` is the step that runs. ``memory`` is one mapping a
+    batch, for who has to remember: batches run side by side.
+    """
+
+    rows: np.ndarray
+    t: int
+    tokens: np.ndarray
+    lengths: np.ndarray
+    before: np.ndarray
+    advance: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    memory: dict[object, Any]
+
+    @property
+    def last(self) -> np.ndarray:
+        """Which texts end here, (B,)."""
+        return self.lengths == self.t
+
+
+def forward(
+    advance: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    h0: np.ndarray,
+    ids: Sequence[np.ndarray],
+    visit: Callable[[np.ndarray, Step], np.ndarray],
+    *,
+    batch_size: int = 128,
+    progress: bool = False,
+) -> None:
+    """The loop over texts and tokens that every forward pass of the book takes.
+
+    Parameters
+    ----------
+    advance : function (h, tokens) -> h
+        One token on: states (B, S) and token numbers (B,) to states (B, S).
+    h0 : array, (S,) or (n, S)
+        Before the first token, of all texts or of each; its float type is that of the run.
+    ids : n arrays of token numbers
+    visit : function (h, step) -> h
+        Sees the states before the first token and after each; what it returns goes on. It writes only to ``step.rows``.
+    """
+
+    def read(which: np.ndarray) -> None:
+        order = which[::-1]
+        padded, lengths = pad([ids[i] for i in order])
+        h = np.array(np.broadcast_to(h0, (len(order), h0.shape[-1])) if h0.ndim == 1 else h0[order])
+        memory: dict[object, Any] = {}
+        for t in range(padded.shape[1] + 1):
+            live = int(np.searchsorted(-lengths, -t, side="right"))
+            before = h[:live]
+            tokens = padded[:live, t - 1] if t else np.zeros(live, np.int32)
+            h = advance(before, tokens) if t else before
+            h = visit(h, Step(order[:live], t, tokens, lengths[:live], before, advance, memory))
+
+    each_batch(read, ids, batch_size, progress)
+
+
+class Ragged:
+    """Arrays (T + 1, …) of n texts of different lengths, written by step: one row a text and number of tokens read."""
+
+    def __init__(self, ids: Sequence[np.ndarray], shape: tuple[int, ...], dtype: Any) -> None:
+        self._ends = np.cumsum([len(i) + 1 for i in ids])
+        self._starts = self._ends - [len(i) + 1 for i in ids]
+        self._flat = np.empty((int(self._ends[-1]) if len(ids) else 0, *shape), dtype)
+
+    def write(self, step: Step, values: np.ndarray) -> None:
+        """Values (B, …) of the texts of a step."""
+        self._flat[self._starts[step.rows] + step.t] = values
+
+    def last(self) -> np.ndarray:
+        """The last row of every text, (n, …)."""
+        return self._flat[self._ends - 1]
+
+    def arrays(self) -> list[np.ndarray]:
+        """One array (T + 1, …) a text."""
+        return np.split(self._flat, self._ends[:-1])
 
 
 class _Classifier:
@@ -235,21 +320,25 @@ class SentimentRNN(_Classifier):
 
     # --- running texts --------------------------------------------------------------------
 
+    def advance(self, h: np.ndarray, tokens: np.ndarray) -> np.ndarray:
+        """One token on: states (B, S) and token numbers (B,) -> (B, S)."""
+        return self.cell.step_projected(h, self.projected[tokens])
+
     def states_of(
         self, ids: Sequence[np.ndarray], progress: bool = False, h0: np.ndarray | None = None
     ) -> list[np.ndarray]:
-        """States of texts given as token numbers; see :meth:`states`."""
-        out: list[np.ndarray] = [np.empty(0)] * len(ids)
-        projected, start = self.projected, self.cell.h0 if h0 is None else h0
+        """States of texts given as token numbers, as :meth:`states`; ``h0`` (S,) or (n, S), the network's unless given."""
+        out = Ragged(ids, (self.cell.n_state,), self.embedding.dtype)
 
-        def read(which: np.ndarray) -> None:
-            padded, n = pad([ids[i] for i in which])
-            h = unroll(self.cell, projected[padded], start)
-            for row, i in enumerate(which):
-                out[i] = h[row, : n[row] + 1].copy()
+        def visit(h: np.ndarray, step: Step) -> np.ndarray:
+            out.write(step, h)
+            return h
 
-        each_batch(read, ids, 32, progress)
-        return out
+        forward(self.advance, self._start(h0), ids, visit, batch_size=32, progress=progress)
+        return out.arrays()
+
+    def _start(self, h0: np.ndarray | None) -> np.ndarray:
+        return np.asarray(self.cell.h0 if h0 is None else h0, self.embedding.dtype)
 
     def states(self, texts: Sequence[str], progress: bool = False) -> list[np.ndarray]:
         """Every hidden state of every text: a list of (T + 1, S) arrays, h₀ first."""
@@ -259,19 +348,13 @@ class SentimentRNN(_Classifier):
         self, ids: Sequence[np.ndarray], progress: bool = False, h0: np.ndarray | None = None
     ) -> np.ndarray:
         """The state after the last token of texts given as token numbers, (n, S)."""
-        out = np.empty((len(ids), self.cell.n_state), dtype=self.embedding.dtype)
-        projected, start = self.projected, self.cell.h0 if h0 is None else h0
+        out = np.empty((len(ids), self.cell.n_state), self.embedding.dtype)
 
-        def read(which: np.ndarray) -> None:
-            order = which[::-1]  # longest first: rows that have ended are at the end
-            padded, n = pad([ids[i] for i in order])
-            h = np.broadcast_to(start, (len(order), self.cell.n_state)).astype(out.dtype)
-            for t in range(padded.shape[1]):
-                live = int(np.searchsorted(-n, -t, side="left"))
-                h[:live] = self.cell.step_projected(h[:live], projected[padded[:live, t]])
-            out[order] = h
+        def visit(h: np.ndarray, step: Step) -> np.ndarray:
+            out[step.rows[step.last]] = h[step.last]
+            return h
 
-        each_batch(read, ids, 128, progress)
+        forward(self.advance, self._start(h0), ids, visit, progress=progress)
         return out
 
     def logits_of(self, ids: Sequence[np.ndarray], progress: bool = False) -> np.ndarray:

@@ -27,7 +27,7 @@ import numpy as np
 
 from .cells import CELLS, NUMPY_OPS, Cell
 from .fixed_points import MeanMap, mean_map
-from .linear import OperatingPoint
+from .linear import FLOOR, OperatingPoint, frequent_words, slow_readout, valence
 from .stats import Estimate, bootstrap
 from .threads import in_threads
 
@@ -48,12 +48,9 @@ __all__ = [
     "deflections",
     "gain_gradient",
     "half_lives",
-    "judge",
     "kinds",
-    "lasting_readout",
     "lexicon",
     "linear_fit",
-    "linear_valence",
     "loudness",
     "matched_subspace",
     "matched_words",
@@ -64,18 +61,16 @@ __all__ = [
     "principal_angles",
     "probe_words",
     "random_subspace",
-    "ranked_words",
+    "ranking_auc",
     "settled_effects",
     "settled_gain",
-    "slow_mode",
+    "slow_subspace",
     "subspace_dimension",
     "transients",
-    "valence",
     "valence_plane",
     "volume",
 ]
 
-FLOOR = 2e-5  #: words rarer than this share of running text are not ranked: their embeddings are hardly trained
 N_TOKENS = 32  #: tokens of the averaged map where many states are scored; they rank words as 600 do
 
 WordList = Sequence[str] | Sequence[int] | np.ndarray
@@ -130,13 +125,7 @@ def _jacobian_norm(cell: Cell, d_u: np.ndarray, gram: np.ndarray) -> np.ndarray:
 
 
 def _numbers(point: OperatingPoint, words: WordList) -> np.ndarray:
-    known = point.model.vocabulary
-    return np.array([known.number(w) if isinstance(w, str) else int(w) for w in words], dtype=np.int64)
-
-
-def lasting_readout(point: OperatingPoint) -> np.ndarray:
-    """(w·r₁) ℓ₁, (S,): what it reads off a change of state is the change of the logit that lasts, in nats."""
-    return float(point.model.w @ point.r) * point.l
+    return point.model.vocabulary.numbers(words)
 
 
 def _centre(point: OperatingPoint) -> np.ndarray:
@@ -156,39 +145,6 @@ def _share(point: OperatingPoint) -> np.ndarray:
 # --- valence, probes --------------------------------------------------------------------------
 
 
-def valence(point: OperatingPoint, words: WordList, h: np.ndarray | None = None) -> np.ndarray:
-    """What words add to the logit for good, read at states h: (w·r₁) ℓ₁ᵀ[F(h, x_k) − F̄(h)], in nats.
-
-    Parameters
-    ----------
-    words : K words or their numbers
-    h : array, (..., S), optional
-        h* by default.
-
-    Returns
-    -------
-    array, (..., K)
-        Zero is what an average word adds.
-    """
-    h = point.h_star if h is None else np.asarray(h)
-    reader, read = _reader(point.mean_map), lasting_readout(point)
-    inputs = point.model.projected[_numbers(point, words)].astype(float)
-
-    def at(states: np.ndarray) -> np.ndarray:
-        mean, _ = _averages(reader, states)
-        after = reader.cell.combine(states[:, None], inputs[None], reader.cell.recur(states)[:, None])
-        return after @ read - (mean @ read)[:, None]
-
-    flat = np.asarray(h, float).reshape(-1, h.shape[-1])
-    return np.concatenate(_in_parallel(at, flat)).reshape(*h.shape[:-1], len(inputs))
-
-
-def linear_valence(point: OperatingPoint) -> np.ndarray:
-    """The same to first order at h*, for every word: (w·r₁) ℓ₁ᵀ J_inp (x_k − x̄), (V,) in nats."""
-    x = point.model.embedding - _centre(point)
-    return x @ (point.mean_map.J_inp(point.h_star).T @ lasting_readout(point))
-
-
 class Probes(NamedTuple):
     """Valence words on which modifiers are tried: positive ones first, the strongest leading.
 
@@ -205,19 +161,14 @@ class Probes(NamedTuple):
         return np.sign(self.valence)
 
 
-def ranked_words(point: OperatingPoint, floor: float = FLOOR) -> np.ndarray:
-    """Numbers of the words that are frequent enough to be ranked, padding and the unknown word left out."""
-    words = np.flatnonzero(_share(point) >= floor)
-    return words[words > 1]
-
-
 def probe_words(point: OperatingPoint, n: int = 20, floor: float = FLOOR) -> Probes:
     """The n most positive and the n most negative words by ℓ₁ᵀ J_inp x, among those above a frequency floor.
 
     A word is passed over if the network's own step does not give it the same sign at h* (:func:`valence`).
     """
-    first_order = linear_valence(point)
-    frequent = ranked_words(point, floor)
+    frequent = frequent_words(point.model, floor)
+    first_order = np.zeros(len(point.model.vocabulary))
+    first_order[frequent] = valence(point, frequent, inputs="jacobian")
     if len(frequent) < 2 * n:
         raise ValueError(f"only {len(frequent)} words are as frequent as {floor:g}: lower floor or n")
     order = frequent[np.argsort(first_order[frequent])]
@@ -277,7 +228,7 @@ def modifier_effects(
     average = mean_map(model, n_tokens)
     reader = _reader(average, np.float32)
     cell, h_star = reader.cell, point.h_star.astype(np.float32)
-    read = lasting_readout(point).astype(np.float32)
+    read = slow_readout(point).astype(np.float32)
     inputs = model.projected[probes.numbers].astype(np.float32)
     gram = _gram(cell)
     x = model.embedding[probes.numbers] - _centre(point)
@@ -315,7 +266,7 @@ def modifier_effects(
     table["shift"] = (table.positive - table.negative) / 2
     table["strength"] = _strength(table.positive.to_numpy(), table.negative.to_numpy())
     deposit = states.astype(float) - point.mean_map(point.h_star)
-    table["own"] = deposit @ lasting_readout(point)
+    table["own"] = deposit @ slow_readout(point)
     table["deflection"] = np.linalg.norm(_off_attractor(point, deposit), axis=1)
     table["kind"] = kinds(table, floor)
     table["rare"] = table.per_million < 1e6 * floor
@@ -378,7 +329,7 @@ def _barcodes_at(
     probes = probe_words(point) if probes is None else probes
     reader = _reader(point.mean_map if average is None else average)
     cell = reader.cell
-    reads = np.stack([lasting_readout(point), np.asarray(point.model.w, float)], 1)
+    reads = np.stack([slow_readout(point), np.asarray(point.model.w, float)], 1)
     inputs = point.model.projected[probes.numbers].astype(float)
     x = point.model.embedding[probes.numbers] - _centre(point)
     gates = np.einsum("kd,dgn->gnk", x, cell.W.reshape(cell.n_inputs, -1, cell.n_units))
@@ -542,7 +493,7 @@ def deflections(point: OperatingPoint, words: WordList) -> np.ndarray:
 
 def loudness(point: OperatingPoint, h: np.ndarray) -> np.ndarray:
     """How much words count at states h (n, S): the spread of (w·r₁)ℓ₁ᵀF(h, x) over running text, (n,) in nats."""
-    average, read = point.mean_map, lasting_readout(point)
+    average, read = point.mean_map, slow_readout(point)
     after = np.stack([average.cell.step_projected(state, average.u) for state in h]) @ read
     mean = after @ average.weights
     return np.sqrt((after - mean[:, None]) ** 2 @ average.weights)
@@ -664,7 +615,7 @@ def captured(point: OperatingPoint, subspace: Subspace, states: np.ndarray) -> f
     return float(np.sum((off @ subspace.basis) ** 2) / np.sum(off**2))
 
 
-def slow_mode(point: OperatingPoint) -> Subspace:
+def slow_subspace(point: OperatingPoint) -> Subspace:
     """The line attractor itself as a subspace: r₁ with its left vector as the dual. Projecting it out forgets."""
     size = np.linalg.norm(point.r)
     return Subspace(point.h_star, (point.r / size)[:, None], (point.l * size)[:, None])
@@ -827,7 +778,7 @@ def transients(
     numbers = _numbers(point, words)
     average = mean_map(point.model, n_tokens)
     reader = _reader(average)
-    cell, gram, read = reader.cell, _gram(reader.cell), lasting_readout(point)
+    cell, gram, read = reader.cell, _gram(reader.cell), slow_readout(point)
     inputs = point.model.projected[probes.numbers].astype(float)
     J_rec = average.jacobian(point.h_star)
 
@@ -928,7 +879,7 @@ def gain_gradient(point: OperatingPoint, probes: Probes | None = None) -> np.nda
     v_k(h) = (w·r)ℓᵀ[F(h, x_k) − F̄(h)] has the gradient (w·r)[J_rec(h, x_k) − J̄_rec(h)]ᵀℓ.
     """
     probes = probe_words(point) if probes is None else probes
-    cell, read = point.mean_map.cell, lasting_readout(point)
+    cell, read = point.mean_map.cell, slow_readout(point)
     base = point.mean_map.jacobian(point.h_star).T @ read
     x = point.model.embedding[probes.numbers].astype(float)
     gradients = np.array([cell.jacobians(np.asarray(point.h_star, float), xk).J_rec.T @ read for xk in x]) - base
@@ -976,7 +927,7 @@ def matched_words(table: Any, targets: Iterable[str], n: int = 20) -> np.ndarray
     return rows[~wanted][_nearest(features[wanted], features[~wanted], n)]
 
 
-def judge(
+def ranking_auc(
     table: Any, column: str = "strength", kind: str | None = None, n_boot: int = 2000, seed: int = 0
 ) -> dict[str, Any]:
     """How well a ranking by a column finds the grammar's modifiers (of one kind): precision at 20 and 50, and AUC.

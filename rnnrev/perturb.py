@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import modifiers
-from .data import Reviews, load_contrasts, pad
-from .linear import OperatingPoint, operating_point
-from .model import SentimentRNN, each_batch
+from .data import Reviews, load_contrasts
+from .linear import OperatingPoint, operating_point, slow_readout, valence
+from .model import Ragged, SentimentRNN, Step, forward
 from .modifiers import Subspace
 from .stats import Estimate, accuracy
 
@@ -45,23 +45,6 @@ __all__ = [
     "sentence_pairs",
     "start_from",
 ]
-
-
-class Step(NamedTuple):
-    """Where a run stands: ``t`` tokens read (0 before the first), which tokens were read last, how long the texts are.
-
-    ``tokens`` and ``lengths`` are (B,); ``before`` (B, S) are the states before these tokens, as changed then. At
-    t = 0 the tokens are padding (0), and ``before`` is the state itself. ``model`` is the network that runs.
-    ``memory`` is one mapping a batch, for changes that have to remember: batches run side by side, so a change keeps
-    nothing elsewhere. Rows stand from the longest text to the shortest: those that have ended are missing at the end.
-    """
-
-    t: int
-    tokens: np.ndarray
-    lengths: np.ndarray
-    before: np.ndarray
-    model: SentimentRNN
-    memory: dict[Any, Any]
 
 
 Change = Callable[[np.ndarray, Step], np.ndarray]
@@ -114,8 +97,7 @@ def amplify(subspace: Subspace, gain: float) -> Change:
     def change(h: np.ndarray, step: Step) -> np.ndarray:
         at, intact = step.memory.get(own, (-1, h))
         if step.t > 0 and at == step.t - 1:
-            cell, projected = step.model.cell, step.model.projected
-            intact = cell.step_projected(intact[: len(h)], projected[step.tokens])  # texts that end are the last rows
+            intact = step.advance(intact[: len(h)], step.tokens)  # texts that end are the last rows
         else:
             intact = h
         step.memory[own] = (step.t, intact)
@@ -233,40 +215,23 @@ def run(
         raise TypeError("give a list of texts, not one text: [text]")
     ids = [model.vocabulary.encode(t) if isinstance(t, str) else np.asarray(t) for t in texts]
     changes = [intervene] if callable(intervene) else list(intervene)
-    cell, projected = model.cell, model.projected
     shape = () if model.w.ndim == 1 else (model.w.shape[1],)
-    logits: list[np.ndarray] = [np.empty(0)] * len(ids)
-    kept: list[np.ndarray] = [np.empty(0)] * len(ids)
-    last = np.empty((len(ids), cell.n_state), model.embedding.dtype)
+    kind = model.embedding.dtype
+    logits = Ragged(ids, shape, kind)
+    kept = Ragged(ids, (model.cell.n_state,), kind) if states else None
+    last = np.empty((len(ids), model.cell.n_state), kind)
 
-    def read(which: np.ndarray) -> None:
-        order = which[::-1]  # longest first: rows that have ended are at the end
-        padded, n = pad([ids[i] for i in order])
-        steps = padded.shape[1]
-        out = np.empty((len(order), steps + 1, *shape), model.embedding.dtype)
-        path = np.empty((len(order), steps + 1, cell.n_state), out.dtype) if states else None
-        h = np.broadcast_to(cell.h0, (len(order), cell.n_state)).astype(out.dtype)
-        memory: dict[Any, Any] = {}
-        for t in range(steps + 1):
-            live = int(np.searchsorted(-n, -t, side="right")) if t else len(order)
-            last[order[live : len(h)]], h = h[live:], h[:live]
-            tokens = padded[:live, t - 1] if t else np.zeros(live, np.int32)
-            before = h
-            if t:
-                h = cell.step_projected(h, projected[tokens])
-            for change in changes:
-                h = change(h, Step(t, tokens, n[:live], before, model, memory))
-            out[:live, t] = model.readout(h)
-            if path is not None:
-                path[:live, t] = h
-        last[order[: len(h)]] = h
-        for row, i in enumerate(order):
-            logits[i] = out[row, : n[row] + 1].copy()
-            if path is not None:
-                kept[i] = path[row, : n[row] + 1].copy()
+    def visit(h: np.ndarray, step: Step) -> np.ndarray:
+        for change in changes:
+            h = change(h, step)
+        logits.write(step, model.readout(h))
+        if kept is not None:
+            kept.write(step, h)
+        last[step.rows[step.last]] = h[step.last]
+        return h
 
-    each_batch(read, ids, batch_size, progress)
-    return Run(logits, np.array([v[-1] for v in logits]), last, kept if states else None)
+    forward(model.advance, model.cell.h0.astype(kind), ids, visit, batch_size=batch_size, progress=progress)
+    return Run(logits.arrays(), logits.last(), last, None if kept is None else kept.arrays())
 
 
 # --- does it still understand? ------------------------------------------------------------------
@@ -321,7 +286,8 @@ def sentence_pairs(
     lexicon = modifiers.lexicon()
     role = {known.index[w]: _CONDITIONS[k] for w, k in zip(lexicon.word, lexicon.kind) if w in known}
     control = set(table.number.loc[np.unique(modifiers.matched_words(table, lexicon.word, 5))].tolist())
-    first_order, share = modifiers.linear_valence(point), np.asarray(model.frequencies)
+    share = np.asarray(model.frequencies)
+    first_order = valence(point, np.arange(len(known)), inputs="jacobian")
     usable = np.zeros(len(known), bool)
     usable[table.number[table.kind != "rare"]] = True
     usable[list(role)] = False
@@ -410,7 +376,7 @@ def conditions(
         "modifiers removed": [project_out(subspace)],
         "random, same dimension": [project_out(modifiers.random_subspace(point, subspace.dim, seed))],
         "random, same variance": [project_out(modifiers.matched_subspace(point, subspace, states, seed))],
-        "attractor removed": [project_out(modifiers.slow_mode(point))],
+        "attractor removed": [project_out(modifiers.slow_subspace(point))],
         f"modifiers × {gain:g}": [amplify(subspace, gain)],
     }
 
@@ -442,7 +408,7 @@ def abolition(
     """
     import pandas as pd
 
-    model, read = point.model.astype(np.float32), modifiers.lasting_readout(point)
+    model, read = point.model.astype(np.float32), slow_readout(point)
     first = [start_from(point.h_star)] if mid_review else []
     texts = [*pairs["without"], *pairs["with"]]
     unique: dict[bytes, int] = {}
@@ -586,10 +552,10 @@ def measure(
         "point": {"q": point.q, "logit": point.logit, "tau": point.modes.tau[:5]},
         "probes": {"words": list(probes.words), "valence": probes.valence},
         "ranking": {
-            **{name: modifiers.judge(table, name) for name in ("strength", "norm", "rms")},
-            "amplifiers": modifiers.judge(table, "gain", "amplifier"),
-            "negators": modifiers.judge(table.assign(gain=-table.gain), "gain", "negator"),
-            "downtoners": modifiers.judge(table.assign(gain=-table.gain), "gain", "downtoner"),
+            **{name: modifiers.ranking_auc(table, name) for name in ("strength", "norm", "rms")},
+            "amplifiers": modifiers.ranking_auc(table, "gain", "amplifier"),
+            "negators": modifiers.ranking_auc(table.assign(gain=-table.gain), "gain", "negator"),
+            "downtoners": modifiers.ranking_auc(table.assign(gain=-table.gain), "gain", "downtoner"),
         },
         "kinds": frequent.kind.value_counts().to_dict(),
         "finite_and_jacobian": np.corrcoef(

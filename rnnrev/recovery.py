@@ -17,7 +17,7 @@ from . import edges, modifiers, perturb
 from .data import Reviews, star_reviews
 from .fixed_points import find_fixed_points, mean_map
 from .language import Language
-from .linear import OperatingPoint, eigenmodes, linear_model, operating_point
+from .linear import OperatingPoint, eigenmodes, frequent_words, linear_model, operating_point, valence
 from .model import BagOfWords, SentimentRNN
 from .stats import bootstrap
 
@@ -127,7 +127,7 @@ def measure(
     numbers["dimensions_90"] = _dimensions(np.concatenate(model.states_of(few)))
 
     probes = modifiers.probe_words(point, n_probes)
-    effects = modifiers.modifier_effects(point, modifiers.ranked_words(point), probes)
+    effects = modifiers.modifier_effects(point, frequent_words(point.model), probes)
     words = modifiers.modifier_words(effects, n_words)
     numbers["modifiers"] = float(effects.kind.isin(CALLED).sum())
 
@@ -221,7 +221,7 @@ def recover(
     scale = 1 + language.background
     words["true_valence"] = words.valence * scale / language.noise
     words["true_gain"] = words.gain / scale
-    words["found_valence"] = modifiers.valence(point, list(words.word))
+    words["found_valence"] = valence(point, list(words.word))
     rows = found.effects.set_index("word").loc[words.word]
     words["found_gain"], words["found_kind"] = rows.gain.to_numpy(), rows.kind.to_numpy()
     words["found_settled_gain"] = words["found_decay"] = np.nan
@@ -462,7 +462,7 @@ def _measured(model: SentimentRNN, data: str, n_reviews: int, seed: int) -> dict
     reviews = load_reviews(data, held)
     span = 50 if np.median([len(t.split()) for t in reviews.texts[:500]]) > 60 else 8
     found = measure(model, reviews.sample(n_reviews, seed), span=span, seed=seed)
-    judged = modifiers.judge(found.effects)
+    judged = modifiers.ranking_auc(found.effects)
     more = {"modifier_auc": judged["auc"].value, "modifier_precision20": judged["precision20"], "span": float(span)}
     profiles = {n: {"at": p.at, "found": p.value} for n, p in (("start", found.start), ("end", found.end))}
     tau = np.abs(found.point.modes.tau[:20])

@@ -31,7 +31,7 @@ from . import __version__, edges, modifiers, perturb, stats, zoo
 from . import line_attractor as la
 from .data import DATA_SETS, Reviews, load_reviews
 from .files import write_text
-from .linear import OperatingPoint, operating_point
+from .linear import OperatingPoint, operating_point, valence
 from .model import SentimentRNN, untrained
 from .plots import edges as edge_plots
 from .plots import line_attractor as attractor_plots
@@ -270,8 +270,8 @@ class _Work:
     def lasting(self) -> OperatingPoint:
         """The operating point, if something lasts there."""
         point = self["point"]
-        slow = point.modes.eigvals[edges.slow_mode_number(point)]
-        tau = float(point.modes.tau[edges.slow_mode_number(point)])
+        slow = point.modes.eigvals[point.slow]
+        tau = float(point.modes.tau[point.slow])
         if slow.real < 0 or abs(tau) < MIN_TAU:
             raise Unmeasured(
                 f"the network has no slow mode (its slowest real one turns over or fades in {abs(tau):.1f} tokens): "
@@ -504,7 +504,7 @@ def _frequent(work: _Work) -> np.ndarray:
         if len(ids) >= 200:
             return ids
     if len(ids) < 30:  # counts of a few texts, or shares
-        ids = la.frequent_words(replace(work.model, counts=work.model.frequencies / modifiers.FLOOR), 1)
+        ids = la.frequent_words(replace(work.model, counts=work.model.frequencies / la.FLOOR), 1)
     if len(ids) < 30:
         raise Unmeasured(f"only {len(ids)} words are known to be frequent: 30 or more are needed")
     return ids
@@ -634,9 +634,11 @@ def _ranking(work: _Work) -> dict[str, Any]:
         raise Unmeasured(
             f"only {hits.sum()} of the grammar's {len(grammar)} modifiers are frequent words of the network"
         )
-    found = modifiers.judge(table)
+    found = modifiers.ranking_auc(table)
     weak = (
-        modifiers.judge(table.assign(gain=-table.gain), "gain", "downtoner") if hits.get("downtoner", 0) > 4 else None
+        modifiers.ranking_auc(table.assign(gain=-table.gain), "gain", "downtoner")
+        if hits.get("downtoner", 0) > 4
+        else None
     )
     downtoners = "" if weak is None else f"; downtoners {_t(weak['auc'])}"
     work.claim(
@@ -968,7 +970,7 @@ def _start_barcode(work: _Work) -> edges.LikeStart:
 def _end(work: _Work) -> dict[str, edges.Profile]:
     point, seed = work.lasting(), work.seed
     probes = _probes(point, 10)
-    lasting = modifiers.valence(point, probes.numbers)
+    lasting = valence(point, probes.numbers)
     tails, before, where = _long_texts(work, max(edges.LAGS) + 1, first=False)
     ways = edges.readouts(point)
     states = work.model.final_states_of(work.ids)

@@ -61,7 +61,7 @@ IDS = np.arange(2, 2 + WORDS)
 
 def test_respond_in_a_linear_network_is_the_kernel(point, texts):
     lags = [0, 1, 2, 5, 11]
-    measured = edges.respond(point.model, texts, IDS, [0, 7, 30], lags)
+    measured = edges.insertion_response(point.model, texts, IDS, [0, 7, 30], lags)
     J = point.model.cell.U.T
     x = point.model.embedding
     for i, place in enumerate([0, 7, 30]):
@@ -74,8 +74,8 @@ def test_respond_in_a_linear_network_is_the_kernel(point, texts):
 
 def test_respond_reads_off_any_readout_and_starts_anywhere(point, texts):
     h0 = np.random.default_rng(1).normal(size=(len(texts), 4)) * SMALL
-    a = edges.respond(point.model, texts, IDS, [3], [2], h0=h0, w=2 * point.model.w)
-    b = edges.respond(point.model, texts, IDS, [3], [2])
+    a = edges.insertion_response(point.model, texts, IDS, [3], [2], h0=h0, w=2 * point.model.w)
+    b = edges.insertion_response(point.model, texts, IDS, [3], [2])
     assert a == pytest.approx(2 * b, rel=1e-4, abs=1e-6)
 
 
@@ -84,7 +84,7 @@ def test_respond_is_the_difference_of_two_runs(kind):
     vocabulary = Vocabulary(("<pad>", "<unk>", *(f"w{i}" for i in range(WORDS))))
     model = untrained(kind, vocabulary, 12, 6, counts=np.arange(WORDS + 2)).astype(float)
     texts = np.random.default_rng(0).integers(2, 2 + WORDS, (3, 20))
-    out = edges.respond(model, texts, [4, 9], [0, 6], [0, 3])
+    out = edges.insertion_response(model, texts, [4, 9], [0, 6], [0, 3])
     for b in range(3):
         for i, place in enumerate([0, 6]):
             for k, word in enumerate([4, 9]):
@@ -98,13 +98,13 @@ def test_respond_is_the_difference_of_two_runs(kind):
 
 def test_respond_says_how_long_texts_must_be(point, texts):
     with pytest.raises(ValueError, match="need 61 tokens"):
-        edges.respond(point.model, texts, IDS, [50], [10])
+        edges.insertion_response(point.model, texts, IDS, [50], [10])
 
 
 def test_respond_does_not_depend_on_the_block(point, texts, monkeypatch):
-    whole = edges.respond(point.model, texts, IDS, [0, 5], [0, 2])
+    whole = edges.insertion_response(point.model, texts, IDS, [0, 5], [0, 2])
     monkeypatch.setattr(edges, "ROWS", WORDS)
-    assert edges.respond(point.model, texts, IDS, [0, 5], [0, 2]) == pytest.approx(whole, abs=1e-5)
+    assert edges.insertion_response(point.model, texts, IDS, [0, 5], [0, 2]) == pytest.approx(whole, abs=1e-5)
 
 
 def test_a_linear_network_has_a_flat_profile(point, texts):
@@ -176,7 +176,7 @@ def test_neutral_texts_hold_no_words_that_change_others(point, monkeypatch):
 
 def test_in_a_linear_network_as_much_is_kept_as_theory_says(point, texts):
     lags = [0, 2, 12]
-    found = edges.kept(point, texts, IDS, lags)
+    found = edges.memory_trace(point, texts, IDS, lags)
     J, x = point.model.cell.U.T, point.model.embedding[IDS]
     expected = np.stack([x @ (point.model.w @ np.linalg.matrix_power(J, n)) for n in lags], 1)
     expected -= expected.mean(0)
@@ -425,7 +425,9 @@ def test_compare_shares_finds_a_start_inside_the_subspace(small):
     table = modifiers.modifier_effects(point, probes=modifiers.probe_words(point, 6))
     subspace = modifiers.modifier_subspace(point, list(table.word[:20]), 2)
     inside = point.h_star + subspace.basis @ [1.0, -2.0]
-    point = point._replace(model=dataclasses.replace(model, cell=dataclasses.replace(model.cell, h0=inside)))
+    point = dataclasses.replace(
+        point, model=dataclasses.replace(model, cell=dataclasses.replace(model.cell, h0=inside))
+    )
     table = table.assign(kind="other")
     shares = edges.compare_shares(point, subspace, table, n=20)
     assert shares["h₀"] == pytest.approx(1, abs=1e-6)

@@ -179,7 +179,7 @@ def test_linear_model_is_exact_where_the_network_is_all_but_linear(kind, inputs)
         F = mean_map(model, 1000)
         h_star = find_fixed_points(F, np.zeros((1, model.cell.n_state)), damping=0).h_star[0]
         model = replace(model, cell=replace(model.cell, h0=h_star))
-        point = linear.operating_point(model, texts=TEXTS)._replace(h_star=h_star)
+        point = replace(linear.operating_point(model, texts=TEXTS), h_star=h_star)
         states = linear.linear_model(point, inputs=inputs).states_of(ids)
         full = model.states_of(ids)
         errors.append(max(np.abs(a - b).max() for a, b in zip(states, full)))

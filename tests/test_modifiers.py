@@ -8,6 +8,7 @@ from rnnrev import linear, modifiers
 from rnnrev.cells import CELLS, Cell, initial_weights
 from rnnrev.data import PAD, UNKNOWN, Vocabulary
 from rnnrev.fixed_points import mean_map
+from rnnrev.linear import valence
 from rnnrev.model import SentimentRNN
 
 KEEP, KNOB, FADE = 4.0, 2.0, 0.6  # gate bias of the integrator, what the knob does to it, how the knob fades
@@ -156,7 +157,7 @@ def test_norms_and_barcodes_against_full_jacobians(kind):
     words = [f"w{i}" for i in range(10, 20)]
     table = modifiers.modifier_effects(point, words, probes, n_tokens=60, floor=0).set_index("word").loc[words]
     codes = modifiers.barcode(point, words, probes)
-    F, cell, read = point.mean_map, point.model.cell, modifiers.lasting_readout(point)
+    F, cell, read = point.mean_map, point.model.cell, modifiers.slow_readout(point)
     x = point.model.embed(words)
     base = F.J_inp(point.h_star)
     x_mean = point.model.frequencies @ point.model.embedding
@@ -181,7 +182,7 @@ def test_a_linear_network_has_no_modifiers():
         cell, point.model.embedding, point.model.vocabulary, point.model.w, np.float64(0), counts=point.model.counts
     )
     point = at_origin(model)
-    order = np.argsort(modifiers.linear_valence(point))
+    order = np.argsort(valence(point, np.arange(len(point.model.vocabulary)), inputs="jacobian"))
     chosen = np.r_[order[-3:], order[:3]]
     probes = modifiers.Probes(("",) * 6, chosen, modifiers.valence(point, chosen))
     np.testing.assert_allclose(modifiers.barcode(point, [5, 6, 7], probes).jacobian, 0, atol=1e-12)
@@ -221,7 +222,7 @@ def test_controls():
     share = modifiers.captured(point, like, states)
     assert modifiers.captured(point, matched, states) == pytest.approx(share, rel=0.02)
     np.testing.assert_allclose(like.basis.T @ matched.basis, 0, atol=1e-8)
-    slow = modifiers.slow_mode(point)
+    slow = modifiers.slow_subspace(point)
     np.testing.assert_allclose(slow.projector @ point.r, 0, atol=1e-10)
     np.testing.assert_allclose(point.l @ slow.projector, 0, atol=1e-10)
 
@@ -272,11 +273,11 @@ def fake_table(rng, n=400):
 def test_judging_a_perfect_and_a_random_ranking():
     rng = np.random.default_rng(0)
     table = fake_table(rng)
-    chance = modifiers.judge(table)
+    chance = modifiers.ranking_auc(table)
     assert chance["auc"].low < 0.5 < chance["auc"].high
     assert chance["chance"] == pytest.approx(40 / 440)
     table.loc[:39, "strength"] += 1
-    perfect = modifiers.judge(table)
+    perfect = modifiers.ranking_auc(table)
     assert perfect["auc"].value == 1
     assert perfect["precision20"] == 1
     assert perfect["precision50"] == pytest.approx(0.8)

@@ -1,5 +1,7 @@
 """Perturbed runs: nothing changed gives the network itself; windows, projections and estimates in closed form."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -223,7 +225,7 @@ def contrast_model():
     vocabulary = Vocabulary((PAD, UNKNOWN, *words))
     embedding = 0.1 * np.random.default_rng(2).normal(size=p.model.embedding.shape)
     model = SentimentRNN(p.model.cell, embedding, vocabulary, p.model.w, p.model.b, counts=p.model.counts)
-    return p._replace(model=model, mean_map=mean_map(model, 15))
+    return dataclasses.replace(p, model=model, mean_map=mean_map(model, 15))
 
 
 def test_phrase_pairs_match_a_phrase_with_its_base():
@@ -250,13 +252,13 @@ def test_sentence_pairs_strike_out_the_modifier(monkeypatch):
     numbers = np.arange(2, 17)
     strong = np.zeros(17)
     strong[[p.model.vocabulary.number("good"), p.model.vocabulary.number("bad")]] = 1, -1
-    monkeypatch.setattr(modifiers, "linear_valence", lambda point: strong)
+    monkeypatch.setattr(perturb, "valence", lambda point, words, inputs: strong)
     monkeypatch.setattr(modifiers, "matched_words", lambda table, words, n: np.array([[0]]))  # "the"
     counts = np.full(17, 10)
     counts[:2] = 0
     counts[[p.model.vocabulary.number("good"), p.model.vocabulary.number("bad")]] = 1
-    p = p._replace(
-        model=SentimentRNN(p.model.cell, p.model.embedding, p.model.vocabulary, p.model.w, p.model.b, counts=counts)
+    p = dataclasses.replace(
+        p, model=SentimentRNN(p.model.cell, p.model.embedding, p.model.vocabulary, p.model.w, p.model.b, counts=counts)
     )
     table = pd.DataFrame({"word": p.model.vocabulary.words[2:], "number": numbers, "kind": "other"})
     texts = [

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..edges import Kept, ModeKernel, Profile, over_words
+from ..edges import MemoryTrace, ModeKernel, Profile, over_words
 from ..stats import Estimate
 from .style import CONTROL, CYCLE, INTACT, NEUTRAL, PERTURBED, architecture, figure, label_panels, sign_colors
 
@@ -64,7 +64,7 @@ def emphasis(
     return made
 
 
-def memories(found: Mapping[str, Kept]) -> Figure:
+def memories(found: Mapping[str, MemoryTrace]) -> Figure:
     """How much of single words is left in the logit, by tokens after them: measured (solid), linear theory (dashed).
 
     Standard deviation over words, on a logarithmic axis, with 95 % bands over words; one panel a network.
