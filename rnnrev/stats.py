@@ -5,13 +5,36 @@ Thin wrappers of SciPy, so that intervals are the same kind everywhere (95 %).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
+import inspect
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import special, stats
 
-__all__ = ["Calibration", "Estimate", "accuracy", "bootstrap", "calibration", "confusion", "over_seeds"]
+__all__ = [
+    "Calibration",
+    "Estimate",
+    "accuracy",
+    "bootstrap",
+    "calibration",
+    "confusion",
+    "estimate",
+    "interval",
+    "over_seeds",
+    "resample",
+    "shown",
+]
+
+
+def shown(spec: str, **options: Any) -> Any:
+    """A field of a result that text and tables show, formatted by ``spec`` (``".2f"``, ``".1%"``).
+
+    ``options`` are those of :func:`dataclasses.field`, a default for one.
+    """
+    return dataclasses.field(metadata={"format": spec}, **options)
 
 
 class Estimate(NamedTuple):
@@ -40,20 +63,20 @@ def accuracy(predicted: np.ndarray, labels: np.ndarray) -> Estimate:
 
 
 def bootstrap(
-    samples: Any,
-    statistic: Callable[..., Any] = np.mean,
+    samples: np.ndarray | tuple[np.ndarray, ...],
+    statistic: Callable[..., float] = np.mean,
     *,
     n: int = 2000,
-    seed: int = 0,
+    seed: int | Sequence[int] = 0,
     paired: bool = True,
 ) -> Estimate:
-    """A statistic with its percentile bootstrap interval.
+    """A statistic with its 95 % interval (percentile bootstrap).
 
     ``samples`` is one array or a tuple of them (resampled together if ``paired``); ``statistic`` takes as
-    many arrays and, to be fast, an ``axis`` keyword.
+    many arrays and, to be fast, an ``axis`` keyword. For draws that several statistics share, see :func:`resample`.
     """
     data = samples if isinstance(samples, tuple) else (np.asarray(samples),)
-    vectorized = statistic in (np.mean, np.median, np.std)
+    vectorized = "axis" in inspect.signature(statistic).parameters
     result = stats.bootstrap(
         data,
         statistic,
@@ -68,7 +91,40 @@ def bootstrap(
     return Estimate(float(statistic(*data)), float(interval.low), float(interval.high))
 
 
-def over_seeds(values: Any, log: bool = False) -> Estimate:
+def resample(of: int | np.ndarray, draws: int = 500, seed: int | Sequence[int] = 0) -> np.ndarray:
+    """Weights of bootstrap samples for statistics that are weighted sums, (draws + 1, K); each row sums to 1.
+
+    Row 0 is the sample itself, so that one expression gives the value and its draws (:func:`estimate`).
+
+    Parameters
+    ----------
+    of : int or array of int, (K,)
+        K things, all alike; or how many there are of each of K kinds.
+    seed : int or sequence of int
+        Groups that are drawn independently (texts and words: Owen 2007, the pigeonhole bootstrap) need one each.
+
+    Examples
+    --------
+    Texts are resampled with all their tokens by ``resample(n_texts)[:, text_of_token]``.
+    """
+    counts = np.ones(of) if isinstance(of, int | np.integer) else np.asarray(of, float)
+    total = counts.sum()
+    drawn = np.random.default_rng(seed).multinomial(int(total), counts / total, draws)
+    return np.concatenate([counts[None], drawn]) / total
+
+
+def interval(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper end of the 95 % intervals of draws (n, …), without those that are NaN."""
+    low, high = np.nanquantile(draws, [0.025, 0.975], axis=0)
+    return low, high
+
+
+def estimate(values: np.ndarray) -> Estimate:
+    """The first of values (draws + 1,) with the interval of the others: what a statistic of :func:`resample` gives."""
+    return Estimate(*map(float, (values[0], *interval(values[1:]))))
+
+
+def over_seeds(values: ArrayLike, log: bool = False) -> Estimate:
     """Mean over independently trained networks with Student's interval (NaN bounds for a single one).
 
     Where all agree the interval is the value: nothing was seen to vary. With ``log`` mean and interval are taken of
@@ -94,13 +150,14 @@ def confusion(predicted: np.ndarray, labels: np.ndarray, n_classes: int = 2) -> 
     return np.bincount(cells, minlength=n_classes**2).reshape(n_classes, n_classes)
 
 
-class Calibration(NamedTuple):
-    """Bins of predicted probability: mean prediction, share positive, number of texts; and the expected error (ECE)."""
+@dataclasses.dataclass(frozen=True, eq=False)
+class Calibration:
+    """Bins of predicted probability that hold texts, and the expected calibration error."""
 
-    predicted: np.ndarray
-    observed: np.ndarray
-    texts: np.ndarray
-    error: float
+    predicted: np.ndarray  #: mean prediction in each bin
+    observed: np.ndarray  #: share of positive texts in each
+    texts: np.ndarray  #: number of texts in each
+    error: float = shown(".3f")  #: mean gap between prediction and share, over texts
 
 
 def calibration(logits: np.ndarray, labels: np.ndarray, bins: int = 10) -> Calibration:
@@ -108,11 +165,10 @@ def calibration(logits: np.ndarray, labels: np.ndarray, bins: int = 10) -> Calib
 
     Source: Guo et al. 2017, *On calibration of modern neural networks*, section 2.
     """
+    from sklearn.calibration import calibration_curve
+
     p = special.expit(np.asarray(logits, float))
-    which = np.minimum((p * bins).astype(int), bins - 1)
-    count = np.bincount(which, minlength=bins)
-    with np.errstate(invalid="ignore"):
-        predicted = np.bincount(which, p, bins) / count
-        observed = np.bincount(which, np.asarray(labels, float), bins) / count
-    gap = np.nansum(np.abs(predicted - observed) * count) / count.sum()
-    return Calibration(predicted, observed, count, float(gap))
+    observed, predicted = calibration_curve(labels, p, n_bins=bins)
+    texts = np.bincount(np.searchsorted(np.linspace(0, 1, bins + 1)[1:-1], p))
+    texts = texts[texts > 0]
+    return Calibration(predicted, observed, texts, float(np.average(np.abs(predicted - observed), weights=texts)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from scipy import stats as scipy_stats
@@ -30,6 +32,46 @@ def test_bootstrap_of_pairs_keeps_them_together(rng):
     np.testing.assert_allclose(found, (1, 1, 1))
 
 
+def test_what_never_varies_has_an_interval_without_width():
+    assert stats.bootstrap(np.zeros(30)) == (0, 0, 0)
+
+
+def test_resampling_weights_are_the_bootstrap(rng):
+    x = rng.normal(3, 2, 400)
+    weights = stats.resample(len(x), 4000, seed=1)
+    np.testing.assert_allclose(weights.sum(1), 1)
+    found = stats.estimate(weights @ x)
+    assert found.value == pytest.approx(x.mean())
+    np.testing.assert_allclose(found[1:], scipy_stats.norm.interval(0.95, x.mean(), x.std() / 20), atol=0.02)
+
+
+def test_kinds_are_resampled_as_often_as_they_occur():
+    weights = stats.resample(np.array([30, 60, 10]), 20_000)
+    p = np.array([0.3, 0.6, 0.1])
+    np.testing.assert_allclose(weights[0], p)
+    np.testing.assert_allclose(weights[1:].mean(0), p, atol=0.003)
+    np.testing.assert_allclose(np.cov(weights[1:].T), (np.diag(p) - np.outer(p, p)) / 100, atol=1e-4)  # multinomial
+
+
+def test_intervals_leave_out_draws_without_a_value():
+    draws = np.column_stack([np.r_[np.linspace(0, 1, 1001), np.nan], np.arange(1002.0)])
+    low, high = stats.interval(draws)
+    np.testing.assert_allclose((low[0], high[0]), (0.025, 0.975))
+    np.testing.assert_allclose((low[1], high[1]), (0.025 * 1001, 0.975 * 1001))
+
+
+def test_shown_fields_carry_their_format():
+    @dataclasses.dataclass(frozen=True)
+    class Result:
+        share: float = stats.shown(".1%")
+        n: int = stats.shown(",", default=3)
+
+    assert [f"{getattr(Result(0.5), f.name):{f.metadata['format']}}" for f in dataclasses.fields(Result)] == [
+        "50.0%",
+        "3",
+    ]
+
+
 def test_over_seeds_is_students_interval():
     low, high = scipy_stats.t.interval(0.95, 2, loc=2, scale=1 / np.sqrt(3))
     np.testing.assert_allclose(stats.over_seeds([1, 2, 3]), (2, low, high))
@@ -53,6 +95,15 @@ def test_calibration_of_a_calibrated_and_of_an_overconfident_model(rng):
     assert stats.calibration(logits, labels).error < 0.01
     assert stats.calibration(3 * logits, labels).error > 0.1
     assert stats.calibration(logits, labels).texts.sum() == len(logits)
+
+
+def test_calibration_of_four_texts_by_hand():
+    p = np.array([0.1, 0.2, 0.9, 0.95])  # bins of width 1/2: means .15 and .925, shares 0 and 1/2
+    found = stats.calibration(np.log(p / (1 - p)), np.array([0, 0, 0, 1]), bins=2)
+    np.testing.assert_allclose(found.predicted, [0.15, 0.925])
+    np.testing.assert_allclose(found.observed, [0, 0.5])
+    np.testing.assert_array_equal(found.texts, [2, 2])
+    assert found.error == pytest.approx((0.15 + 0.425) / 2)
 
 
 def test_accuracy_of_nothing_is_an_error():
