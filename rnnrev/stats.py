@@ -26,6 +26,7 @@ __all__ = [
     "over_seeds",
     "resample",
     "shown",
+    "text_of",
 ]
 
 
@@ -50,6 +51,24 @@ class Estimate(NamedTuple):
     def format(self, spec: str = ".3g") -> str:
         """As text, e.g. ``0.91 [0.90, 0.92]``; ``spec`` formats each number (``.1%`` works)."""
         return f"{self.value:{spec}} [{self.low:{spec}}, {self.high:{spec}}]"
+
+
+def text_of(value: float | Estimate | str, spec: str = ".3g") -> str:
+    """A value as text and tables show it: .912 with ``.1%`` is "91.2 %", an estimate has its interval in brackets.
+
+    What is NaN reads "not measured"; whole numbers keep all their digits, in groups of three.
+    """
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Estimate):
+        if np.isnan(value.low):
+            return text_of(value.value, spec)
+        return f"{text_of(value.value, spec)} [{text_of(value.low, spec)}, {text_of(value.high, spec)}]"
+    if np.isnan(value):
+        return "not measured"
+    if isinstance(value, (int, np.integer)) and not spec.endswith("%"):
+        return f"{value:,}"
+    return f"{value:{spec}}".replace("%", "\u00a0%").replace("-", "\u2212")
 
 
 def accuracy(predicted: np.ndarray, labels: np.ndarray) -> Estimate:

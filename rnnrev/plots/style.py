@@ -9,6 +9,7 @@ keeps their hue (``filter: invert() hue-rotate()``), so a plotting function has 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -16,7 +17,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
 
 __all__ = [
     "ARCHITECTURES",
@@ -32,6 +33,7 @@ __all__ = [
     "WIDTH",
     "architecture",
     "figure",
+    "intervals",
     "label_panels",
     "log_ticks",
     "sign_colors",
@@ -117,6 +119,66 @@ def sign_colors(values: Any, neutral: float = 0.0) -> np.ndarray:
     """A colour for each value: positive, negative, or neutral where its size is at most ``neutral``."""
     values = np.asarray(values, float)
     return np.select([values > neutral, values < -neutral], [POSITIVE, NEGATIVE], NEUTRAL)
+
+
+def intervals(
+    rows: Mapping[str, Sequence[float | None]],
+    *,
+    ax: Axes | None = None,
+    xlabel: str = "",
+    reference: float | None = None,
+    look: Callable[[str], dict[str, Any]] | dict[str, Any] | None = None,
+    offset: float = 0.0,
+    label: str | None = None,
+    percent: int | None = None,
+) -> Figure:
+    """One row a name: its value, and its interval where it has one; the first name is on top.
+
+    Parameters
+    ----------
+    rows : dict
+        Name -> ``Estimate`` or (value, low, high). A bound that is NaN is not drawn, nor is a value that is.
+    ax : Axes, optional
+        Default: a new figure as high as the rows need. Call again with the same ``ax`` and names for a second series.
+    reference : float, optional
+        A grey line where there is no effect.
+    look : dict, or function of the name, optional
+        Options of ``errorbar``. Default: controls (a name with "control" or "random") grey, all else black.
+    offset : float
+        Rows that this series stands below the middle of its row.
+    label : str, optional
+        Of the series, for a legend.
+    percent : int, optional
+        Numbers are shares; label the axis in percent, with so many decimals.
+    """
+    if ax is None:
+        fig, ax = figure(height=0.9 + 0.32 * len(rows))
+    else:
+        whole = ax.get_figure(root=True)
+        assert whole is not None
+        fig = whole
+    for row, (name, estimate) in enumerate(rows.items()):
+        value, low, high = np.array(estimate, float)  # None, as JSON has it, becomes NaN
+        if np.isnan(value):
+            continue
+        own = look(name) if callable(look) else look
+        if own is None:
+            own = {"color": CONTROL if "control" in name or "random" in name else INTACT}
+        options: dict[str, Any] = (
+            {"marker": "o", "markersize": 5, "capsize": 3} | own | {"linestyle": "none", "label": label}
+        )
+        bars = np.fmax([[value - low], [high - value]], 0)
+        ax.errorbar(value, row + offset, xerr=bars, **options)
+        label = None  # once for the series
+    if reference is not None:
+        ax.axvline(reference, color=NEUTRAL, linewidth=0.8, zorder=0)
+    ax.set_yticks(range(len(rows)), list(rows))
+    ax.set_ylim(len(rows) - 0.4, -0.6)
+    if xlabel:
+        ax.set_xlabel(xlabel)
+    if percent is not None:
+        ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=percent))
+    return fig
 
 
 def label_panels(axes: Any, start: str = "a") -> None:
