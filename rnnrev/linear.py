@@ -26,6 +26,7 @@ __all__ = [
     "LinearModel",
     "NoSlowMode",
     "OperatingPoint",
+    "Unmeasured",
     "eigenmodes",
     "frequent_words",
     "input_effect",
@@ -95,7 +96,11 @@ class Eigenmodes:
         return -np.sort(-tau, axis=-1)
 
 
-class NoSlowMode(ValueError):
+class Unmeasured(ValueError):
+    """This network or these texts cannot show what was asked for; the message is a sentence that says why."""
+
+
+class NoSlowMode(Unmeasured):
     """None of the modes is real: nothing is integrated at this point."""
 
 
