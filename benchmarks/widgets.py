@@ -19,7 +19,7 @@ import numpy as np
 
 from rnnrev import linear, widgets, zoo
 from rnnrev.modifiers import random_subspace
-from rnnrev.widgets import SPACES
+from rnnrev.widgets.frames import SPACES
 
 SENTENCE = "The movie was not very good but the music was really great and we liked the actors a lot ."
 CHANGES: dict[str, tuple[str, list[Any]]] = {

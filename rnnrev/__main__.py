@@ -229,7 +229,6 @@ def _parser() -> argparse.ArgumentParser:
     page.add_argument("--seed", type=int, default=0, help="(default: %(default)s)")
     page.add_argument("--quiet", action="store_true", help="no progress bar")
 
-    from . import sweep
     from .measures import MEASURES
 
     sub = command("measure", _measure, "measure shipped networks on IMDB's test reviews and write a chapter's record")
@@ -241,7 +240,6 @@ def _parser() -> argparse.ArgumentParser:
     bags.add_argument("--soft-labels", help="file of `rnnrev label` (default: none)")
     bags.add_argument("--vectors", help="file of `rnnrev vectors` (default: none)")
 
-    sweep.add_arguments(command("sweep", sweep.run, "measure many networks side by side, on Dask; stop it and go on"))
     return parser
 
 

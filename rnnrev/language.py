@@ -18,20 +18,19 @@ Source: ours; the form of f is the augmented bag of words of CP20 (section 5). C
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import signal, special
 
-from .data import PAD, UNKNOWN, DataError, Reviews, Vocabulary, pad
-from .files import write_json
+from .data import PAD, UNKNOWN, Reviews, Vocabulary, pad
 from .stats import Estimate
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Language", "Modifier"]
 
@@ -62,13 +61,12 @@ class Modifier:
         return "amplify" if self.gain > 0 else "flip" if self.gain < -1 else "dampen"
 
 
-def _modifiers(gains: Sequence[float] = (-2.0, -0.8, 2.0), decays: Sequence[float] = (1.5, 3.0, 6.0)) -> Any:
-    names = {-1: "flip", 0: "damp", 1: "amp"}
-    made = []
-    for gain in gains:
-        name = names[int(gain > 0) - int(gain < -1)]
-        made += [Modifier(f"{name}{i}", gain, decay, -0.3 * (gain < -1)) for i, decay in enumerate(decays, 1)]
-    return tuple(made)
+#: Three that turn round, three that weaken, three that strengthen, each for a shorter or longer while.
+_ONE_WAY = tuple(
+    Modifier(f"{name}{i}", gain, decay, valence)
+    for name, gain, valence in (("flip", -2.0, -0.3), ("damp", -0.8, 0.0), ("amp", 2.0, 0.0))
+    for i, decay in enumerate((1.5, 3.0, 6.0), 1)
+)
 
 
 @dataclass(frozen=True)
@@ -85,7 +83,7 @@ class Language:
     strength: float = 1.0  #: valence of the strongest
     n_neutral: int = 200
     zipf: float = 1.0  #: frequency of the neutral word of rank k ∝ k^−zipf
-    modifiers: tuple[Modifier, ...] = _modifiers() + (Modifier("both1", 1.0, 1.5, both_ways=True),)
+    modifiers: tuple[Modifier, ...] = (*_ONE_WAY, Modifier("both1", 1.0, 1.5, both_ways=True))
     n_decoys: int = 4  #: words as frequent as modifiers that do nothing
     valence_share: float = 0.2
     modifier_share: float = 0.12  #: all modifiers together
@@ -139,24 +137,15 @@ class Language:
         return 1 - self.valence_share - modifiers - self.n_decoys * self._each_modifier
 
     @cached_property
-    def _scale(self) -> np.ndarray:
-        """Valences of the valence words, evenly spaced; positive only for topics."""
-        if self.n_topics:
-            n = self.n_valence // self.n_topics
-            return np.tile(self.strength * np.arange(1, n + 1) / n, self.n_topics)
-        half = self.n_valence // 2
-        up = self.strength * np.arange(half, 0, -1) / half
-        return np.concatenate([up, -up])
+    def _groups(self) -> tuple[str, ...]:
+        """Valence words stand in groups of one size: those of either sign, or of each topic."""
+        return tuple(f"topic{c + 1}w" for c in range(self.n_topics)) or ("good", "bad")
 
     @cached_property
     def words(self) -> tuple[str, ...]:
         """All words: valence words, modifiers, decoys, neutral words."""
-        half, width = self.n_valence // 2, len(str(self.n_valence))
-        if self.n_topics:
-            n = self.n_valence // self.n_topics
-            valence = [f"topic{c + 1}w{i + 1:0{width}d}" for c in range(self.n_topics) for i in range(n)]
-        else:
-            valence = [f"{sign}{i + 1:0{width}d}" for sign in ("good", "bad") for i in range(half)]
+        n, width = self.n_valence // len(self._groups), len(str(self.n_valence))
+        valence = [f"{group}{i + 1:0{width}d}" for group in self._groups for i in range(n)]
         neutral = [f"thing{i + 1:0{len(str(self.n_neutral))}d}" for i in range(self.n_neutral)]
         return (*valence, *(m.word for m in self.modifiers), *self.decoys, *neutral)
 
@@ -181,15 +170,15 @@ class Language:
     @cached_property
     def valence(self) -> np.ndarray:
         """v of every word in :attr:`vocabulary`: (V,), or (V, C) for C topics."""
-        own = np.zeros(len(self.vocabulary))
-        own[2 : 2 + self.n_valence] = self._scale
+        n, end = self.n_valence // len(self._groups), 2 + self.n_valence
+        own = np.zeros((len(self.vocabulary), len(self._groups)))
+        for c in range(len(self._groups)):  # evenly spaced, the strongest first
+            own[2 + c * n : 2 + (c + 1) * n, c] = self.strength * np.arange(n, 0, -1) / n
         if self.n_topics:
-            topic = np.repeat(np.arange(self.n_topics), self.n_valence // self.n_topics)
-            out = np.zeros((len(own), self.n_topics))
-            out[np.arange(2, 2 + self.n_valence), topic] = self._scale
-            return out
-        own[2 + self.n_valence : 2 + self.n_valence + len(self.modifiers)] = [m.valence for m in self.modifiers]
-        return own
+            return own
+        signed = own[:, 0] - own[:, 1]
+        signed[end : end + len(self.modifiers)] = [m.valence for m in self.modifiers]
+        return signed
 
     @property
     def n_classes(self) -> int:
@@ -294,7 +283,7 @@ class Language:
         rows = np.array(self.vocabulary.words, dtype=object)[padded].tolist()
         return Reviews("language", split, tuple(" ".join(row[:k]) for row, k in zip(rows, lengths.tolist())), labels)
 
-    def explain(self, text: str) -> Any:
+    def explain(self, text: str) -> pd.DataFrame:
         """How a text comes to its S, one row a token: word, valence, factor, what it adds, and the sum so far."""
         import pandas as pd
 
@@ -305,24 +294,22 @@ class Language:
         words = [self.vocabulary.words[i] for i in ids]
         return pd.DataFrame({"word": words, "valence": v, "factor": f, "adds": v * f, "sum": np.cumsum(v * f)})
 
-    # --- the specification as tables, text and files ---------------------------------------------
+    # --- the specification as a table and as text ------------------------------------------------
 
-    def to_frame(self) -> Any:
+    def to_frame(self) -> pd.DataFrame:
         """The truth, one row a word: ``role`` (positive, negative, topic…, modifier, decoy, neutral), ``kind``,
         ``valence``, ``gain``, ``decay`` in tokens (NaN where there is none), ``both_ways``, ``per_million``."""
         import pandas as pd
 
         n, m = self.n_valence, len(self.modifiers)
-        if self.n_topics:
-            roles = [f"topic {c + 1}" for c in range(self.n_topics) for _ in range(n // self.n_topics)]
-        else:
-            roles = ["positive"] * (n // 2) + ["negative"] * (n // 2)
+        groups = [f"topic {c + 1}" for c in range(self.n_topics)] or ["positive", "negative"]
+        roles = [group for group in groups for _ in range(n // len(groups))]
         roles += ["modifier"] * m + ["decoy"] * self.n_decoys + ["neutral"] * self.n_neutral
         table = pd.DataFrame({"word": self.words, "role": roles, "kind": ""})
         table["valence"] = self.valence[2:].sum(1) if self.n_topics else self.valence[2:]
         table["gain"], table["decay"], table["both_ways"] = 0.0, np.nan, False
-        for row, made in enumerate(self.modifiers, n):
-            table.loc[row, ["kind", "gain", "decay", "both_ways"]] = [made.kind, made.gain, made.decay, made.both_ways]
+        for row, each in enumerate(self.modifiers, n):
+            table.loc[row, ["kind", "gain", "decay", "both_ways"]] = [each.kind, each.gain, each.decay, each.both_ways]
         table.loc[n + m : n + m + self.n_decoys - 1, "kind"] = "decoy"
         table["per_million"] = 1e6 * self.frequencies[2:]
         return table
@@ -336,16 +323,10 @@ class Language:
         return replace(self, cuts=tuple(float(c) for c in cuts.round(3)), n_topics=0)
 
     def __str__(self) -> str:
-        def times(text: str, items: Sequence[str]) -> str:
-            return f"{text}: {', '.join(items)}" if items else f"{text}: none"
-
-        by_kind: dict[str, list[str]] = {}
+        by_kind: dict[str, list[str]] = {"flip": [], "dampen": [], "amplify": [], "decoy": list(self.decoys)}
         for m in self.modifiers:
-            ways = ", both ways" if m.both_ways else ""
-            own = f", valence {m.valence:+.1f}" if m.valence else ""
-            by_kind.setdefault(m.kind, []).append(
-                f"{m.word} ({1 + m.gain:+.1f}× fading over {m.decay:g} tokens{ways}{own})"
-            )
+            more = ", both ways" * m.both_ways + (f", valence {m.valence:+.1f}" if m.valence else "")
+            by_kind[m.kind].append(f"{m.word} ({1 + m.gain:+.1f}× fading over {m.decay:g} tokens{more})")
         if self.n_topics:
             label = f"{self.n_topics} unordered classes, softmax of S/{self.noise:g}"
         elif len(self.cuts) > 1:
@@ -355,36 +336,11 @@ class Language:
             label = f"positive with chance 1/(1 + exp(−S/{self.noise:g}))"
         lines = [
             f"{self.n_valence} valence words evenly up to ±{self.strength:g} ({self.valence_share:.0%} of text)",
-            *(times(kind, items) for kind, items in by_kind.items()),
-            times(f"modifiers are {self.modifier_share:.0%} of text; as frequent as each, but idle", self.decoys),
+            f"modifiers, {self.modifier_share:.0%} of text, and decoys, as frequent as each of them",
+            *(f"{kind}: {', '.join(words) or 'none'}" for kind, words in by_kind.items()),
             f"{self.n_neutral} neutral words, Zipf exponent {self.zipf:g}",
             f"first word {1 + self.start_gain:g}×, fading over {self.start_length:g} tokens; "
             f"last word {1 + self.end_gain:g}×, over {self.end_length:g} tokens",
             f"{self.min_tokens} to {self.max_tokens} tokens; {label}",
         ]
         return "\n".join(lines)
-
-    def save(self, file: str | os.PathLike[str]) -> Path:
-        """Write the specification as JSON, in one step."""
-        return write_json(file, asdict(self))
-
-    @classmethod
-    def load(cls, file: str | os.PathLike[str]) -> Language:
-        """Read what :meth:`save` wrote; ``DataError`` names the file and what is wrong with it."""
-        try:
-            return cls.from_dict(json.loads(Path(file).read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            raise DataError(f"{file} is not the specification of a language: {error}") from error
-
-    @classmethod
-    def from_dict(cls, spec: dict[str, Any]) -> Language:
-        """A specification from plain numbers, as :func:`dataclasses.asdict` gives them; what is missing is as usual."""
-        unknown = set(spec) - {f.name for f in fields(cls)}
-        if unknown:
-            raise ValueError(f"a language has no {', '.join(sorted(unknown))}")
-        made = dict(spec)
-        if "modifiers" in made:
-            made["modifiers"] = tuple(m if isinstance(m, Modifier) else Modifier(**m) for m in made["modifiers"])
-        if "cuts" in made:
-            made["cuts"] = tuple(made["cuts"])
-        return cls(**made)

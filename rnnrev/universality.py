@@ -10,9 +10,31 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .sweep import read_sweep, said
+from .files import read_record
+from .stats import over_seeds
 
 __all__ = ["CLAIMS", "Claim", "networks", "pretrained", "verdict", "verdicts"]
+
+
+def read_sweep(name: str) -> tuple[Any, list[dict[str, Any]]]:
+    """A shipped sweep: a pandas table with one row a cell (settings and measures), and the cells with their details."""
+    import pandas as pd
+
+    cells = read_record(f"sweep-{name}")["cells"]
+    return pd.DataFrame([{**c["cell"], **c["measures"]} for c in cells]), cells
+
+
+#: Measures that are sizes or ratios: averaged on a logarithmic scale.
+RATIOS = frozenset({"tau_1", "tau_2", "gap_of_tau", "start_emphasis", "end_emphasis", "start_length", "end_length"})
+
+
+def said(values: Any, spec: str) -> str:
+    """Mean over networks (a column of a table) with its 95 % interval, as text; a dash where there are none."""
+    values = values.dropna()
+    if len(values) < 2:  # one network has no interval
+        return f"{values.iloc[0]:{spec}}" if len(values) else "–"
+    return over_seeds(values, log=values.name in RATIOS and bool((values > 0).all())).format(spec)
+
 
 KNOWN = "known language"
 TITLES = {"imdb": "IMDB", "yelp_polarity": "Yelp", "sst2": "SST-2"}

@@ -106,25 +106,6 @@ def test_record_is_of_the_weights_that_are_shipped(name):
     assert evaluate(zoo.load(name), load_reviews("imdb", "test"))["accuracy"] == zoo.record(name)["test"]["accuracy"]
 
 
-def test_measure_hands_chapter_6_its_own_options(monkeypatch, capsys):
-    from rnnrev import augmented_bow
-
-    asked = {}
-
-    def measured(folder, config, networks=("a", "b")):
-        asked.update(folder=folder, soft=config.soft_labels, vectors=config.vectors, networks=networks)
-        return {"networks": networks}
-
-    monkeypatch.setattr(augmented_bow, "measure", measured)
-    options = ["--folder", "here", "--soft-labels", "s.npz", "--networks", "lstm-imdb"]
-    assert main(["measure", "augmented-bow", *options]) == 0
-    assert asked == {"folder": "here", "soft": "s.npz", "vectors": "none", "networks": ["lstm-imdb"]}
-    assert main(["measure", "augmented-bow", "--scored", "5"]) == 1
-    assert "leave --scored out" in capsys.readouterr().err
-    assert main(["measure", "edges", "--folder", "here"]) == 1
-    assert "options of augmented-bow" in capsys.readouterr().err
-
-
 # --- files --------------------------------------------------------------------------------------
 
 

@@ -1,11 +1,14 @@
-"""Figures of chapters 7 and 8: what the analyses find beside the truth, and how it varies over networks."""
+"""Figures of chapters 7 and 8: what the analyses find beside the truth, and how it varies over networks.
+
+Tables are tidy: one row a number, columns ``network``, ``data``, ``measure``, ``condition``, ``at`` and ``value``.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from .style import (
@@ -22,50 +25,44 @@ from .style import (
     log_ticks,
 )
 
-__all__ = ["classes", "difficulty", "marks", "profiles", "spread", "stars", "words"]
+__all__ = ["classes", "profiles", "spread", "stars", "words"]
 
-KINDS = {"flip": MODIFIERS["negated"], "amplify": MODIFIERS["intensified"], "dampen": MODIFIERS["diminished"]}
-MARKERS = {"flip": "v", "amplify": "^", "dampen": "s", "decoy": "x"}
+KINDS = {
+    "flip": {"color": MODIFIERS["negated"], "marker": "v"},
+    "dampen": {"color": MODIFIERS["diminished"], "marker": "s"},
+    "amplify": {"color": MODIFIERS["intensified"], "marker": "^"},
+    "decoy": {"color": NEUTRAL, "marker": "x"},
+}
 
 
-def _diagonal(ax: Any, label: str = "found = true") -> None:
-    low, high = np.min([ax.get_xlim(), ax.get_ylim()]), np.max([ax.get_xlim(), ax.get_ylim()])
-    ax.plot([low, high], [low, high], color=CONTROL, lw=1, ls="--", label=label, zorder=0)
-
-
-def words(table: Any) -> Any:
-    """Found against true for single words: (a) valence, (b) gain, (c) decay time; ``table`` of a ``Recovery``."""
-    fig, (left, middle, right) = figure(1, 3, height=2.9)
+def words(table: pd.DataFrame) -> Figure:
+    """Found against true for single words: (a) valence, (b) gain, (c) decay time; ``Recovery.words``."""
+    fig, axes = figure(1, 3, height=2.9)
     for role, color in (("positive", POSITIVE), ("negative", NEGATIVE)):
         own = table[table.role == role]
-        left.plot(own.true_valence, own.found_valence, "o", ms=3, color=color, label=role)
-    _diagonal(left)
-    left.set(xlabel="true valence (nats)", ylabel="found valence (nats)")
-    left.legend()
-    for kind in ("flip", "dampen", "amplify", "decoy"):
+        axes[0].plot(own.true_valence, own.found_valence, "o", ms=3, color=color, label=role)
+    for kind, look in KINDS.items():
         own = table[table.kind == kind]
-        look = {"color": KINDS.get(kind, NEUTRAL), "marker": MARKERS[kind], "ls": "none", "ms": 5, "label": kind}
-        middle.plot(own.true_gain, own.found_gain, **look)
+        axes[1].plot(own.true_gain, own.found_gain, ls="none", ms=5, label=kind, **look)
         if kind != "decoy":
-            right.plot(own.decay, own.found_decay, **look)
-    _diagonal(middle)
-    _diagonal(right)
-    middle.set(xlabel="true gain", ylabel="found gain")
-    right.set(xlabel="true decay (tokens)", ylabel="found decay (tokens)")
-    middle.legend()
-    label_panels((left, middle, right))
+            axes[2].plot(own.decay, own.found_decay, ls="none", ms=5, **look)
+    for ax, what in zip(axes, ("valence (nats)", "gain", "decay (tokens)")):
+        ax.axline((0, 0), slope=1, color=CONTROL, lw=1, ls="--", zorder=0)
+        ax.set(xlabel=f"true {what}", ylabel=f"found {what}")
+    axes[0].legend()
+    axes[1].legend()
+    label_panels(axes)
     return fig
 
 
-def profiles(found: Mapping[str, Mapping[str, Any]]) -> Any:
-    """Emphasis against place, found and true: (a) from the beginning, (b) from the end."""
+def profiles(table: pd.DataFrame) -> Figure:
+    """Emphasis against place, found and true: (a) from the beginning, (b) from the end; ``Recovery.profiles``."""
     fig, axes = figure(1, 2, height=2.7, sharey=True)
     for ax, name, xlabel in zip(axes, ("start", "end"), ("tokens before the word", "tokens after the word")):
-        p = {k: np.asarray(v, float) for k, v in found[name].items()}
-        plateau = p["found"][-3:].mean()
-        ax.fill_between(p["at"], p["low"] / plateau, p["high"] / plateau, color=INTACT, alpha=0.15, lw=0)
-        ax.plot(p["at"], p["found"] / plateau, "o-", color=INTACT, ms=3, label="found")
-        ax.plot(p["at"], p["true"], "--", color=CONTROL, label="true")
+        own = table[table.end == name]
+        ax.fill_between(own["at"], own.low, own.high, color=INTACT, alpha=0.15, lw=0)
+        ax.plot(own["at"], own.found, "o-", color=INTACT, ms=3, label="found")
+        ax.plot(own["at"], own.true, "--", color=CONTROL, label="true")
         ax.set(xlabel=xlabel)
     axes[0].set(ylabel="emphasis (multiples of mid-text)")
     axes[0].legend()
@@ -73,111 +70,88 @@ def profiles(found: Mapping[str, Mapping[str, Any]]) -> Any:
     return fig
 
 
-def marks(table: Any, measures: Mapping[str, tuple[str, float | None]]) -> Any:
-    """One panel a measure: its value for each architecture and seed, and the truth as a dashed line.
+def spread(
+    table: pd.DataFrame, measures: Mapping[str, str], by: str = "data", *, truth: Mapping[str, float] | None = None,
+    log: Sequence[str] = (), columns: int = 4,
+) -> Figure:  # fmt: skip
+    """One panel a measure, one point a network; colour and marker by architecture.
 
-    ``table`` has one row a network (columns ``cell``, ``seed`` and the measures); ``measures`` name -> (label, truth).
+    Parameters
+    ----------
+    table : DataFrame
+        Tidy rows without a condition, of the measures.
+    measures : dict
+        Measure -> label of its axis.
+    by : str
+        ``"data"`` or ``"cell"`` (the architecture): what stands side by side in a panel.
+    truth : dict, optional
+        Measure -> a dashed line.
+    log : sequence of str
+        Measures with a logarithmic axis.
     """
-    n = len(measures)
-    columns = min(4, n)
-    rows = -(-n // columns)
-    fig, axes = figure(rows, columns, height=2.0 * rows, squeeze=False)
-    cells = [c for c in ("gru", "lstm", "ugrnn", "vanilla") if c in set(table.cell)]
-    for ax, (name, (label, truth)) in zip(axes.flat, measures.items()):
-        for x, cell in enumerate(cells):
-            values = table.loc[table.cell == cell, name].dropna()
-            look = {k: v for k, v in architecture(cell).items() if k in ("color", "marker")}
-            ax.plot(x + np.linspace(-0.15, 0.15, len(values)), values, ls="none", ms=5, **look)
-        if truth is not None:
-            ax.axhline(truth, color=CONTROL, lw=1, ls="--")
-        ax.set_title(label, fontsize=9)
-        ax.set_xticks(range(len(cells)), [{"vanilla": "van.", "ugrnn": "ugr."}.get(c, c) for c in cells])
-        ax.set_xlim(-0.5, len(cells) - 0.5)
-        ax.margins(y=0.2)
-    for ax in axes.flat[n:]:
-        ax.remove()
-    return fig
-
-
-def difficulty(table: Any, measures: Mapping[str, str]) -> Any:
-    """Measures (panels) for the usual language and for harder ones (rows); ``table`` is indexed by what is harder."""
-    fig, axes = figure(1, len(measures), height=0.6 + 0.28 * len(table), sharey=True)
-    y = np.arange(len(table))[::-1]
-    for ax, (name, label) in zip(np.atleast_1d(axes), measures.items()):
-        ax.hlines(y, 0, table[name], color=CONTROL, lw=1)
-        ax.plot(table[name], y, "o", color=INTACT, ms=5)
-        ax.axvline(0, color=CONTROL, lw=0.8)
-        ax.set_xlabel(label)
-    np.atleast_1d(axes)[0].set_yticks(y, list(table.index))
-    return fig
-
-
-def spread(table: Any, measures: Mapping[str, str], by: str = "data", log: Sequence[str] = ()) -> Any:
-    """One panel a measure: networks as points, one column for each value of ``by``, colour and marker by architecture.
-
-    ``table`` has one row a network and data set (``cell``, ``by`` and the measures); axes named in ``log`` are
-    logarithmic.
-    """
-    fig, axes = figure(1, len(measures), height=3.0, squeeze=False)
-    groups, cells = list(dict.fromkeys(table[by])), list(dict.fromkeys(table.cell))
-    for ax, (name, label) in zip(axes.flat, measures.items()):
+    table = table.assign(cell=table.network.str.split("-").str[0])
+    names, cells = list(dict.fromkeys(table[by])), list(dict.fromkeys(table.cell))
+    rows = -(-len(measures) // columns)
+    fig, axes = figure(rows, min(columns, len(measures)), height=0.8 + 2.2 * rows, squeeze=False)
+    for ax, (measure, label) in zip(axes.flat, measures.items()):
+        known = table[table.measure == measure]
         for i, cell in enumerate(cells):
-            own = table[table.cell == cell]
-            x = own[by].map(groups.index) + 0.5 * (i - (len(cells) - 1) / 2) / max(len(cells) - 1, 1)
+            own = known[known.cell == cell]
+            x = own[by].map(names.index) + 0.5 * (i - (len(cells) - 1) / 2) / len(cells) * (by != "cell")
             look = {k: v for k, v in architecture(cell).items() if k in ("color", "marker")}
-            ax.plot(x, own[name], ls="none", ms=5, label=cell, **look)
-        ax.set(ylabel=label, xlim=(-0.6, len(groups) - 0.4))
-        if name in log:
+            ax.plot(x, own.value, ls="none", ms=5, label=cell, **look)
+        if truth and measure in truth:
+            ax.axhline(truth[measure], color=CONTROL, lw=1, ls="--")
+        if measure in log:
             ax.set_yscale("log")
-            log_ticks(ax.yaxis, table[name].min(), table[name].max())
-        ax.set_xticks(
-            range(len(groups)), [g.split()[0] for g in groups], rotation=40, ha="right", rotation_mode="anchor"
-        )
+            log_ticks(ax.yaxis, known.value.min(), known.value.max())
+        ax.set(ylabel=label, xlim=(-0.6, len(names) - 0.4))
+        ax.set_xticks(range(len(names)), names, rotation=40, ha="right", rotation_mode="anchor", fontsize=7)
         ax.margins(y=0.15)
-    fig.legend(*axes.flat[0].get_legend_handles_labels(), fontsize=8, loc="outside upper center", ncols=len(cells))
-    label_panels(axes)
+    for ax in axes.flat[len(measures) :]:
+        ax.remove()
+    if by != "cell":
+        fig.legend(*axes.flat[0].get_legend_handles_labels(), fontsize=8, loc="outside upper center", ncols=len(cells))
+    label_panels(axes.flat[: len(measures)])
     return fig
 
 
-def classes(cells: Sequence[Mapping[str, Any]], by: str = "classes") -> Any:
-    """Time constants by rank, one line a seed: one panel a kind of classes, or with ``by="cell"`` an architecture.
+def classes(table: pd.DataFrame, by: str = "data") -> Figure:
+    """Time constants by rank, one line a network: one panel for each value of ``by`` (``"data"`` or ``"cell"``).
 
-    A dashed line stands after the number of slow modes that theory asks for: 1, or C − 1 for C unordered classes.
+    A dashed line stands after the number of slow modes that theory asks for (measure ``slow_modes_theory``).
     """
-    names = list(dict.fromkeys(c["cell"][by] for c in cells))
-    if by == "classes":
-        names.sort(key=lambda n: (n.split()[0], int(n.split()[1])))
+    table = table.assign(cell=table.network.str.split("-").str[0])
+    names = list(dict.fromkeys(table[by]))
     fig, axes = figure(1, len(names), height=2.6, sharey=True, squeeze=False)
     for ax, name in zip(axes.flat, names):
-        own = [c for c in cells if c["cell"][by] == name]
-        for c, color in zip(own, CYCLE):
-            tau = c["details"]["tau"]
-            ax.plot(np.arange(1, len(tau) + 1), tau, "o-", ms=3, lw=1, color=color)
-        make, n = own[0]["cell"]["classes"].split()
-        ax.axvline((int(n) - 1 if make == "unordered" else 1) + 0.5, color=CONTROL, lw=1, ls="--")
-        ax.set(yscale="log", title=f"{n} classes,\n{make}" if by == "classes" else name, xlabel="mode")
+        own = table[table[by] == name]
+        for (_, curve), color in zip(own[own.measure == "tau"].groupby("network"), CYCLE):
+            ax.plot(curve["at"], curve.value, "o-", ms=3, lw=1, color=color)
+        theory = own[own.measure == "slow_modes_theory"].value.iloc[0]
+        ax.axvline(theory + 0.5, color=CONTROL, lw=1, ls="--")
+        ax.set(yscale="log", title=name.split(", ")[-1].replace(" classes", "\nclasses"), xlabel="mode")
         ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     axes.flat[0].set(ylabel="time constant τ (tokens)")
     return fig
 
 
-def stars(record: Mapping[str, Any]) -> Any:
+def stars(table: pd.DataFrame) -> Figure:
     """Networks trained on two classes read reviews with stars: (a) mean logit by stars, (b) mean states on and off the
-    slow mode.
-
-    ``record`` is the record ``stars``: ``networks``, name -> :func:`rnnrev.recovery.graded`.
+    slow mode. Measures ``logit``, ``along`` and ``off`` at each grade.
     """
-    fig, (left, right) = figure(1, 2, height=3.0)
-    for i, (name, found) in enumerate(record["networks"].items()):
-        look = architecture(name)
-        rows = found["grades"]
-        x = np.array([r["grade"] for r in rows]) + 0.06 * (i - (len(record["networks"]) - 1) / 2)
-        mean, low, high = np.array([r["logit"] for r in rows]).T
-        left.errorbar(x, mean, [mean - low, high - mean], ms=4, lw=1, label=name, **look)
-        right.plot([r["along"] for r in rows], [r["off"] for r in rows], ms=4, lw=1, **look)
-    left.axhline(0, color=CONTROL, lw=0.8)
-    left.set(xlabel="stars", ylabel="logit (nats)", xticks=[r["grade"] for r in rows])
-    right.set(xlabel="along the slow mode (s.d.)", ylabel="off the slow mode (s.d.)", ylim=(0, None))
-    fig.legend(*left.get_legend_handles_labels(), fontsize=8, loc="outside upper center", ncols=6)
-    label_panels((left, right))
+    fig, axes = figure(1, 2, height=3.0)
+    names = list(dict.fromkeys(table.network))
+    for i, name in enumerate(names):
+        own, look = table[table.network == name], architecture(name)
+        logit, along, off = (own[own.measure == m] for m in ("logit", "along", "off"))
+        bounds = [logit.value - logit.low, logit.high - logit.value]
+        x = logit["at"] + 0.06 * (i - (len(names) - 1) / 2)
+        axes[0].errorbar(x, logit.value, bounds, ms=4, lw=1, label=name, **look)
+        axes[1].plot(along.value, off.value, ms=4, lw=1, **look)
+    axes[0].axhline(0, color=CONTROL, lw=0.8)
+    axes[0].set(xlabel="stars", ylabel="logit (nats)", xticks=sorted(table["at"].dropna().unique()))
+    axes[1].set(xlabel="along the slow mode (s.d.)", ylabel="off the slow mode (s.d.)", ylim=(0, None))
+    fig.legend(*axes[0].get_legend_handles_labels(), fontsize=8, loc="outside upper center", ncols=6)
+    label_panels(axes)
     return fig
