@@ -31,12 +31,6 @@ def _modifiers(model: SentimentRNN, reviews: Reviews, scored: int) -> dict[str, 
     return perturb.measure(model, reviews, n_scored=scored)
 
 
-def _edges(model: SentimentRNN, reviews: Reviews, scored: int) -> dict[str, Any]:
-    from . import edges
-
-    return edges.measure(model, reviews, n_scored=scored)
-
-
 def _stars(model: SentimentRNN, reviews: Reviews, scored: int) -> dict[str, Any]:
     from . import recovery
 
@@ -60,7 +54,6 @@ class Measure(NamedTuple):
 MEASURES = {
     "line-attractor": Measure("chapter 2: the claims of LA19", _line_attractor, 300),
     "modifiers": Measure("chapter 3: modifiers, their subspace, and what goes when it is taken away", _modifiers, 2000),
-    "edges": Measure("chapters 4 and 5: beginnings and ends", _edges, 2000),
     "stars": Measure(
         "chapter 8: where Yelp's reviews of 1 to 5 stars leave networks trained on films", _stars, 4000, star_reviews
     ),

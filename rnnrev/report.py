@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
 from . import __version__, edges, modifiers, perturb, stats, zoo
@@ -875,7 +876,7 @@ _BEGINNINGS = ("intact", "component removed", "random subspace removed", "on the
 def _beginning(work: _Work) -> dict[str, edges.Profile]:
     point, wide = work.lasting(), work["subspace"].wide
     probes = _probes(point, 10)
-    begin = edges.starts(point, wide, work.seed)
+    begin = edges.starts(point, wide, work["modifiers"].table, work.seed)
     texts, _, where = _long_texts(work, max(edges.PLACES) + edges.LAG + 1, first=True)
     found = {
         n: edges.start_profile(point, texts, probes.numbers, edges.PLACES, edges.LAG, begin[n], work.seed)
@@ -931,16 +932,15 @@ def _start_share(work: _Work) -> dict[str, Any]:
     if np.allclose(point.model.cell.h0, point.h_star):
         raise Unmeasured("the initial state is the operating point itself")
     found = edges.compare_shares(point, wide, table, 100, work.seed)
-    limits = {n: float(np.percentile(v, 97.5)) for n, v in found.items() if n != "h₀"}
     random, words, visited = (
-        limits[n] for n in ("h₀ in a random subspace", "h₀ in a subspace of random words", "visited states")
+        found[n].high for n in ("h₀ in a random subspace", "h₀ in a subspace of other words", "visited states")
     )
-    share = float(found["h₀"])
+    share = found["h₀"].value
     special = [share > limit for limit in (random, words, visited)]
     work.claim(
         "start-share",
         f"{text_of(share, '.0%')} of its squared deflection, in {wide.dim} axes",
-        f"97.5 % lie below {text_of(random, '.0%')} (random subspaces), {text_of(words, '.0%')} (subspaces of random "
+        f"97.5 % lie below {text_of(random, '.0%')} (random subspaces), {text_of(words, '.0%')} (subspaces of other "
         f"words), {text_of(visited, '.0%')} (visited "
         "states)",
         True if all(special) else None if special[0] else False,
@@ -948,18 +948,16 @@ def _start_share(work: _Work) -> dict[str, Any]:
     return found
 
 
-def _start_barcode(work: _Work) -> edges.LikeStart:
+def _start_barcode(work: _Work) -> pd.DataFrame:
     point, table = work.lasting(), work["modifiers"].table
     found = edges.compare_barcodes(point, _probes(point, 20).numbers, table, seed=work.seed)
-    gain = float(found.gain["h₀"][0])
-    above = {n: float(np.mean(gain > found.gain[n])) for n in ("random words", "random states")}
+    gain, below = found.gain["h₀"].value, [found.gain[n] for n in ("random words", "random states")]
     work.claim(
         "start-barcode",
         f"gain {_t(gain, '+.2f')} (words count {_t(1 + gain, '.1f')} times); “extremely” "
-        f"{_t(found.gain['extremely'][0], '+.2f')}",
-        f"higher than {text_of(above['random words'], '.0%')} of random words and "
-        f"{text_of(above['random states'], '.0%')} of random states",
-        True if gain > 0 and min(above.values()) > 0.975 else None if gain > 0 else False,
+        f"{_t(found.gain['extremely'], '+.2f')}",
+        f"random words {_t(below[0], '+.2f')}, random states {_t(below[1], '+.2f')} (median, middle 95 %)",
+        True if gain > max(0, *(b.high for b in below)) else None if gain > 0 else False,
     )
     return found
 
@@ -972,17 +970,14 @@ def _end(work: _Work) -> dict[str, edges.Profile]:
     probes = _probes(point, 10)
     lasting = valence(point, probes.numbers)
     tails, before, where = _long_texts(work, max(edges.LAGS) + 1, first=False)
-    ways = edges.readouts(point)
-    states = work.model.final_states_of(work.ids)
-    w = np.column_stack([*(w for w, _ in ways.values()), edges.random_readouts(point, states, seed=seed)])
+    w = edges.end_readouts(point, work.model.final_states_of(work.ids), seed)
     effects = edges.end_effects(point.model, tails, probes.numbers, edges.LAGS, before, w)
-    found = {n: edges.profile(effects[..., j], lasting, edges.LAGS, seed=seed) for j, n in enumerate(ways)}
-    found["random directions removed"] = edges.of_readouts(effects[..., len(ways) :], lasting, edges.LAGS)
+    found = edges.end_profiles(effects, lasting, seed=seed)
     kernel = edges.mode_kernel(point, probes.numbers, edges.LAGS)
     predicted = edges.profile(kernel.total.T[None], lasting, edges.LAGS, seed=seed)
     slow = edges.profile(kernel.groups()["slow mode"].T[None], lasting, edges.LAGS, seed=seed)
-    near = {n: found[n].relative_to(edges.LATE).mean(edges.NEAR) for n in ways}
-    last = {n: found[n].relative_to(edges.LATE).estimate(0) for n in ways}
+    near = {n: found[n].relative_to(edges.LATE).mean(edges.NEAR) for n in edges.readouts(point)}
+    last = {n: found[n].relative_to(edges.LATE).estimate(0) for n in edges.readouts(point)}
     random = found["random directions removed"].relative_to(edges.LATE).mean(edges.NEAR)
     agree = edges.agreement(effects[..., 0].mean(0).T, kernel.total, lasting, edges.LAGS, seed=seed)
     shuffle = np.random.default_rng([seed, 71]).permutation(len(lasting))

@@ -8,11 +8,10 @@ import pytest
 from rnnrev import edges, modifiers, perturb
 from rnnrev.cells import Cell, initial_weights
 from rnnrev.data import Reviews, Vocabulary
-from rnnrev.files import read_record, write_record
 from rnnrev.fixed_points import mean_map
-from rnnrev.linear import OperatingPoint, eigenmodes
+from rnnrev.linear import OperatingPoint, Unmeasured, eigenmodes, operating_point, slow_mode, valence
 from rnnrev.model import SentimentRNN, untrained
-from rnnrev.modifiers import Subspace, valence
+from rnnrev.modifiers import Subspace
 
 SMALL = 1e-5  # a tanh of numbers this small is linear
 WORDS = 20
@@ -21,8 +20,9 @@ WORDS = 20
 def make_point(model: SentimentRNN, h_star: np.ndarray, J: np.ndarray) -> OperatingPoint:
     """An operating point whose Jacobian is given, so that its modes are known."""
     modes = eigenmodes(J, model.w)
+    slow = slow_mode(modes)
     return OperatingPoint(
-        model, mean_map(model), h_star, 0.0, modes, modes.R[:, 0].real, modes.L[0].real, float(h_star @ model.w)
+        model, mean_map(model), h_star, 0.0, modes, modes.R[:, slow].real, modes.L[slow].real, float(h_star @ model.w)
     )
 
 
@@ -96,15 +96,13 @@ def test_respond_is_the_difference_of_two_runs(kind):
                     assert out[b, i, k, j] == pytest.approx(logits[0] - logits[1], abs=1e-5)
 
 
-def test_respond_says_how_long_texts_must_be(point, texts):
-    with pytest.raises(ValueError, match="need 61 tokens"):
+def test_texts_must_be_long_enough(point, texts):
+    with pytest.raises(Unmeasured, match="need 61 tokens"):
         edges.insertion_response(point.model, texts, IDS, [50], [10])
-
-
-def test_respond_does_not_depend_on_the_block(point, texts, monkeypatch):
-    whole = edges.insertion_response(point.model, texts, IDS, [0, 5], [0, 2])
-    monkeypatch.setattr(edges, "ROWS", WORDS)
-    assert edges.insertion_response(point.model, texts, IDS, [0, 5], [0, 2]) == pytest.approx(whole, abs=1e-5)
+    with pytest.raises(Unmeasured, match="need 61 tokens"):
+        edges.end_effects(point.model, texts, IDS, [0, 60])
+    with pytest.raises(ValueError, match="from -1"):
+        edges.insertion_response(point.model, texts, IDS, [-1], [10])
 
 
 def test_a_linear_network_has_a_flat_profile(point, texts):
@@ -134,6 +132,18 @@ def test_profile_recovers_a_stated_emphasis_with_its_interval():
     assert found.estimate(5).low < found.estimate(5).value < found.estimate(5).high
     with pytest.raises(KeyError, match="not measured at 3"):
         found.estimate(3)
+    with pytest.raises(Unmeasured, match="the same lasting valence"):
+        edges.profile(effects, np.ones(40), at)
+
+
+def test_nothing_is_a_multiple_of_no_emphasis():
+    rng = np.random.default_rng(0)
+    valence = rng.normal(size=40)
+    effects = np.stack([2 * valence, 0 * valence], 0) + rng.normal(size=(30, 2, 40))
+    found = edges.profile(effects, valence, [0, 38])
+    assert found.relative_to([0]).value[0] == 1
+    with pytest.raises(Unmeasured, match="at 38 tokens"):
+        found.relative_to([38])
 
 
 def test_profile_interval_covers_words_as_well_as_texts():
@@ -147,12 +157,10 @@ def test_profile_interval_covers_words_as_well_as_texts():
 
 def test_neutral_texts_hold_only_words_of_little_valence(point):
     size = np.abs(valence(point, np.arange(WORDS + 2)))
-    drawn = edges.neutral_texts(point, 20, 100, quantile=0.3)
+    drawn = edges.neutral_texts(point, 20, 100)
     assert drawn.shape == (20, 100)
-    assert size[np.unique(drawn)].max() < np.quantile(size[2:], 0.35)
-    assert np.array_equal(drawn, edges.neutral_texts(point, 20, 100, quantile=0.3))
-    with pytest.raises(ValueError, match="quantile"):
-        edges.neutral_texts(point, quantile=0)
+    assert size[np.unique(drawn)].max() < np.quantile(size[2:], 0.55)
+    assert np.array_equal(drawn, edges.neutral_texts(point, 20, 100))
 
 
 def test_neutral_texts_hold_no_words_that_change_others(point, monkeypatch):
@@ -179,12 +187,9 @@ def test_in_a_linear_network_as_much_is_kept_as_theory_says(point, texts):
     found = edges.memory_trace(point, texts, IDS, lags)
     J, x = point.model.cell.U.T, point.model.embedding[IDS]
     expected = np.stack([x @ (point.model.w @ np.linalg.matrix_power(J, n)) for n in lags], 1)
-    expected -= expected.mean(0)
-    assert found.measured == pytest.approx(expected, rel=1e-3, abs=1e-4)
-    assert found.predicted == pytest.approx(expected, rel=1e-4, abs=1e-6)
-    sizes = edges.over_words(found.measured)
-    assert [s.value for s in sizes] == pytest.approx(expected.std(0), rel=1e-3)
-    assert all(s.low < s.value < s.high for s in sizes)
+    for name in ("measured", "predicted"):
+        assert [e.value for e in found[name]] == pytest.approx(expected.std(0), rel=1e-3)
+        assert all(e.low < e.value < e.high for e in found[name])
 
 
 @pytest.mark.parametrize("pair", [None, (0.7, 0.6)])
@@ -195,11 +200,50 @@ def test_mode_kernel_sums_to_the_powers_of_J(pair):
     J, x = point.model.cell.U.T, point.model.embedding[IDS]
     expected = np.stack([x @ (point.model.w @ np.linalg.matrix_power(J, n)) for n in lags], 1)
     assert kernel.total == pytest.approx(expected, rel=1e-4, abs=1e-6)
-    groups = kernel.groups((3,))
+    groups = kernel.groups()
     assert sum(groups.values()) == pytest.approx(kernel.total)
     # τ = −1/log 0.8 is 4.5 tokens, the rest are shorter
-    assert next(iter(groups)) == "slow mode"
+    assert list(groups) == ["slow mode", "3 ≤ τ < 10 (1)", "τ < 3 (2)"]
     assert groups["slow mode"][:, 0] == pytest.approx(valence(point, IDS), rel=1e-4, abs=1e-8)
+
+
+@pytest.fixture
+def growing():
+    """A network with a mode that grows (λ = 1.05), a slow one (0.99) and two that are fast, all read by w."""
+    return linear_point((1.05, 0.99, 0.8, 0.3), (0.5, 1.0, 0.7, -0.4))
+
+
+def test_a_growing_mode_is_a_group_of_its_own(growing):
+    kernel = edges.mode_kernel(growing, IDS, [0, 2, 9])
+    groups = kernel.groups()
+    assert list(groups) == ["slow mode", "growing (1)", "3 ≤ τ < 10 (1)", "τ < 3 (1)"]
+    assert sum(groups.values()) == pytest.approx(kernel.total)
+    coordinates = growing.model.embedding[IDS] @ growing.modes.L.real.T
+    read = growing.model.w @ growing.modes.R.real
+    for name, a, size in (("growing (1)", 0, 1.05), ("slow mode", 1, 0.99)):
+        expected = read[a] * coordinates[:, [a]] * size ** np.array([0, 2, 9])
+        assert groups[name] == pytest.approx(expected, rel=1e-3, abs=1e-6)
+
+
+def test_a_growing_mode_is_not_removed_as_fast(growing):
+    found = edges.readouts(growing)
+    assert found["slow mode alone"][0] == pytest.approx(edges.read_modes(growing, [1])[0])
+    assert found["fast modes removed"][0] == pytest.approx(edges.read_modes(growing, [0, 1])[0])
+
+
+def test_an_exact_integrator_beside_the_slow_mode_is_kept():
+    point = linear_point((1.0, 1.0, 0.8, 0.3), (1.0, 1.0, 0.7, 0.2))
+    kernel = edges.mode_kernel(point, IDS, [0, 5])
+    assert sum(kernel.groups().values()) == pytest.approx(kernel.total)
+    assert (
+        np.linalg.matrix_rank(
+            np.stack(
+                [edges.readouts(point)["fast modes removed"][0], point.modes.L[:2].real[0], point.modes.L[1].real]
+            ),
+            tol=1e-6,
+        )
+        == 2
+    )
 
 
 def test_mode_kernel_knows_each_mode(point):
@@ -231,9 +275,11 @@ def test_a_known_fast_mode_is_the_emphasis_of_the_end(texts):
     assert fit.length.value == pytest.approx(-1 / np.log(0.8), rel=0.1)
 
     kernel = edges.mode_kernel(point, IDS, lags)
-    agree = edges.agreement(effects[..., 0].mean(0).T, kernel.total, lasting, lags)
+    means = effects[..., 0].mean(0).T
+    means -= means.mean(0) - kernel.total.mean(0)  # the replaced tokens'
+    agree = edges.agreement(means, kernel.total, lasting, lags)
     assert agree.correlation[0].value == pytest.approx(1, abs=1e-6)
-    assert agree.slope[-1].value == pytest.approx(1, abs=1e-3)
+    assert means[:, -1] == pytest.approx(kernel.total[:, -1], rel=1e-3, abs=1e-4)
 
     # with the fast mode removed just before reading, the emphasis of the end is gone
     flat = edges.profile(effects[..., 1], lasting, lags)
@@ -271,9 +317,10 @@ def test_starts_change_what_they_say_and_keep_what_is_integrated():
     model = dataclasses.replace(model, cell=dataclasses.replace(model.cell, h0=np.linspace(-1, 1, 12)))
     point = make_point(model, np.full(12, 0.1), np.diag(0.95 - 0.05 * np.arange(12)))
     subspace = modifiers.modifier_subspace(point, list(range(2, 12)), 3)
-    found = edges.starts(point, subspace)
+    table = modifiers.modifier_effects(point, probes=modifiers.probe_words(point, 3)).assign(kind="other")
+    found = edges.starts(point, subspace, table)
     h0 = found["intact"]
-    for name in ("component removed", "random subspace removed", "random change"):
+    for name in ("component removed", "other words' subspace removed", "random subspace removed", "random change"):
         assert point.l @ (found[name] - h0) == pytest.approx(0, abs=1e-12)
     assert edges.subspace_share(point, found["component removed"], subspace) == pytest.approx(0, abs=1e-12)
     assert subspace.coordinates(found["only the component"]) == pytest.approx(subspace.coordinates(h0))
@@ -293,7 +340,7 @@ def test_profiles_of_the_same_texts_are_compared_in_pairs():
     more = a.minus(b)
     # the noise is the same in both: nothing of it is left in the difference
     assert more.value == pytest.approx(np.ones(3))
-    assert more.draws == pytest.approx(np.ones_like(more.draws))
+    assert more.curves == pytest.approx(np.ones_like(more.curves))
     assert a.mean([5, 9]).value == pytest.approx(a.value[1:].mean())
     with pytest.raises(ValueError, match="same places"):
         a.minus(edges.profile(lasting + noise, lasting, [0, 5, 8]))
@@ -306,7 +353,6 @@ def test_agreement_tells_a_transient_from_lasting_valence():
     blind = np.stack([lasting + rng.normal(size=60), lasting + 1e-3 * rng.normal(size=60)], 1)
     knows = edges.agreement(3 * predicted + 1, predicted, lasting, [0, 9])
     assert knows.correlation[0].value == pytest.approx(1)
-    assert knows.slope[0].value == pytest.approx(3)
     assert knows.partial[0].value == pytest.approx(1)
     # correlated through lasting valence alone
     found = edges.agreement(blind, predicted, lasting, [0, 9])
@@ -316,26 +362,33 @@ def test_agreement_tells_a_transient_from_lasting_valence():
 
 def test_readouts_and_their_control():
     rng = np.random.default_rng(0)
-    point = linear_point(w_modes=(1.0, 0.7, -0.4, 0.2))
+    point = linear_point((0.999, 0.95, 0.5, 0.3), (1.0, 0.7, -0.4, 0.2))
     states = rng.normal(size=(200, 4)) * SMALL
-    made = edges.readouts(point, fast=4)
+    made = edges.readouts(point)
     logits = {name: states @ w + b for name, (w, b) in made.items()}
     assert logits["intact"] == pytest.approx(point.model.readout(states))
-    # modes with τ = 1000 and 4.5 tokens stay, those with 1.4 and 0.8 go
+    # modes with τ = 1000 and 20 tokens stay, those with 1.4 and 0.8 go
     assert made["fast modes removed"][0] == pytest.approx(edges.read_modes(point, [0, 1])[0])
     lost = logits["intact"] - logits["slow mode alone"]
-    random = edges.random_readouts(point, states, n=5)
+    read = edges.end_readouts(point, states, n=5)
+    assert read[:, :3] == pytest.approx(np.stack([w for w, _ in made.values()], 1))
+    random = read[:, 3:]
     assert random.shape == (4, 5)
     assert (states @ (point.model.w[:, None] - random)).std(0) == pytest.approx(np.full(5, lost.std()))
     assert point.r @ random == pytest.approx(np.full(5, point.model.w @ point.r))
 
 
-def test_several_readouts_make_one_profile():
+def test_random_readouts_make_one_profile():
     lasting = np.linspace(-1, 1, 9)
-    effects = np.multiply.outer(np.ones((3, 2)), lasting)[..., None] * [1.0, 2.0, 6.0]
-    found = edges.of_readouts(effects, lasting, [0, 4])
-    assert found.value == pytest.approx([3, 3])
-    assert np.sort(found.draws[:, 0]) == pytest.approx([1, 2, 6])
+    effects = np.multiply.outer(np.ones((3, 2)), lasting)[..., None] * [4.0, 3.0, 2.0, 1.0, 2.0, 6.0]
+    found = edges.end_profiles(effects, lasting, [0, 4])
+    assert [p.value[0] for p in found.values()] == pytest.approx([4, 3, 2, 3])
+    assert np.sort(found["random directions removed"].curves[1:, 0]) == pytest.approx([1, 2, 6])
+
+
+def test_where_nothing_fades_there_is_no_length():
+    found = edges.decay_length(edges.Profile(np.array([0, 3, 9, 20]), np.full((9, 4), np.nan)))
+    assert np.isnan(found.length.value)
 
 
 @pytest.mark.parametrize("tau", [80, -200, np.inf])
@@ -350,16 +403,17 @@ def test_leak_rate_of_a_memory(tau):
 
 def test_compare_barcodes_knows_a_gain(small):
     model, reviews = small
-    point = edges.operating_point(model, texts=reviews.texts)
+    point = operating_point(model, texts=reviews.texts)
     probes = modifiers.probe_words(point, 6)
     table = modifiers.modifier_effects(point, probes=probes)
     found = edges.compare_barcodes(point, probes.numbers, table, n=10)
     code = edges.state_barcode(point, model.cell.h0, probes.numbers)
-    assert found.gain["h₀"] == pytest.approx([np.polyfit(probes.valence, code, 1)[0]])
+    assert found.gain["h₀"].value == pytest.approx(np.polyfit(probes.valence, code, 1)[0])
     after = model.cell.step(point.h_star, model.embed(["extremely"])[0])
     code_after = edges.state_barcode(point, after, probes.numbers)
-    assert found.correlation["extremely"] == pytest.approx([np.corrcoef(code, code_after)[0, 1]], abs=1e-4)
-    assert found.correlation["random states"].shape == (10,)
+    assert found.correlation["extremely"].value == pytest.approx(np.corrcoef(code, code_after)[0, 1], abs=1e-4)
+    spread = found.gain["random states"]
+    assert spread.low < spread.value < spread.high
 
 
 def test_first_and_last_tokens(point):
@@ -369,9 +423,9 @@ def test_first_and_last_tokens(point):
     whole = point.model.states_of(ids[1:])
     assert before == pytest.approx(np.stack([whole[0][2], whole[1][20]]), abs=1e-12)
     assert np.array_equal(edges.first_tokens(ids, 12), [ids[1], ids[2][:12]])
-    with pytest.raises(ValueError, match="no text"):
+    with pytest.raises(Unmeasured, match="no text"):
         edges.last_tokens(point.model, ids, 30)
-    with pytest.raises(ValueError, match="no text"):
+    with pytest.raises(Unmeasured, match="no text"):
         edges.first_tokens(ids, 31)
 
 
@@ -388,28 +442,6 @@ def small():
     return model, reviews
 
 
-def test_measure_is_a_record_and_the_tables_read_it(small, tmp_path, monkeypatch):
-    model, reviews = small
-    point = edges.operating_point(model, texts=reviews.texts)
-    monkeypatch.setattr(edges, "operating_point", lambda model, **options: point)
-    made = edges.measure(model, reviews, n_reviews=4, n_scored=30, n_words=6, dim=2)
-    write_record("edges", {"networks": {model.name: made}}, tmp_path)
-    record = read_record("edges", tmp_path)["networks"]
-    begin, end = record[model.name]["beginning"], record[model.name]["end"]
-    # begun at h*, there is nothing to be removed: the control is exactly itself
-    assert begin["cost"]["intact"] == [0, 0, 0]
-    assert end["cost"]["intact"] == [0, 0, 0]
-    assert begin["real"]["intact"]["at"] == list(edges.PLACES)
-    assert set(begin["accuracy"]) == set(begin["real"])
-    assert set(end["real"]) == {*end["accuracy"], "random directions removed"}
-    assert len(end["agreement"]["real"]["partial"]) == len(edges.LAGS)
-    for table in (edges.start_table(record), edges.end_table(record)):
-        assert list(table.index) == [model.name]
-        assert not table.isna().to_numpy().any()
-    # no text of a review is in the record, but for single words
-    assert not any(text in str(record) for text in reviews.texts)
-
-
 def test_now_and_later_of_a_linear_network():
     point = linear_point()
     found = edges.now_and_later(point)
@@ -421,15 +453,16 @@ def test_now_and_later_of_a_linear_network():
 
 def test_compare_shares_finds_a_start_inside_the_subspace(small):
     model, reviews = small
-    point = edges.operating_point(model, texts=reviews.texts)
+    point = operating_point(model, texts=reviews.texts)
     table = modifiers.modifier_effects(point, probes=modifiers.probe_words(point, 6))
     subspace = modifiers.modifier_subspace(point, list(table.word[:20]), 2)
     inside = point.h_star + subspace.basis @ [1.0, -2.0]
     point = dataclasses.replace(
         point, model=dataclasses.replace(model, cell=dataclasses.replace(model.cell, h0=inside))
     )
-    table = table.assign(kind="other")
-    shares = edges.compare_shares(point, subspace, table, n=20)
-    assert shares["h₀"] == pytest.approx(1, abs=1e-6)
-    assert np.mean(shares["h₀ in a random subspace"]) < 0.5
-    assert shares["visited states"].shape == (100,)
+    shares = edges.compare_shares(point, subspace, table.assign(kind="other"), n=20)
+    assert shares["h₀"].value == pytest.approx(1, abs=1e-6)
+    assert np.isnan(shares["h₀"].low)
+    assert shares["h₀ in a random subspace"].value < 0.5
+    for control in ("visited states", "h₀ in a subspace of other words", "h₀ in a random subspace"):
+        assert 0 <= shares[control].low < shares[control].value < shares[control].high <= 1
