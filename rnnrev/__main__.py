@@ -10,7 +10,6 @@ import re
 import shlex
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from . import __version__
@@ -84,8 +83,8 @@ def _pretrain(args: argparse.Namespace) -> None:
 
 def _label(args: argparse.Namespace) -> None:
     from .data import load_reviews
-    from .model import load
     from .train import soft_labels
+    from .zoo import load
 
     unlabelled = load_reviews(args.data, args.split)
     targets = soft_labels(load_reviews(args.data, "train"), unlabelled, [load(t) for t in args.teachers])
@@ -107,10 +106,8 @@ def _zoo(args: argparse.Namespace) -> None:
 
 def _open(name: str) -> Any:
     from . import zoo
-    from .model import load
 
-    given = Path(name)
-    return load(name) if given.exists() or len(given.parts) > 1 else zoo.load(name)
+    return zoo.load(name)
 
 
 def _trace(args: argparse.Namespace) -> None:
@@ -122,7 +119,7 @@ def _trace(args: argparse.Namespace) -> None:
 
 def _evaluate(args: argparse.Namespace) -> None:
     from .data import load_reviews
-    from .train import evaluate
+    from .model import evaluate
 
     scores = evaluate(_open(args.model), load_reviews(args.data, args.split))
     low, high = scores["interval95"]
@@ -171,7 +168,7 @@ def _parser() -> argparse.ArgumentParser:
         return sub
 
     train = command("train", _train, "train a network (--cell gru, …) or the bag of words (--cell bow)")
-    train.add_argument("--out", required=True, help="model folder to write")
+    train.add_argument("--out", required=True, help=".safetensors file to write")
     train.add_argument("--resume", action="store_true", help="go on from the checkpoint beside OUT")
     train.add_argument("--compact", action="store_true", help="store int8 and float16 weights, as shipped")
     train.add_argument("--quiet", action="store_true", help="no progress bars")
@@ -193,7 +190,7 @@ def _parser() -> argparse.ArgumentParser:
         reader.add_argument(flag, type=int, default=value, help="(default: %(default)s)")
 
     label = command("label", _label, "label unlabelled reviews with an ensemble of n-grams and networks")
-    label.add_argument("teachers", nargs="*", metavar="MODEL", help="model folders of the ensemble")
+    label.add_argument("teachers", nargs="*", metavar="MODEL", help="networks of the ensemble, files or names")
     label.add_argument("--data", default="imdb", help="data set (default: %(default)s)")
     label.add_argument("--split", default="unsupervised", help="split to label (default: %(default)s)")
     label.add_argument("--out", required=True, help=".npz file to write")
@@ -202,15 +199,15 @@ def _parser() -> argparse.ArgumentParser:
 
     trace = command("trace", _trace, "the logit after each token of a text")
     trace.add_argument("text")
-    trace.add_argument("--model", default="gru-imdb", help="shipped network or model folder (default: %(default)s)")
+    trace.add_argument("--model", default="gru-imdb", help="shipped network or model file (default: %(default)s)")
 
     score = command("evaluate", _evaluate, "accuracy of a network on labelled reviews")
-    score.add_argument("--model", default="gru-imdb", help="shipped network or model folder (default: %(default)s)")
+    score.add_argument("--model", default="gru-imdb", help="shipped network or model file (default: %(default)s)")
     score.add_argument("--data", default="book", help="data set or file (default: %(default)s)")
     score.add_argument("--split", default="all", help="(default: %(default)s)")
 
     page = command("report", _report, "measure a network on reviews and write the claims of the book as one HTML page")
-    page.add_argument("--model", default="gru-imdb", help="model folder or shipped network (default: %(default)s)")
+    page.add_argument("--model", default="gru-imdb", help="shipped network or model file (default: %(default)s)")
     page.add_argument(
         "--data", default="book", help="CSV, TSV, Parquet or JSONL file, or a data set's name (default: %(default)s)"
     )

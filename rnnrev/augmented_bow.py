@@ -33,7 +33,8 @@ import numpy as np
 
 from .data import UNKNOWN, Reviews, Vocabulary, batches, load_reviews, pad, split_validation, tokenize
 from .linear import OperatingPoint
-from .model import Trace, _check_counts, _Classifier, load, save
+from .model import Classifier, Trace, evaluate
+from .zoo import load, save
 
 __all__ = [
     "PARTS",
@@ -153,7 +154,7 @@ class Contributions:
 
 
 @dataclass(frozen=True, eq=False)
-class AugmentedBagOfWords(_Classifier):
+class AugmentedBagOfWords(Classifier):
     """A bag of words with modifiers, a beginning and an end; see the module's text for the formula.
 
     Parameters
@@ -195,7 +196,7 @@ class AugmentedBagOfWords(_Classifier):
     kind: ClassVar[str] = "augmented-bow"  #: in a model's file
 
     def __post_init__(self) -> None:
-        _check_counts(self.counts, self.vocabulary)
+        super().__post_init__()
         if self.parts.ndim != 2 or len(self.parts) != len(self.vocabulary):
             raise ValueError(f"parts has shape {self.parts.shape}, should be ({len(self.vocabulary)}, C)")
         if self.taps < 1:
@@ -309,9 +310,8 @@ class AugmentedBagOfWords(_Classifier):
 
     # --- a model's file -------------------------------------------------------------------
 
-    def to_arrays(self, small: bool) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """What :func:`rnnrev.model.save` writes: settings and arrays (float16 where ``small``)."""
-        kind = np.float16 if small else np.float32
+    def to_arrays(self, compact: bool) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        kind = np.float16 if compact else np.float32
         arrays = {"b": np.asarray(self.b, np.float32), "parts": self.parts.astype(kind)}
         for key in ("taus", "edge_taus"):
             arrays[key] = np.asarray(getattr(self, key), np.float32)
@@ -321,17 +321,16 @@ class AugmentedBagOfWords(_Classifier):
         settings = {"modifiers": list(self.modifiers), "taps": self.taps, "length_exponent": self.length_exponent}
         return settings, arrays
 
-
-def from_arrays(
-    settings: Mapping[str, Any], arrays: Mapping[str, np.ndarray], vocabulary: Vocabulary, record: dict[str, Any]
-) -> AugmentedBagOfWords:
-    """The model of a file, see :func:`rnnrev.model.load`."""
-    numbers = {k: v.astype(np.float32) for k, v in arrays.items() if k not in ("b", "counts")}
-    return AugmentedBagOfWords(
-        b=float(arrays["b"]), vocabulary=vocabulary, modifiers=tuple(settings["modifiers"]), taps=settings["taps"],
-        length_exponent=settings["length_exponent"], name=settings["name"], record=record,
-        counts=arrays.get("counts"), **numbers,
-    )  # fmt: skip
+    @classmethod
+    def from_arrays(
+        cls, settings: Mapping[str, Any], arrays: Mapping[str, np.ndarray], vocabulary: Vocabulary, **about: Any
+    ) -> AugmentedBagOfWords:
+        """The model of :meth:`to_arrays`; ``about`` is what :class:`rnnrev.model.Classifier` declares."""
+        numbers: dict[str, Any] = {k: v.astype(np.float32) for k, v in arrays.items() if k != "b"}
+        return cls(
+            b=float(arrays["b"]), vocabulary=vocabulary, modifiers=tuple(settings["modifiers"]),
+            taps=settings["taps"], length_exponent=settings["length_exponent"], **numbers, **about,
+        )  # fmt: skip
 
 
 # --- training ---------------------------------------------------------------------------------
@@ -508,7 +507,7 @@ def train_augmented(
     """
     import keras
 
-    from .train import _compiled_step, _epoch, _load_vectors, adam, evaluate, load_soft_labels
+    from .train import _compiled_step, _epoch, _load_vectors, adam, load_soft_labels
 
     started = time.time()
     keras.utils.set_random_seed(config.seed)

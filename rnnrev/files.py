@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-__all__ = ["RECORDS", "digest", "read_record", "write_json", "write_npz", "write_record", "write_text"]
+__all__ = ["RECORDS", "digest", "read_record", "write_bytes", "write_json", "write_npz", "write_record", "write_text"]
 
 #: Results on full data that chapters quote; ``rnnrev measure`` writes them.
 RECORDS = Path(__file__).parent / "records"
@@ -59,9 +59,14 @@ def write_json(file: str | os.PathLike[str], data: Any) -> Path:
     return write_text(file, json.dumps(data, indent=1, default=_plain) + "\n")
 
 
+def write_bytes(file: str | os.PathLike[str], data: bytes) -> Path:
+    """Write bytes in one step."""
+    return _write(file, lambda stream: stream.write(data))
+
+
 def write_text(file: str | os.PathLike[str], text: str) -> Path:
     """Write text as UTF-8 in one step."""
-    return _write(file, lambda stream: stream.write(text.encode()))
+    return write_bytes(file, text.encode())
 
 
 def write_record(name: str, data: Mapping[str, Any], folder: str | os.PathLike[str] = RECORDS) -> Path:

@@ -30,12 +30,13 @@ import numpy as np
 import tensorflow as tf
 from tqdm.auto import tqdm
 
-from . import __version__, stats
+from . import __version__
 from .cells import CELLS, Cell, initial_weights, tensorflow_ops
 from .config import TrainConfig
 from .data import Reviews, Vocabulary, batches, load_reviews, pad, split_validation, unlabelled_texts
 from .files import digest, write_npz
-from .model import BagOfWords, SentimentRNN, load, save
+from .model import BagOfWords, SentimentRNN, evaluate
+from .zoo import load, save
 
 __all__ = ["Recurrent", "TrainConfig", "scan", "train", "word_vectors"]
 
@@ -515,36 +516,6 @@ def train(
         if checkpoint is not None:
             checkpoint.unlink(missing_ok=True)
     return model
-
-
-def evaluate(
-    model: SentimentRNN | BagOfWords, reviews: Reviews, ids: Sequence[np.ndarray] | None = None
-) -> dict[str, Any]:
-    """Scores on labelled reviews, as they stand in a run record.
-
-    Accuracy with its 95 % interval (Wilson), confusion counts, cross-entropy in nats, calibration bins.
-    """
-    ids = model.vocabulary.encode_all(reviews.texts) if ids is None else ids
-    logits = np.asarray(model.logits_of(ids), float)
-    many = logits.ndim == 2
-    guess = logits.argmax(-1) if many else (logits > 0).astype(int)
-    estimate = stats.accuracy(guess, reviews.labels)
-    scores: dict[str, Any] = {
-        "data": reviews.name, "split": reviews.split, "sha256": reviews.fingerprint, "texts": len(reviews),
-        "accuracy": estimate.value, "interval95": [estimate.low, estimate.high],
-        "confusion": stats.confusion(guess, reviews.labels, logits.shape[1] if many else 2).tolist(),
-    }  # fmt: skip
-    if not many:
-        sign = 2 * reviews.labels - 1
-        scores["cross_entropy_nats"] = float(np.logaddexp(0, -sign * logits).mean())
-        bins = stats.calibration(logits, reviews.labels)
-        scores["calibration"] = {
-            "predicted": [None if np.isnan(v) else round(float(v), 5) for v in bins.predicted],
-            "observed": [None if np.isnan(v) else round(float(v), 5) for v in bins.observed],
-            "count": bins.texts.tolist(),
-            "error": bins.error,
-        }
-    return scores
 
 
 @dataclass

@@ -1,61 +1,195 @@
-"""The networks that are shipped with the book, each with the record of how it was trained.
+"""Models as files, and the networks that are shipped with the book, each with the record of how it was trained.
 
-They were trained on IMDB's training reviews and SST-2's phrases, with the 50,000 unlabelled IMDB reviews
-labelled by an ensemble (``rnnrev train --help`` and each record tell how). ``gru-imdb-pretrained`` learned to predict
-the next word first (:mod:`rnnrev.pretraining`). No review text is shipped.
+The shipped networks were trained on IMDB's training reviews and SST-2's phrases, with the 50,000 unlabelled IMDB
+reviews labelled by an ensemble (each record tells how). ``gru-imdb-pretrained`` learned to predict the next word first.
+No review text is shipped.
+
+A model is one ``.safetensors`` file: arrays, and in the header what it is, its words, its record and a hash of them
+all. Shipped networks refer to one file of words. Nothing is unpickled.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+import hashlib
+import importlib
+import json
+import os
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from .model import SentimentRNN
-from .model import load as load_folder
+import numpy as np
+
+from .data import Vocabulary
+from .files import write_bytes
+from .model import Classifier, SentimentRNN
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FOLDER", "load", "names", "record", "recurrent", "table"]
+__all__ = ["FOLDER", "ModelFileError", "load", "names", "record", "recurrent", "save", "table"]
 
 #: Where the shipped networks lie.
 FOLDER = Path(__file__).parent / "networks"
+#: Of the files that :func:`save` writes.
+FORMAT = 2
+SUFFIX = ".safetensors"
+#: Kinds of model, and the classes that read them, imported when one is loaded.
+KINDS = {
+    "rnn": "rnnrev.model:SentimentRNN",
+    "bow": "rnnrev.model:BagOfWords",
+    "augmented-bow": "rnnrev.augmented_bow:AugmentedBagOfWords",
+}
+
+Model = TypeVar("Model", bound=Classifier)
+
+
+class ModelFileError(ValueError):
+    """A model file that is missing, foreign, newer or damaged; the message says which and what to do."""
+
+
+def save(model: Classifier, file: str | os.PathLike[str], *, compact: bool = False) -> Path:
+    """Write a model as one ``.safetensors`` file, in one step: a reader sees the old model or the new one.
+
+    Parameters
+    ----------
+    file : path
+        ``.safetensors`` is added where it is missing.
+    compact : bool
+        Store the embedding as int8 with a scale a row and the rest as float16 (for shipping); evaluate
+        what :func:`load` then returns, not what was saved.
+
+    Returns
+    -------
+    Path
+        The file that was written.
+    """
+    settings, arrays = model.to_arrays(compact)
+    if model.counts is not None:
+        arrays["counts"] = np.asarray(model.counts)
+    about = {"kind": model.kind, "name": model.name, "settings": settings, "record": model.record}
+    return _write(_path(file), about, arrays, model.vocabulary.words)
+
+
+def _path(file: str | os.PathLike[str]) -> Path:
+    path = Path(file)
+    return path if path.suffix == SUFFIX else path.with_name(path.name + SUFFIX)
+
+
+def _write(target: Path, about: dict[str, Any], arrays: Mapping[str, np.ndarray], words: tuple[str, ...]) -> Path:
+    from safetensors.numpy import save
+
+    plain = {k: np.asarray(v, order="C") for k, v in arrays.items()}
+    about = {"format": FORMAT, **about, "words": list(words)}
+    if target.parent.resolve() == FOLDER:
+        about["words"] = hashlib.sha256(_lines(words)).hexdigest()
+        write_bytes(_words_file(about["words"]), _lines(words))
+    about["sha256"] = _digest(about, plain)
+    return write_bytes(target, save(plain, {"rnnrev": json.dumps(about)}))
+
+
+def _digest(about: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
+    body = {k: v for k, v in about.items() if k != "sha256"}
+    digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode())
+    for name, value in sorted(arrays.items()):
+        digest.update(f"{name} {value.dtype} {value.shape}".encode() + value.tobytes())
+    return digest.hexdigest()
+
+
+def _lines(words: tuple[str, ...]) -> bytes:
+    return ("\n".join(words) + "\n").encode()
+
+
+def _words_file(digest: str) -> Path:
+    return FOLDER / f"words-{digest[:12]}.txt"
+
+
+@lru_cache(maxsize=4)
+def _shared_words(digest: str) -> Vocabulary:
+    file = _words_file(digest)
+    if not file.is_file():
+        raise ModelFileError(f"it refers to {file.name}, which is not shipped with this rnnrev: save it with its words")
+    words = tuple(file.read_text(encoding="utf-8").split("\n")[:-1])
+    if hashlib.sha256(_lines(words)).hexdigest() != digest:
+        raise ModelFileError(f"{file} is damaged (its SHA-256 differs): restore it")
+    return Vocabulary(words)
+
+
+@overload
+def load(name: str | os.PathLike[str]) -> Classifier: ...
+@overload
+def load(name: str | os.PathLike[str], kind: type[Model]) -> Model: ...
+def load(name: str | os.PathLike[str], kind: type[Classifier] = Classifier) -> Classifier:
+    """A shipped network by its name, e.g. ``gru-imdb``, or a model from the file that :func:`save` wrote.
+
+    Parameters
+    ----------
+    name : str or path
+        Shipped networks are read once: who asks again is given the same object.
+    kind : class
+        What it must be: :class:`rnnrev.model.SentimentRNN` for analyses of a recurrent network.
+
+    Raises
+    ------
+    ModelFileError
+        There is no such network or file, it is no model of this package or one of another ``kind``, its format is
+        newer, or it was changed or cut short.
+    """
+    model = _shipped(str(name)) if name in names() else _read(_path(name))
+    if not isinstance(model, kind):
+        raise ModelFileError(f"{name} is a {type(model).__name__}: give a {kind.__name__}")
+    return model
+
+
+@lru_cache(maxsize=16)
+def _shipped(name: str) -> Classifier:
+    return _read(FOLDER / (name + SUFFIX))
+
+
+def _read(file: Path) -> Classifier:
+    from safetensors import SafetensorError, safe_open
+
+    if not file.is_file():
+        raise ModelFileError(f"{file} does not exist; shipped networks are {', '.join(names())}")
+    try:
+        with safe_open(file, framework="numpy") as stored:
+            arrays = {k: stored.get_tensor(k) for k in stored.keys()}  # noqa: SIM118
+            about = json.loads((stored.metadata() or {}).get("rnnrev", "null"))
+    except (SafetensorError, ValueError) as error:
+        raise ModelFileError(
+            f"{file} is damaged, or no {SUFFIX} file ({error}): restore it or save it again"
+        ) from error
+    if not isinstance(about, dict):
+        raise ModelFileError(f"{file} is not a model of this package: rnnrev.wrap takes weights of Keras and PyTorch")
+    if about.get("format", 0) > FORMAT:
+        raise ModelFileError(f"{file} has format {about['format']}, this rnnrev reads up to {FORMAT}: update it")
+    if about.get("sha256") != _digest(about, arrays):
+        raise ModelFileError(f"{file} is damaged (its SHA-256 differs): restore it or save the model again")
+    try:
+        shared = isinstance(about["words"], str)
+        vocabulary = _shared_words(about["words"]) if shared else Vocabulary(tuple(about["words"]))
+    except ModelFileError as error:
+        raise ModelFileError(f"{file}: {error}") from None
+    module, name = KINDS[about["kind"]].split(":")
+    return getattr(importlib.import_module(module), name).from_arrays(
+        about["settings"], arrays, vocabulary, name=about["name"], record=about["record"],
+        counts=arrays.pop("counts", None),
+    )  # fmt: skip
+
+
+# --- shipped networks -----------------------------------------------------------------------------
 
 
 def names() -> list[str]:
     """Names of the shipped networks, e.g. ``gru-imdb``."""
-    return sorted(p.parent.name for p in FOLDER.glob("*/config.json"))
+    return sorted(p.stem for p in FOLDER.glob(f"*{SUFFIX}"))
 
 
 def recurrent(pretrained: bool = False) -> list[str]:
     """Names of the recurrent networks that had the same training; or of those that learned to predict words first."""
-    found = {n: record(n)["config"] for n in names() if isinstance(load(n), SentimentRNN)}
-    return [n for n, config in found.items() if (config.get("pretrained", "none") != "none") == pretrained]
-
-
-def _known(name: str) -> str:
-    if name not in names():
-        raise ValueError(f"no shipped network is called {name!r}: choose one of {', '.join(names())}")
-    return name
-
-
-@lru_cache(maxsize=16)
-def load(name: str) -> Any:
-    """Load a shipped network by name, in well under a second; the same object when asked again.
-
-    Returns
-    -------
-    SentimentRNN, BagOfWords or AugmentedBagOfWords
-
-    Raises
-    ------
-    ValueError
-        If there is no such network; the message lists those there are.
-    """
-    model = load_folder(FOLDER / _known(name))
-    return model if model.name == name else replace(model, name=name)  # seeds of one recipe were trained under one name
+    recorded = {n: record(n)["config"].get("pretrained", "none") for n in names() if isinstance(load(n), SentimentRNN)}
+    return [n for n, file in recorded.items() if (file != "none") == pretrained]
 
 
 def record(name: str) -> dict[str, Any]:
@@ -69,23 +203,13 @@ def table() -> pd.DataFrame:
 
     rows = []
     for name in names():
-        made, config = record(name), record(name).get("config", {})
-        test = made.get("test") or {}
-        low, high = test.get("interval95", (float("nan"),) * 2)
-        rows.append(
-            {
-                "name": name,
-                "cell": config.get("cell"),
-                "units": getattr(getattr(load(name), "cell", None), "n_units", None),
-                "words": len(load(name).vocabulary),
-                "seed": config.get("seed"),
-                "epochs": len(made.get("curve", ())),
-                "training texts": made.get("training_texts"),
-                "test accuracy": test.get("accuracy"),
-                "low": low,
-                "high": high,
-                "test texts": test.get("texts"),
-                "MB": sum(f.stat().st_size for f in (FOLDER / name).iterdir()) / 1e6,
-            }
-        )
-    return pd.DataFrame(rows).set_index("name") if rows else pd.DataFrame()
+        model = load(name)
+        config, test = model.record.get("config", {}), model.record.get("test") or {}
+        low, high = test.get("interval95", (np.nan, np.nan))
+        rows.append({
+            "name": name, "cell": config.get("cell"), "units": getattr(getattr(model, "cell", None), "n_units", None),
+            "words": len(model.vocabulary), "seed": config.get("seed"), "epochs": len(model.record.get("curve", ())),
+            "training texts": model.record.get("training_texts"), "test accuracy": test.get("accuracy"), "low": low,
+            "high": high, "test texts": test.get("texts"), "MB": (FOLDER / (name + SUFFIX)).stat().st_size / 1e6,
+        })  # fmt: skip
+    return pd.DataFrame(rows).set_index("name")

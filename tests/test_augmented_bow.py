@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from rnnrev import augmented_bow as ab
-from rnnrev import model
+from rnnrev import zoo
 from rnnrev.augmented_bow import AugmentedBagOfWords, AugmentedConfig, train_augmented
 from rnnrev.data import Reviews, Vocabulary, split_validation
 
@@ -177,7 +177,7 @@ def test_wrong_shapes_are_named() -> None:
 def test_a_folder_gives_the_model_back(tmp_path: Path, compact: bool) -> None:
     texts = ["not good", "very bad not the film"]
     for m in (many_parts(), one_part(), one_part(modifiers=(), after=None)):
-        back = model.load(model.save(m, tmp_path / "m", compact=compact))
+        back = zoo.load(zoo.save(m, tmp_path / "m", compact=compact))
         assert isinstance(back, AugmentedBagOfWords)
         assert (back.modifiers, back.taps, back.length_exponent) == (m.modifiers, m.taps, m.length_exponent)
         np.testing.assert_allclose(back.logits(texts), m.logits(texts), rtol=5e-3 if compact else 1e-6, atol=1e-2)
@@ -224,7 +224,7 @@ def test_training_is_reproducible_and_recorded(tmp_path: Path) -> None:
     config = dataclasses.replace(FLIPS, epochs=1, n_parts=2, two_sided=True, beginning=True, end=True)
     runs = [train_augmented(config, corpus(400), ["flip"], out=tmp_path / str(i), progress=False) for i in (0, 1)]
     np.testing.assert_array_equal(runs[0].parts, runs[1].parts)
-    record = model.load(tmp_path / "0").record
+    record = zoo.load(tmp_path / "0").record
     assert record["config"]["n_parts"] == 2
     assert record["data"][0]["sha256"] == corpus(400).fingerprint
     assert record["validation"]["texts"] == split_validation(len(corpus(400)), 0.1, 0).sum()

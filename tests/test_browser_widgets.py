@@ -16,8 +16,9 @@ from test_widgets import SCENE, SYSTEM, TEXT, make_lab, small_bag
 from rnnrev import widgets, zoo
 from rnnrev.data import tokenize
 from rnnrev.linear import OperatingPoint, operating_point
-from rnnrev.model import BagOfWords, SentimentRNN, load, save
+from rnnrev.model import BagOfWords, SentimentRNN
 from rnnrev.widgets import assets
+from rnnrev.zoo import load, save
 
 pytestmark = pytest.mark.browser
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Widgets</title>

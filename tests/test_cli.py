@@ -82,7 +82,7 @@ def test_every_network_with_gates_beats_the_bag_of_words():
 
 
 def test_a_network_loads_in_under_a_second_and_reads():
-    zoo.load.cache_clear()
+    zoo._shipped.cache_clear()
     started = time.process_time()
     network = zoo.load("gru-imdb")
     assert time.process_time() - started < 1
@@ -101,7 +101,7 @@ def test_shipped_networks_read_the_embedded_reviews():
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["gru-imdb", "bow-imdb"])
 def test_record_is_of_the_weights_that_are_shipped(name):
-    from rnnrev.train import evaluate
+    from rnnrev.model import evaluate
 
     assert evaluate(zoo.load(name), load_reviews("imdb", "test"))["accuracy"] == zoo.record(name)["test"]["accuracy"]
 

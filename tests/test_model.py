@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
+import os
 
 import keras
 import numpy as np
 import pytest
 from conftest import WORDS, small_network
+from safetensors.numpy import save_file
 
-from rnnrev.data import PAD, UNKNOWN, Vocabulary
-from rnnrev.model import BagOfWords, ModelFileError, from_keras, from_torch, load, save, unroll, untrained
+from rnnrev import zoo
+from rnnrev.data import PAD, UNKNOWN, Reviews, Vocabulary
+from rnnrev.model import BagOfWords, SentimentRNN, evaluate, forward, untrained
+from rnnrev.wrap import from_keras, from_torch
+from rnnrev.zoo import ModelFileError, load, save
 
 TEXTS = ["The movie was not good.", "good", "", "a very, very bad movie " * 5]
 
@@ -51,12 +57,23 @@ def test_bag_of_words_counts_and_ignores_order():
     np.testing.assert_allclose(bag.trace("good bad").logits, [2.5, 5.5])
 
 
-def test_after_step_sees_and_replaces_every_state(network):
-    u = network.projected[np.array([[2, 3, 4], [5, 6, 7]])]
-    seen = []
-    states = unroll(network.cell, u, network.cell.h0, lambda h, t: seen.append(t) or 0 * h)
-    assert seen == [1, 2, 3]
-    assert (states[:, 1:] == 0).all()
+def test_what_visit_returns_goes_on(network):
+    ids = [np.array([2, 3, 4], np.int32), np.array([5], np.int32)]
+    seen = {0: [], 1: []}
+
+    def visit(h, step):
+        for row, state in zip(step.rows, h):
+            seen[row].append((step.t, bool(np.all(state == 0))))
+        return 0 * h
+
+    forward(lambda h, tokens: h + 1, np.ones(2), ids, visit)
+    assert seen == {0: [(0, False), (1, False), (2, False), (3, False)], 1: [(0, False), (1, False)]}
+
+
+def test_traces_are_compared_by_identity(network):
+    trace = network.trace("good movie")
+    assert trace == trace
+    assert trace != network.trace("good movie")
 
 
 def test_one_text_instead_of_a_list_is_an_error(network):
@@ -77,69 +94,117 @@ def test_untrained_network_is_reproducible():
     assert (one.w[8:] == 0).all()
 
 
-# --- folders ------------------------------------------------------------------------------------
+# --- files --------------------------------------------------------------------------------------
 
 
 def test_save_and_load_give_the_same_model(network, tmp_path):
     network = dataclasses.replace(network.astype(np.float32), record={"test": {"accuracy": 0.9}})
-    back = load(save(network, tmp_path / "model"))
+    file = save(network, tmp_path / "model")
+    assert file == tmp_path / "model.safetensors"
+    back = load(file)
     np.testing.assert_array_equal(back.logits(TEXTS), network.logits(TEXTS))
-    assert back.record == network.record
-    assert back.vocabulary.words == network.vocabulary.words
+    assert (back.record, back.name, back.vocabulary.words) == (network.record, network.name, network.vocabulary.words)
     np.testing.assert_array_equal(back.counts, network.counts)
+
+
+def test_a_bag_of_words_comes_back(tmp_path):
+    vocabulary = Vocabulary((PAD, UNKNOWN, *WORDS))
+    bag = BagOfWords(np.arange(len(vocabulary), dtype=np.float32), 0.5, vocabulary, "mine")
+    file = save(bag, tmp_path / "bag")
+    np.testing.assert_array_equal(load(file, BagOfWords).logits(TEXTS), bag.logits(TEXTS))
+    with pytest.raises(ModelFileError, match="is a BagOfWords: give a SentimentRNN"):
+        load(file, SentimentRNN)
 
 
 def test_compact_weights_are_close_and_small(tmp_path):
     vocabulary = Vocabulary((PAD, UNKNOWN, *(f"w{i}" for i in range(3000))))
     network = untrained("gru", vocabulary, 16, 32)
-    sizes = {}
-    for compact in (False, True):
-        folder = save(network, tmp_path / str(compact), compact=compact)
-        sizes[compact] = (folder / "weights.npz").stat().st_size
-    assert sizes[True] < 0.4 * sizes[False]
-    back = load(tmp_path / "True")
+    whole, small = (save(network, tmp_path / name, compact=name == "small") for name in ("whole", "small"))
+    assert small.stat().st_size < 0.4 * whole.stat().st_size
+    back = load(small)
     peak = np.abs(network.embedding).max(1, keepdims=True)
     assert (np.abs(back.embedding - network.embedding) <= 0.004 * peak + 1e-6).all()
 
 
-def test_saving_over_a_model_replaces_it_and_leaves_nothing_behind(network, tmp_path):
-    save(network, tmp_path / "model")
+@pytest.mark.parametrize("before", [True, False])
+def test_a_model_that_cannot_be_put_in_its_place_leaves_the_old_one(network, tmp_path, monkeypatch, before):
+    if before:
+        save(dataclasses.replace(network, name="first"), tmp_path / "model")
+
+    def full(*places):
+        raise OSError("no space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", full)
+        with pytest.raises(OSError, match="no space"):
+            save(dataclasses.replace(network, name="second"), tmp_path / "model")
+    assert [p.name for p in tmp_path.iterdir()] == ["model.safetensors"] * before
+    if before:
+        assert load(tmp_path / "model").name == "first"
     save(dataclasses.replace(network, name="second"), tmp_path / "model")
     assert load(tmp_path / "model").name == "second"
-    assert [p.name for p in tmp_path.iterdir()] == ["model"]
+    assert [p.name for p in tmp_path.iterdir()] == ["model.safetensors"]
 
 
-def test_saving_never_replaces_a_foreign_folder(network, tmp_path):
-    (tmp_path / "thesis.txt").write_text("mine")
-    with pytest.raises(ModelFileError, match="not a model folder"):
-        save(network, tmp_path)
-    assert (tmp_path / "thesis.txt").read_text() == "mine"
+def header(file):
+    """The metadata of a .safetensors file, and where its header ends."""
+    data = file.read_bytes()
+    end = 8 + int.from_bytes(data[:8], "little")
+    return json.loads(data[8:end])["__metadata__"], end
 
 
-@pytest.mark.parametrize("name", ["weights.npz", "vocabulary.txt", "record.json"])
-def test_a_damaged_file_is_named(network, tmp_path, name):
-    folder = save(network, tmp_path / "model")
-    data = bytearray((folder / name).read_bytes())
-    data[len(data) // 2] ^= 1
-    (folder / name).write_bytes(data)
-    with pytest.raises(ModelFileError, match=f"{name} is damaged"):
-        load(folder)
-    (folder / name).unlink()
-    with pytest.raises(ModelFileError, match=f"{name} is missing"):
-        load(folder)
+def test_every_kind_of_damage_is_found(network, tmp_path):
+    file = save(network, tmp_path / "model")
+    whole, (_, end) = file.read_bytes(), header(file)
+    places = [3, 40, end - 40, end + 1, len(whole) // 2, len(whole) - 1]
+    places += [whole.index(b"small ") + 2, whole.index(b"movie")]  # the name, a word
+    for place in places:
+        file.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with pytest.raises(ModelFileError, match=r"model\.safetensors (is damaged|has format|is not a model)"):
+            load(file)
+    for size in (0, 5, end - 3, len(whole) - 1):
+        file.write_bytes(whole[:size])
+        with pytest.raises(ModelFileError, match="is damaged"):
+            load(file)
+    file.write_bytes(whole)
+    load(file)
 
 
-def test_an_edited_config_a_foreign_folder_and_a_missing_one_are_told_apart(network, tmp_path):
-    folder = save(network, tmp_path / "model")
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(config | {"n_units": 9}))
-    with pytest.raises(ModelFileError, match="changed after it was saved"):
-        load(folder)
-    (folder / "config.json").write_text(json.dumps({"format": "other", "version": 1}))
-    with pytest.raises(ModelFileError, match="not a model of this package"):
-        load(folder)
-    with pytest.raises(ModelFileError, match="does not exist"):
+def test_foreign_newer_and_missing_files_are_told_apart(network, tmp_path):
+    arrays = {"weight": np.zeros(3, np.float32)}
+    save_file(arrays, tmp_path / "foreign.safetensors")
+    with pytest.raises(ModelFileError, match=r"not a model of this package: rnnrev\.wrap"):
+        load(tmp_path / "foreign.safetensors")
+    save_file(arrays, tmp_path / "newer.safetensors", {"rnnrev": json.dumps({"format": 99})})
+    with pytest.raises(ModelFileError, match="has format 99, this rnnrev reads up to"):
+        load(tmp_path / "newer.safetensors")
+    with pytest.raises(ModelFileError, match=r"nowhere\.safetensors does not exist; shipped networks are .*gru-imdb"):
         load(tmp_path / "nowhere")
+    (tmp_path / "folder.safetensors").mkdir()
+    with pytest.raises(ModelFileError, match="does not exist"):
+        load(tmp_path / "folder")
+    with pytest.raises(OSError, match="directory"):
+        save(network, tmp_path / "folder")
+
+
+def test_shipped_networks_share_their_words_and_others_bring_theirs(network, tmp_path, monkeypatch):
+    one, two = zoo.load("gru-imdb"), zoo.load("bow-imdb")
+    assert one.vocabulary is two.vocabulary
+    (words,) = zoo.FOLDER.glob("*.txt")
+    assert words.name == f"words-{hashlib.sha256(words.read_bytes()).hexdigest()[:12]}.txt"
+    assert tuple(words.read_text("utf-8").split()) == one.vocabulary.words
+    monkeypatch.setattr(zoo, "FOLDER", tmp_path)
+    file = save(network, tmp_path / "shipped")
+    shared = json.loads(header(file)[0]["rnnrev"])["words"]
+    assert load("shipped").vocabulary.words == network.vocabulary.words
+    assert zoo.names() == ["shipped"]
+    zoo._shared_words.cache_clear()
+    (tmp_path / f"words-{shared[:12]}.txt").write_text("other\n")
+    with pytest.raises(ModelFileError, match=r"shipped\.safetensors: .*words-.* is damaged"):
+        load(file)
+    (tmp_path / f"words-{shared[:12]}.txt").unlink()
+    with pytest.raises(ModelFileError, match="not shipped with this rnnrev"):
+        load(file)
 
 
 # --- Keras --------------------------------------------------------------------------------------
@@ -223,12 +288,33 @@ def test_wrapped_torch_weights_predict_the_same(gates, outputs, rng):
     arrays = {k: rng.standard_normal(s) for k, s in shapes.items()}
     ids = np.array([2, 5, 4, 3, 9], np.int32)
     wanted = torch_logit(arrays, ids)
-    found = from_torch(arrays, ["", "[UNK]", *WORDS]).logits_of([ids])[0]
-    np.testing.assert_allclose(found, {1: wanted[0], 2: wanted[-1] - wanted[0], 3: wanted}[outputs], atol=1e-10)
+    wanted = {1: wanted[0], 2: wanted[-1] - wanted[0], 3: wanted}[outputs]
+    for names in (arrays, sorted(arrays), sorted(arrays, reverse=True)):  # as PyTorch gives them, as safetensors does
+        found = from_torch({k: arrays[k] for k in names}, ["", "[UNK]", *WORDS]).logits_of([ids])[0]
+        np.testing.assert_allclose(found, wanted, atol=1e-10)
     with pytest.raises(ValueError, match="num_layers=1"):
         from_torch(arrays | {"rnn.weight_ih_l1": arrays["rnn.weight_hh_l0"]}, ["", "[UNK]", *WORDS])
     with pytest.raises(ValueError, match="needs one embedding"):
         from_torch(arrays, ["", "[UNK]", *WORDS, "extra"])
+
+
+# --- scores -------------------------------------------------------------------------------------
+
+
+def test_scores_of_a_bag_by_hand():
+    vocabulary = Vocabulary((PAD, UNKNOWN, "good", "bad"))
+    bag = BagOfWords(np.array([0.0, 0.0, 1.0, -2.0]), 0.0, vocabulary)
+    reviews = Reviews("mine", "all", ("good", "bad", "bad", "good good"), np.array([1, 0, 1, -1]))
+    scores = evaluate(bag, reviews)
+    assert (scores["texts"], scores["unlabelled"]) == (3, 1)
+    assert scores["accuracy"] == 2 / 3
+    assert scores["confusion"] == [[1, 0], [1, 1]]
+    assert scores["cross_entropy_nats"] == pytest.approx(np.mean(np.log1p(np.exp([-1, -2, 2]))))
+    assert sum(scores["calibration"]["count"]) == 3
+    with pytest.raises(ValueError, match="all are -1"):
+        evaluate(bag, reviews.take([3]))
+    with pytest.raises(ValueError, match="labels up to 4, but bag of words knows 2"):
+        evaluate(bag, dataclasses.replace(reviews, labels=np.array([0, 4, 1, 1])))
 
 
 def test_small_network_is_what_its_name_says():

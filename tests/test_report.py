@@ -18,7 +18,8 @@ from rnnrev import line_attractor, linear, modifiers, report, stats, zoo
 from rnnrev.__main__ import main
 from rnnrev.cells import Cell
 from rnnrev.data import PAD, UNKNOWN, Reviews, Vocabulary, load_contrasts, load_reviews, tokenize
-from rnnrev.model import BagOfWords, SentimentRNN, load, save
+from rnnrev.model import BagOfWords, SentimentRNN
+from rnnrev.zoo import load, save
 
 N = 12
 
@@ -376,9 +377,8 @@ def test_wrong_arguments_have_status_two(capsys):
 
 def test_damaged_model_leaves_the_old_report(files, tmp_path, capsys):
     broken = tmp_path / "net"
-    save(built_network(), broken)
-    with (broken / "weights.npz").open("r+b") as stream:
-        stream.seek(200)
+    with save(built_network(), broken).open("r+b") as stream:
+        stream.seek(-9, 2)
         stream.write(b"xxxx")
     (tmp_path / "r.html").write_text("old")
     assert main(["report", "--model", str(broken), "--out", str(tmp_path / "r.html"), "--quiet"]) == 1
@@ -387,7 +387,7 @@ def test_damaged_model_leaves_the_old_report(files, tmp_path, capsys):
     with pytest.raises(ValueError, match="no finite logit"):
         report.write(nan, reviews_of(nan), tmp_path / "r.html")
     assert (tmp_path / "r.html").read_text() == "old"
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["net", "r.html"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["net.safetensors", "r.html"]
 
 
 def test_data_sets_are_read_from_the_split_that_is_not_trained_on(monkeypatch):

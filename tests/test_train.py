@@ -11,8 +11,9 @@ from conftest import random_cell
 
 from rnnrev.cells import CELLS, tensorflow_ops
 from rnnrev.data import Reviews
-from rnnrev.model import load
-from rnnrev.train import TrainConfig, evaluate, scan, soft_labels, train
+from rnnrev.model import evaluate
+from rnnrev.train import TrainConfig, scan, soft_labels, train
+from rnnrev.zoo import load
 
 SMALL = TrainConfig(
     data="toy", n_inputs=8, n_units=12, epochs=3, batch_size=32, learning_rate=0.01, word_dropout=0.0,

@@ -16,9 +16,10 @@ from rnnrev import edges, perturb, widgets
 from rnnrev.augmented_bow import AugmentedBagOfWords
 from rnnrev.data import Vocabulary
 from rnnrev.linear import OperatingPoint, operating_point
-from rnnrev.model import BagOfWords, SentimentRNN, load, save
+from rnnrev.model import BagOfWords, SentimentRNN
 from rnnrev.modifiers import Subspace
 from rnnrev.widgets import assets, frames
+from rnnrev.zoo import load, save
 
 TEXT = "The movie wasn't good, the a bad movie was not very good."
 

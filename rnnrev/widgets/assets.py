@@ -127,7 +127,7 @@ def write_assets(
     """Write widgets.js, widgets.css and gru-imdb.js, all that a static page with widgets loads.
 
     ``model``, ``bag`` and ``augmented`` are the shipped ones unless a model is given. Weights are stored as
-    :func:`rnnrev.model.save` stores them with ``compact=True`` (int8 embedding, float16 rest), so for a shipped network
+    :func:`rnnrev.zoo.save` stores them with ``compact=True`` (int8 embedding, float16 rest), so for a shipped network
     nothing is lost.
 
     Raises
