@@ -12,15 +12,19 @@ import itertools
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from .files import write_json
+from .stats import Estimate
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Cell", "Row", "finished", "grid", "name_of", "sweep", "table"]
+__all__ = ["Cell", "Row", "finished", "grid", "name_of", "rows_of", "sweep", "table"]
 
 Cell = Mapping[str, object]  #: JSON values by name
 Row = dict[str, object]  #: one row of a tidy table: JSON values by column
@@ -130,6 +134,17 @@ def _on_dask(cells: Sequence[Cell], measure: Callable[[Cell], list[Row]], schedu
         for future in as_completed(cell_of):
             lost = future.status != "finished"  # with its worker
             yield (cell_of[future], [], str(future.exception())) if lost else future.result()
+
+
+def rows_of(result: object, **where: object) -> list[Row]:
+    """The fields of a result (a dataclass) that have a format (:func:`rnnrev.stats.shown`), as rows of a tidy table."""
+    rows = []
+    for each in fields(result):  # type: ignore[arg-type]
+        if "format" in each.metadata:
+            found = getattr(result, each.name)
+            value, low, high = found if isinstance(found, Estimate) else (found, np.nan, np.nan)
+            rows.append({**where, "measure": each.name, "value": value, "low": low, "high": high})
+    return rows
 
 
 def table(out: str | os.PathLike[str], cells: Sequence[Cell]) -> pd.DataFrame:

@@ -1,0 +1,255 @@
+"""The sweeps of the book that train networks, and the records that chapters 7 and 8 read.
+
+    python scripts/sweeps.py language            the known language: four architectures, three seeds (chapter 7)
+    python scripts/sweeps.py language --again    the same networks, measured again without training
+    python scripts/sweeps.py difficulty | bags | classes | stars
+    python scripts/sweeps.py train --data my-reviews.csv --cells gru
+
+It can be stopped at any time, and goes on where it stopped. Trained networks are kept in OUT/models. A record,
+rnnrev/records/NAME.csv, is written where all cells of the book were run; OUT/NAME.csv always.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from rnnrev import recovery, zoo
+from rnnrev.augmented_bow import STEPS, AugmentedConfig, train_augmented
+from rnnrev.config import TrainConfig
+from rnnrev.data import DATA_SETS, Reviews, load_reviews, star_reviews
+from rnnrev.files import write_npz, write_table
+from rnnrev.language import Language
+from rnnrev.measure import measure
+from rnnrev.model import SentimentRNN, load, save
+from rnnrev.sweep import Cell, Row, grid, rows_of, sweep
+
+ARCHITECTURES = ("gru", "lstm", "ugrnn", "vanilla")
+SEEDS = (0, 1, 2)
+
+# --- languages ----------------------------------------------------------------------------------
+
+
+def stretched(language: Language, factor: float) -> Language:
+    """All decay times so many times as long."""
+    longer = tuple(replace(m, decay=m.decay * factor) for m in language.modifiers)
+    return replace(language, modifiers=longer)
+
+
+def copied(language: Language, n: int) -> Language:
+    """So many times as many modifiers, each as much rarer."""
+    more = tuple(replace(m, word=f"{m.word}x{i + 1}") for m in language.modifiers for i in range(n))
+    return replace(language, modifiers=more, n_decoys=0)
+
+
+def classed(kind: str, n: int) -> Language:
+    """More than two classes, ordered or not."""
+    return Language().with_classes(n) if kind == "ordered" else replace(Language(), n_topics=n)
+
+
+FEW = 60_000  #: texts that are enough to see what suffers
+#: Languages that are harder in one way each: name -> (language, training texts).
+HARDER: dict[str, tuple[Language, int]] = {
+    "60,000 texts": (Language(), FEW),
+    "2,000 texts": (Language(), 2_000),
+    "10,000 texts": (Language(), 10_000),
+    "noise 1": (replace(Language(), noise=1.0), FEW),
+    "noise 3": (replace(Language(), noise=3.0), FEW),
+    "decays ×2": (stretched(Language(), 2), FEW),
+    "decays ×4": (stretched(Language(), 4), FEW),
+    "modifiers ×4": (copied(Language(), 4), FEW),
+    "no modifiers": (replace(Language(), modifiers=(), n_decoys=0, start_gain=0.0, end_gain=0.0), FEW),
+}
+
+
+def trained(
+    folder: Path, language: Language, cell: str, seed: int, texts: int = recovery.TEXTS, of: str = ""
+) -> SentimentRNN:
+    """A network from the folder, or trained and kept there."""
+    name = f"{cell}-language-{seed}"
+    place = folder / "models" / f"{name} {of}".strip()
+    if not place.exists():
+        save(replace(recovery.learn(language, cell, seed, texts), name=name), place)
+    model = load(place)
+    assert isinstance(model, SentimentRNN)
+    return model
+
+
+# --- cells: settings -> rows --------------------------------------------------------------------
+
+
+def known(cell: Cell, folder: Path) -> list[Row]:
+    """What chapters 2 to 5 measure on a network that learned the known language, and marks against the truth."""
+    language, seed = Language(), int(str(cell["seed"]))
+    model = trained(folder, language, str(cell["cell"]), seed)
+    test = language.sample(4000, recovery.TEST_SEED, "test")
+    measured = measure(model, test, seed=seed, progress=False).to_dict("records")
+    return measured + rows_of(
+        recovery.recover(language, model, test, seed=seed), network=model.name, data="language/test"
+    )
+
+
+def harder(cell: Cell, folder: Path) -> list[Row]:
+    """Marks on a language that is harder to learn or to analyse."""
+    name = str(cell["language"])
+    language, texts = HARDER[name]
+    model = trained(folder, language, "gru", 0, texts, of=name)
+    return rows_of(recovery.recover(language, model), network=model.name, data=f"language, {name}")
+
+
+def bags(cell: Cell, folder: Path) -> list[Row]:
+    """The bag of words and its augmentations (chapter 6) where all candidates are modifiers, beside the GRU."""
+    language, seed = Language(), int(str(cell["seed"]))
+    reviews, test = language.sample(recovery.TEXTS, seed), language.sample(4000, recovery.TEST_SEED, "test")
+    usual = AugmentedConfig(
+        n_parts=1, length_exponent=0.0, beta_l2=1e-6, filter_l2=1e-6, edge_l2=1e-6, epochs=5, learning_rate=1e-2,
+        validation_share=0.05, max_tokens=0, seed=seed,
+    )  # fmt: skip
+    readers = {
+        step: train_augmented(
+            replace(usual, **changes, n_parts=1, length_exponent=0.0), reviews, [m.word for m in language.modifiers],
+            progress=False,
+        ).logits(test.texts)
+        for step, changes in STEPS.items()
+        if step not in ("+ length", "+ parts")
+    }  # fmt: skip
+    readers["GRU"] = trained(folder, language, "gru", seed).logits(test.texts)
+    readers["best reader"] = language.totals(*language.encode(test.texts))
+    scores = {name: float(np.mean((logits > 0) == test.labels)) for name, logits in readers.items()}
+    gap = scores["GRU"] - scores["bag of words"]
+    shares = {step: (scores[step] - scores["bag of words"]) / gap for step in readers if step.startswith("+")}
+    return [
+        {"network": name, "data": "language/test", "measure": what, "at": seed, "value": value, "n": len(test)}
+        for what, values in (("accuracy", scores), ("gap_share", shares))
+        for name, value in values.items()
+    ]
+
+
+def attractor(model: SentimentRNN, test: Reviews, theory: int, best: float, data: str, seed: int) -> list[Row]:
+    """Dimension of an attractor beside the number of slow modes that theory asks for."""
+    found = recovery.attractor_dimension(model, test, seed=seed)
+    where = {"network": model.name, "data": data}
+    numbers = {
+        "accuracy": np.mean(model.classify(test.texts) == test.labels),
+        "slow_modes_theory": theory,
+        "best": best,
+    }
+    rows: list[Row] = [where | {"measure": k, "value": float(v)} for k, v in numbers.items()]
+    rows += [where | {"measure": "tau", "at": rank, "value": tau} for rank, tau in enumerate(found.tau.tolist(), 1)]
+    return rows + rows_of(found, **where)
+
+
+def classes(cell: Cell, folder: Path) -> list[Row]:
+    """Slow modes of a network that learned more than two classes; ``best`` is the accuracy of the best reader."""
+    kind, n, seed = str(cell["kind"]), int(str(cell["classes"])), int(str(cell["seed"]))
+    language = classed(kind, n)
+    model = trained(folder, language, "gru", seed, FEW, of=f"{n} {kind}")
+    test = language.sample(4000, recovery.TEST_SEED, "test")
+    theory = n - 1 if kind == "unordered" else 1
+    return attractor(model, test, theory, language.bayes().value, f"language, {n} {kind} classes", seed)
+
+
+def in_order(reviews: Reviews) -> Reviews:
+    """Grades of stars as classes 0, 1, 2, … in their order."""
+    return replace(reviews, labels=np.unique(reviews.labels, return_inverse=True)[1])
+
+
+def stars(cell: Cell, folder: Path) -> list[Row]:
+    """A network trained on the stars of the Yelp sample (vectors from the film network, ``best`` is the share of the
+    commonest grade), or a shipped network, trained on two classes, that reads them."""
+    if "network" in cell:
+        reviews = star_reviews("test").sample(4000)
+        model, where = zoo.load(str(cell["network"])), {"network": cell["network"], "data": "yelp_sample/stars"}
+        found = recovery.graded(model, reviews)
+        rows = rows_of(found, **where)
+        for row in found.table.itertuples():
+            at = where | {"at": row.grade, "n": row.texts}
+            rows += [at | {"measure": "logit", "value": row.logit, "low": row.low, "high": row.high}]
+            rows += [at | {"measure": "along", "value": row.along}, at | {"measure": "off", "value": row.off}]
+        return rows
+    from rnnrev.train import train
+
+    kind, seed, film = str(cell["cell"]), int(str(cell["seed"])), zoo.load("gru-imdb")
+    reviews, test = in_order(star_reviews("train")), in_order(star_reviews("test"))
+    place = folder / "models" / f"{kind}-stars-{seed}"
+    if not place.exists():
+        with TemporaryDirectory() as here:
+            vectors = write_npz(f"{here}/vectors.npz", {"words": film.vocabulary.words, "vectors": film.embedding})
+            config = TrainConfig(
+                cell=kind, seed=seed, data="yelp_sample", vectors=str(vectors), epochs=8, patience=8,
+                n_inputs=film.cell.n_inputs,
+            )  # fmt: skip
+            save(replace(train(config, reviews=reviews, test=test, progress=False), name=place.name), place)
+    commonest = np.bincount(test.labels).max() / len(test)
+    return attractor(load(place), test, 1, commonest, "yelp_sample/stars", seed)
+
+
+def own(cell: Cell, folder: Path) -> list[Row]:
+    """A network trained on any data set, measured on its test split (a file: on the reviews that are held out)."""
+    from rnnrev.train import train
+
+    kind, data, seed = str(cell["cell"]), str(cell["data"]), int(str(cell["seed"]))
+    place = folder / "models" / f"{kind}-{Path(data).stem}-{seed}"
+    reviews = load_reviews(data, "train")
+    if data in DATA_SETS:
+        test = load_reviews(data, "test" if "test" in DATA_SETS[data]["splits"] else "validation")
+    else:
+        held = np.random.default_rng(0).random(len(reviews)) < 0.1
+        reviews, test = reviews.take(~held), replace(reviews.take(held), split="held-out")
+    if not place.exists():
+        config = TrainConfig(cell=kind, seed=seed, data=data)
+        save(replace(train(config, reviews=reviews, test=test, progress=False), name=place.name), place)
+    return measure(load(place), test, seed=seed, progress=False).to_dict("records")
+
+
+Run = Callable[[Cell, Path], list[Row]]
+Cells = Callable[[list[str], list[int], str], list[dict[str, object]]]
+#: Name -> what runs for each cell, and the cells for architectures, seeds and a data set.
+SWEEPS: dict[str, tuple[Run, Cells]] = {
+    "language": (known, lambda cells, seeds, data: grid(cell=cells, seed=seeds)),
+    "difficulty": (harder, lambda cells, seeds, data: grid(language=list(HARDER))),
+    "bags": (bags, lambda cells, seeds, data: grid(seed=seeds)),
+    "classes": (classes, lambda cells, seeds, data: [
+        *grid(kind="ordered", classes=[2, 3, 5], seed=seeds), *grid(kind="unordered", classes=[3, 5], seed=seeds)]),
+    "stars": (stars, lambda cells, seeds, data: [*grid(cell=cells, seed=seeds), *grid(network=zoo.recurrent())]),
+    "train": (own, lambda cells, seeds, data: grid(cell=cells, seed=seeds, data=data)),
+}  # fmt: skip
+
+
+def main() -> None:
+    for variable in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")  # cells run side by side, each on one core
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", choices=list(SWEEPS))
+    parser.add_argument(
+        "--out", type=Path, default=Path("runs/sweeps"), help="folder of results (default: %(default)s)"
+    )
+    parser.add_argument("--cells", nargs="+", default=list(ARCHITECTURES), metavar="CELL", help="architectures")
+    parser.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS), metavar="SEED")
+    parser.add_argument("--data", default="imdb", help="of the sweep 'train': a data set's name, or a file")
+    parser.add_argument("--workers", type=int, default=2, help="processes on this machine (default: %(default)s)")
+    parser.add_argument("--scheduler", help="address of a Dask scheduler, tcp://…, to use instead")
+    parser.add_argument("--again", action="store_true", help="measure again; trained networks are kept")
+    args = parser.parse_args()
+    run, cells_of = SWEEPS[args.name]
+    cells, folder = cells_of(args.cells, args.seeds, args.data), args.out / args.name
+    if args.again:
+        shutil.rmtree(folder, ignore_errors=True)
+    table = sweep(cells, folder, partial(run, folder=args.out), workers=args.workers, scheduler=args.scheduler)
+    table.to_csv(args.out / f"{args.name}.csv", index=False)
+    print(f"{len(cells)} cells, {len(table):,} rows; written to {args.out / args.name}.csv")
+    if args.name != "train" and (set(args.cells), set(args.seeds)) == (set(ARCHITECTURES), set(SEEDS)):
+        about = {"command": f"python scripts/sweeps.py {args.name}", "seeds": args.seeds}
+        print(f"record written to {write_table(args.name, table, about)}")
+
+
+if __name__ == "__main__":
+    main()
