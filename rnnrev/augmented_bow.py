@@ -96,7 +96,8 @@ def _gains(
 
     ``ids`` (B, T); ``lengths`` (B,) float32; ``kept`` (B, T) float32, 0 for padding. Arrays or tensors, as ``ops``.
     """
-    gains, taps = {}, len(form.kernel)
+    taps = len(form.kernel)
+    gains: dict[str, np.ndarray] = {}
     for name in ("after", "before"):
         if name not in p:
             continue
@@ -416,7 +417,7 @@ class _Trainee:
         self.config, self.vocabulary, self.modifiers = config, vocabulary, modifiers
         rng = np.random.default_rng([config.seed, 31])
         c, n_words = config.n_parts, len(vocabulary)
-        start = {"delta": np.zeros((n_words, c)), "b": np.zeros(())}
+        start: dict[str, np.ndarray] = {"delta": np.zeros((n_words, c)), "b": np.zeros(())}
         self.vectors = None if vectors is None else tf.constant(vectors, tf.float32)
         if vectors is not None:
             start["theta"] = np.zeros((vectors.shape[1], c))
@@ -459,7 +460,7 @@ class _Trainee:
     def to_model(self, name: str) -> AugmentedBagOfWords:
         v, c = {k: np.asarray(x) for k, x in self.variables.items()}, self.config
         parts = v["delta"] if self.vectors is None else v["delta"] + self.vectors.numpy() @ v["theta"]
-        coefficients = {
+        coefficients: dict[str, Any] = {
             k: v[k].reshape(len(self.modifiers), c.n_parts, len(c.taus)) for k in ("after", "before") if k in v
         }
         return AugmentedBagOfWords(

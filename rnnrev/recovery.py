@@ -206,7 +206,7 @@ def _mark_ends(
     effect = edges.end_effects(point.model, last, probes.numbers, places.tolist(), h0=before)
     found = {
         "start": edges.start_profile(point, neutral, probes.numbers, places.tolist(), span, seed=seed),
-        "end": edges.profile(effect, probes.valence, places, seed=seed),
+        "end": edges.profile(effect, probes.valence, places.tolist(), seed=seed),
     }
     marks, tables = {}, []
     for name, usual in (("start", 1.0), ("end", 1 + language.background)):

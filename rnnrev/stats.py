@@ -143,24 +143,39 @@ def estimate(values: np.ndarray) -> Estimate:
     return Estimate(*map(float, (values[0], *interval(values[1:]))))
 
 
-def over_seeds(values: ArrayLike, log: bool = False) -> Estimate:
-    """Mean over independently trained networks with Student's interval (NaN bounds for a single one).
+def over_seeds(values: ArrayLike, bounds: tuple[float, float] = (-np.inf, np.inf)) -> Estimate:
+    """Mean over independently trained networks with Student's interval, which stays inside ``bounds``.
 
-    Where all agree the interval is the value: nothing was seen to vary. With ``log`` mean and interval are taken of
-    logarithms, and given as numbers again: for time constants, lengths and ratios, which must be positive.
+    Between two bounds, (0, 1) for shares, mean and interval are those of logits; above one, (0, ∞) for sizes, (1, ∞)
+    for ratios of the larger to the smaller, those of logarithms of the distance to it; both carried back. Where a value
+    stands on its bound it has neither: the mean is the plain one, the interval the range of the values. Where all agree
+    the interval is the value: nothing was seen to vary. A single network has none (NaN bounds).
+
+    Raises
+    ------
+    ValueError
+        If a value lies outside the bounds.
     """
-    values = np.asarray(values, float)
-    if log:
-        if np.any(values <= 0):
-            raise ValueError(f"only positive numbers have logarithms, not {values.min()}")
-        return Estimate(*map(float, np.exp(over_seeds(np.log(values)))))
+    values, (lower, upper) = np.asarray(values, float), bounds
+    if values.min() < lower or values.max() > upper:
+        raise ValueError(
+            f"values run from {values.min():g} to {values.max():g}: they must lie in [{lower:g}, {upper:g}]"
+        )
     mean = float(values.mean())
     if len(values) < 2:
         return Estimate(mean, np.nan, np.nan)
-    if np.ptp(values) == 0:
-        return Estimate(mean, mean, mean)
-    low, high = stats.t.interval(0.95, len(values) - 1, loc=mean, scale=stats.sem(values))
-    return Estimate(mean, float(low), float(high))
+    if np.ptp(values) == 0 or values.min() == lower or values.max() == upper:
+        return Estimate(mean, float(values.min()), float(values.max()))
+    back: Callable[[float], float]
+    if np.isinf(lower):
+        moved, back = values, float
+    elif np.isinf(upper):
+        moved, back = np.log(values - lower), lambda x: lower + np.exp(x)
+    else:
+        span = upper - lower
+        moved, back = special.logit((values - lower) / span), lambda x: lower + span * special.expit(x)
+    low, high = stats.t.interval(0.95, len(moved) - 1, loc=moved.mean(), scale=stats.sem(moved))
+    return Estimate(*(float(back(x)) for x in (moved.mean(), low, high)))
 
 
 def confusion(predicted: np.ndarray, labels: np.ndarray, n_classes: int = 2) -> np.ndarray:

@@ -33,7 +33,9 @@ def said(values: Any, spec: str) -> str:
     values = values.dropna()
     if len(values) < 2:  # one network has no interval
         return f"{values.iloc[0]:{spec}}" if len(values) else "–"
-    return over_seeds(values, log=values.name in RATIOS and bool((values > 0).all())).format(spec)
+    return over_seeds(
+        values, (0, np.inf) if values.name in RATIOS and (values > 0).all() else (-np.inf, np.inf)
+    ).format(spec)
 
 
 KNOWN = "known language"

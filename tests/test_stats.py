@@ -77,11 +77,23 @@ def test_over_seeds_is_students_interval():
     np.testing.assert_allclose(stats.over_seeds([1, 2, 3]), (2, low, high))
     assert np.isnan(stats.over_seeds([1.0]).low)
     assert stats.over_seeds([0.7, 0.7, 0.7]) == pytest.approx((0.7, 0.7, 0.7))
-    assert stats.over_seeds([1, 10, 100], log=True) == pytest.approx(
-        np.exp(np.log(10) + np.array([0, -1, 1]) * scipy_stats.t.ppf(0.975, 2) * np.log(10) / np.sqrt(3))
-    )
-    with pytest.raises(ValueError, match="positive"):
-        stats.over_seeds([1.0, -1.0], log=True)
+
+
+def test_over_seeds_stays_inside_what_is_possible():
+    t = scipy_stats.t.ppf(0.975, 2) / np.sqrt(3) * np.array([0, -1, 1])
+    assert stats.over_seeds([1, 10, 100], (0, np.inf)) == pytest.approx(np.exp(np.log(10) * (1 + t)))
+    assert stats.over_seeds([2, 11, 101], (1, np.inf)) == pytest.approx(1 + np.exp(np.log(10) * (1 + t)))
+    odds = np.array([0.25, 1, 4])  # shares of 1/5, 1/2 and 4/5
+    assert stats.over_seeds(odds / (1 + odds), (0, 1)) == pytest.approx(1 / (1 + np.exp(-np.log(4) * t)))
+    assert stats.over_seeds([-0.5, 0.0, 0.5], (-1, 1)) == pytest.approx(np.tanh(np.arctanh(0.5) * t))
+    # r² of three networks: Student's interval reaches below 0 and above 1
+    assert stats.over_seeds([0.25, 0.83, 0.92]).high > 1
+    for values in ([0.25, 0.83, 0.92], [0.9, 1.0, 1.0], [0.0, 0.5, 0.9]):
+        made = stats.over_seeds(values, (0, 1))
+        assert 0 <= made.low <= made.value <= made.high <= 1
+    assert stats.over_seeds([0.9, 1.0, 1.0], (0, 1)) == pytest.approx((29 / 30, 0.9, 1))
+    with pytest.raises(ValueError, match=r"must lie in \[1, inf\]"):
+        stats.over_seeds([2.0, 0.2], (1, np.inf))
 
 
 def test_confusion_rows_are_truth():
