@@ -18,8 +18,10 @@ from typing import Any
 import numpy as np
 
 from rnnrev import linear, widgets, zoo
-from rnnrev.modifiers import random_subspace
-from rnnrev.widgets.frames import SPACES
+from rnnrev.modifiers import Probes
+from rnnrev.perturb import Lab
+from rnnrev.subspace import random_subspace
+from rnnrev.widgets import SPACES
 
 SENTENCE = "The movie was not very good but the music was really great and we liked the actors a lot ."
 CHANGES: dict[str, tuple[str, list[Any]]] = {
@@ -46,10 +48,9 @@ TIME = """async ([kind, name, value]) => {
 def make() -> dict[str, widgets.Widget]:
     model = zoo.load("gru-imdb")
     point = linear.operating_point(model, n_tokens=200, texts=[SENTENCE, "A dull , bad film . " * 3], n_starts=2)
-    lab: dict[str, Any] = {"h_star": point.h_star, "dimension": 3, "words": [], "kinds": [], "word_coordinates": []}
-    for seed, prefix in enumerate(SPACES.values()):
-        subspace = random_subspace(point, 5, seed)
-        lab |= {f"{prefix}basis": subspace.basis, f"{prefix}dual": subspace.dual}
+    spaces = {name: random_subspace(point, 5, seed) for seed, name in enumerate(SPACES)}
+    nothing = np.zeros((0, 5))
+    lab = Lab(spaces, 3, (), (), nothing, Probes((), np.zeros(0, int), np.zeros(0)), nothing)
     made = [
         widgets.sentiment_trace(model, text=SENTENCE), widgets.modifier_lab(point, lab, SENTENCE),
         widgets.where_it_stands(point, SENTENCE * 5), widgets.flow_2d(),

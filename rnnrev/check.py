@@ -17,8 +17,8 @@ import numpy as np
 
 from . import edges, line_attractor, linear, modifiers, perturb, stats, zoo
 from .data import Reviews, load_reviews, tokenize
-from .files import read_record
 from .language import Language
+from .subspace import Subspace, chosen_subspace
 
 __all__ = ["TOLERANCE", "Checked", "check", "exercises"]
 
@@ -229,12 +229,8 @@ def _effects() -> Any:
 
 
 @cache
-def _subspace(dim: int) -> modifiers.Subspace:
-    return modifiers.modifier_subspace(_point(), modifiers.modifier_words(_effects()), 8).take(dim)
-
-
-def _chapter_subspace() -> modifiers.Subspace:
-    return _subspace(int(read_record("modifiers")["networks"]["gru-imdb"]["dimension"]["k"]))
+def _chapter_subspace() -> Subspace:
+    return chosen_subspace(_point(), _effects())
 
 
 # --- chapter 1 --------------------------------------------------------------------------------
@@ -596,7 +592,7 @@ def _after_extremely(answer: Any) -> str:
 
 @_judges("ex-start-4")
 def _turned_up(answer: Any) -> str:
-    h0, subspace = _point().model.cell.h0, _subspace(5)
+    h0, subspace = _point().model.cell.h0, _chapter_subspace()
     component = subspace.coordinates(h0) @ subspace.basis.T
 
     @cache

@@ -26,9 +26,10 @@ from scipy import optimize
 
 from .linear import Eigenmodes, OperatingPoint, Unmeasured, frequent_words, input_effect, valence
 from .model import SentimentRNN, Step, forward
-from .modifiers import Subspace, modifier_effects, modifier_subspace, probe_words, random_subspace
+from .modifiers import modifier_effects, probe_words
 from .perturb import typical_states
 from .stats import Estimate, bootstrap, estimate, interval, resample, shown
+from .subspace import Subspace, modifier_subspace, random_subspace
 
 __all__ = [
     "Decay",

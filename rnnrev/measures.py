@@ -25,12 +25,6 @@ def _line_attractor(model: SentimentRNN, reviews: Reviews, scored: int) -> dict[
     return line_attractor.measure(model, reviews.sample(scored), zoo.load("bow-imdb").beta)
 
 
-def _modifiers(model: SentimentRNN, reviews: Reviews, scored: int) -> dict[str, Any]:
-    from . import perturb
-
-    return perturb.measure(model, reviews, n_scored=scored)
-
-
 def _stars(model: SentimentRNN, reviews: Reviews, scored: int) -> dict[str, Any]:
     from . import recovery
 
@@ -53,7 +47,6 @@ class Measure(NamedTuple):
 #: Record -> how it is measured.
 MEASURES = {
     "line-attractor": Measure("chapter 2: the claims of LA19", _line_attractor, 300),
-    "modifiers": Measure("chapter 3: modifiers, their subspace, and what goes when it is taken away", _modifiers, 2000),
     "stars": Measure(
         "chapter 8: where Yelp's reviews of 1 to 5 stars leave networks trained on films", _stars, 4000, star_reviews
     ),

@@ -21,6 +21,7 @@ from .language import Language
 from .linear import OperatingPoint, eigenmodes, frequent_words, operating_point, valence
 from .model import SentimentRNN
 from .stats import Estimate, bootstrap, shown
+from .subspace import modifier_subspace, random_subspace, subspace_dimension
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -125,9 +126,9 @@ def recover(
     chosen = modifiers.modifier_words(effects, 100)
     if len(chosen) > 3 and best > without:
         others = tuple(effects.word[effects.kind == "other"])
-        k = modifiers.subspace_dimension(point, chosen, others, n_axes=min(8, len(chosen) // 2), probes=probes).k
+        k = subspace_dimension(point, chosen, others, probes).axes
         marks["subspace_dimension"] = k
-        own, control = modifiers.modifier_subspace(point, chosen, k), modifiers.random_subspace(point, k, seed)
+        own, control = modifier_subspace(point, chosen, k), random_subspace(point, k, seed)
         for name, subspace in (("", own), ("_random", control)):
             changed = np.mean((perturb.run(model, ids, perturb.project_out(subspace)).final > 0) == test.labels)
             marks |= {

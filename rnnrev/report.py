@@ -30,6 +30,7 @@ from matplotlib.figure import Figure
 
 from . import __version__, edges, modifiers, perturb, stats, zoo
 from . import line_attractor as la
+from . import subspace as subspaces
 from .data import DATA_SETS, Reviews, load_reviews
 from .files import write_text
 from .linear import OperatingPoint, operating_point, valence
@@ -585,7 +586,7 @@ def _modifiers(work: _Work) -> _Modifiers:
     point = work.lasting()
     probes = _probes(point, 20)
     table = modifiers.modifier_effects(point, probes=probes)
-    frequent = table[table.kind != "rare"]
+    frequent = table
     chosen = tuple(frequent.word[: min(100, max(4, len(frequent) // 10))])
     grammar = dict(zip(*(modifiers.lexicon()[c] for c in ("word", "kind"))))
     rows = tuple(
@@ -627,7 +628,7 @@ def _probes(point: OperatingPoint, n: int) -> modifiers.Probes:
     raise Unmeasured("fewer than three frequent words of each sign have a clear valence: the vocabulary is too small")
 
 
-def _ranking(work: _Work) -> dict[str, Any]:
+def _ranking(work: _Work) -> modifiers.Ranking:
     table, frequent = work["modifiers"].table, work["modifiers"].frequent
     grammar = modifiers.lexicon()
     hits = grammar[grammar.word.isin(frequent.word)].kind.value_counts()
@@ -636,19 +637,13 @@ def _ranking(work: _Work) -> dict[str, Any]:
             f"only {hits.sum()} of the grammar's {len(grammar)} modifiers are frequent words of the network"
         )
     found = modifiers.ranking_auc(table)
-    weak = (
-        modifiers.ranking_auc(table.assign(gain=-table.gain), "gain", "downtoner")
-        if hits.get("downtoner", 0) > 4
-        else None
-    )
-    downtoners = "" if weak is None else f"; downtoners {_t(weak['auc'])}"
+    weak = modifiers.ranking_auc(table, "-gain", ("downtoner",)) if hits.get("downtoner", 0) > 4 else None
+    downtoners = "" if weak is None else f"; downtoners {_t(weak.auc)}"
     work.claim(
         "ranking",
-        f"AUC {_t(found['auc'])}; {text_of(found['precision20'], '.0%')} of the top 20 are in the grammar's "
-        f"list{downtoners}",
-        f"words of the same frequency and valence: 0.50; {text_of(found['chance'], '.1%')} of all words are in the "
-        f"list",
-        None if found["auc"].low > 0.5 and (weak is None or weak["auc"].low <= 0.5) else found["auc"].low > 0.5,
+        f"AUC {_t(found.auc)}; {text_of(found.precision20, '.0%')} of the top 20 are in the grammar's list{downtoners}",
+        f"words of the same frequency and valence: 0.50; {text_of(found.chance, '.1%')} of all words are in the list",
+        None if found.auc.low > 0.5 and (weak is None or weak.auc.low <= 0.5) else found.auc.low > 0.5,
     )
     return found
 
@@ -675,17 +670,17 @@ def _barcodes(work: _Work) -> modifiers.Clusters:
 class _Subspace(NamedTuple):
     """The dimension and its criteria, the subspace with five axes or so, and with the chosen number."""
 
-    dimension: modifiers.Dimension
-    wide: modifiers.Subspace
-    subspace: modifiers.Subspace
+    dimension: subspaces.Dimension
+    wide: subspaces.Subspace
+    subspace: subspaces.Subspace
 
 
 def _subspace(work: _Work) -> _Subspace:
     point, (probes, _, frequent, chosen) = work.lasting(), work["modifiers"]
-    found = modifiers.subspace_dimension(point, chosen, frequent.word, probes=probes, seed=work.seed)
-    wide = modifiers.modifier_subspace(point, chosen, max(min(5, len(found.shares)), found.k))
-    enough = found.left[found.k] < 0.1
-    carried = f"{found.k} carry {'' if enough else 'less than '}90 % of their effect"
+    found = subspaces.subspace_dimension(point, chosen, frequent.word, probes, work.seed)
+    wide = subspaces.modifier_subspace(point, chosen, max(min(5, len(found.shares)), found.axes))
+    enough = found.k is not None
+    carried = f"{found.axes} carry {'' if enough else 'less than '}90 % of their effect"
     work.claim(
         "subspace",
         f"of the squared deflections of the top {len(chosen)}, {text_of(found.shares[0], '.0%')} lie on the first "
@@ -701,14 +696,14 @@ def _subspace(work: _Work) -> _Subspace:
         "What "
         "is left of the modifiers' effect when axes are removed from the state; the line is the dimension chosen.",
         f"The first axis holds {text_of(found.shares[0], '.0%')}, random words {text_of(found.typical[0], '.0%')}; "
-        f"{found.k} axes are chosen.",
+        f"{found.axes} axes are chosen.",
     )
-    return _Subspace(found, wide, wide.take(found.k))
+    return _Subspace(found, wide, wide.take(found.axes))
 
 
-def _place(work: _Work) -> modifiers.Volume:
+def _place(work: _Work) -> subspaces.Volume:
     point, (probes, _, frequent, _) = work.lasting(), work["modifiers"]
-    found = modifiers.volume(point, frequent, work["subspace"].wide, probes)
+    found = subspaces.volume(point, frequent, work["subspace"].wide, probes)
     value = found.correlation
     work.claim(
         "place",
@@ -764,8 +759,7 @@ def _abolition(work: _Work) -> dict[str, list[perturb.Change]]:
             "three positive and three negative words are needed for one kind of modifier"
         )
     pairs = pairs[pairs.condition.isin(usable)].reset_index(drop=True)
-    states = perturb.typical_states(point, seed=work.seed)
-    tried = perturb.conditions(point, subspace, states, work.seed)
+    tried = perturb.conditions(point, subspace, work["modifiers"].table, pairs, work.seed)
     table = perturb.abolition(point, pairs, tried, seed=work.seed)
     lasting = perturb.abolition(point, pairs, {"intact": []}, lasting=True, seed=work.seed)
     gain = {(r.perturbation, r.condition): r.gain for r in table.itertuples()}
@@ -803,8 +797,7 @@ def _abolition(work: _Work) -> dict[str, list[perturb.Change]]:
         "abolition",
         "; ".join(f"{c} {_t(gain['intact', c])} → {_t(gain[removed, c])}" for c in poles),
         "; ".join(
-            f"{name}: " + ", ".join(f"{c} {_t(gain[name, c])}" for c in poles)
-            for name in ("random, same dimension", same)
+            f"{name}: " + ", ".join(f"{c} {_t(gain[name, c])}" for c in poles) for name in ("random directions", same)
         ),
         None if gone != kept else kept,
     )

@@ -171,7 +171,7 @@ def test_page_computes_the_frame_that_python_computes(
     page, widget = pages.open(kind), shown[kind]
     for name, value in controls.items():
         setattr(widget, name, value)
-    all_controls = {name: getattr(widget, name) for name in widget.controls()}
+    all_controls = {name: getattr(widget, name) for name in widget.controls}
     assert_same(set_controls(page, kind, **all_controls), json.loads(json.dumps(widget.frame)))
 
 
@@ -324,40 +324,109 @@ def test_page_says_so_when_it_holds_another_network(pages: Pages, bag: BagOfWord
     assert frame_of(page, "sentiment_trace") == before
 
 
+#: A model as anywidget hands it over, whose listeners can be counted; ``open(state)`` renders a view of it.
+ANYWIDGET = """async (source) => {
+  const file = new Blob([source], { type: 'text/javascript' });
+  const { default: widget } = await import(URL.createObjectURL(file));
+  globalThis.open = (state) => {
+    const heard = new Map(), sent = [];
+    const at = (event) => heard.get(event) ?? heard.set(event, new Set()).get(event);
+    const model = {
+      get: (name) => state[name],
+      set(name, value) {
+        state[name] = value;
+        sent.push([name, value]);
+        [...at(`change:${name}`)].forEach((f) => f());
+      },
+      on: (event, f) => at(event).add(f),
+      off: (event, f) => at(event).delete(f),
+      save_changes: () => {},
+    };
+    const views = [];
+    return {
+      model, sent,
+      listeners: () => [...heard.values()].reduce((sum, each) => sum + each.size, 0),
+      show(id) {
+        const el = document.createElement('div');
+        el.id = id;
+        document.body.append(el);
+        views.push([el, widget.render({ model, el })]);
+      },
+      close() { for (const [el, stop] of views.splice(0)) { stop(); el.remove(); } },
+    };
+  };
+}"""
+
+
+def state_of(widget: widgets.Widget) -> dict[str, Any]:
+    return {name: getattr(widget, name) for name in ("kind", "props", "frame", *widget.controls, *widget.looks)}
+
+
 def test_same_front_end_under_anywidget(pages: Pages, shown: dict[str, widgets.Widget]) -> None:
     """JupyterLab's side: the module renders from a model, sends what the reader sets and redraws new frames."""
     page = pages.open("all")
     widget = shown["modifier_lab"]
-    state = {n: getattr(widget, n) for n in ("kind", "props", "frame", "text", "gain", "dimension", "space", "begin")}
-    page.evaluate(
-        """async ([source, state]) => {
-             const file = new Blob([source], { type: 'text/javascript' });
-             const { default: widget } = await import(URL.createObjectURL(file));
-             const listeners = {}, sent = [];
-             const emit = (name) => (listeners[`change:${name}`] ?? []).forEach((f) => f());
-             const model = {
-               get: (name) => state[name],
-               set: (name, value) => { state[name] = value; sent.push([name, value]); emit(name); },
-               on: (event, f) => (listeners[event] ??= []).push(f),
-               off: (event, f) => (listeners[event] = listeners[event].filter((g) => g !== f)),
-               save_changes: () => (globalThis.saved = [...sent]),
-             };
-             const el = document.createElement('div');
-             el.id = 'lab';
-             document.body.append(el);
-             globalThis.stop = widget.render({ model, el });
-             globalThis.labModel = model;
-           }""",
-        [assets.module(), state],
-    )
+    page.evaluate(ANYWIDGET, assets.module())
+    page.evaluate("(state) => { globalThis.opened = open(state); opened.show('lab'); }", state_of(widget))
     lab = page.locator("#lab")
     lab.get_by_label("Sentence", exact=True).fill("very bad")
     lab.get_by_role("slider", name="Gain").fill("2")
-    assert page.evaluate("saved") == [["text", "very bad"], ["gain", 2]]
+    assert page.evaluate("opened.sent") == [["text", "very bad"], ["gain", 2]]
     widget.text, widget.gain = "very bad", 2.0
-    page.evaluate("(frame) => labModel.set('frame', frame)", widget.frame)
+    page.evaluate("(frame) => opened.model.set('frame', frame)", widget.frame)
     assert lab.locator(".rw-tokens li").count() == 2
-    page.evaluate("stop()")
+
+
+def test_a_closed_view_hears_and_draws_nothing(pages: Pages, shown: dict[str, widgets.Widget]) -> None:
+    """What JupyterLab does when a cell is run again, cleared or shown in a second place."""
+    page = pages.open("sentiment_trace")
+    page.evaluate(ANYWIDGET, assets.module())
+    for kind, widget in shown.items():
+        one, two, closed, later = page.evaluate(
+            """(state) => {
+                 globalThis.opened = open(state);
+                 opened.show('one');
+                 const one = opened.listeners();
+                 opened.show('two');
+                 const two = opened.listeners();
+                 opened.close();
+                 const closed = opened.listeners();
+                 for (let i = 0; i < 3; i++) { opened.show(`again${i}`); opened.close(); }
+                 return [one, two, closed, opened.listeners()];
+               }""",
+            state_of(widget),
+        )
+        assert (two, closed, later) == (2 * one, 0, 0), kind
+        assert one > 0
+
+
+def test_a_path_that_is_being_played_stops_with_its_view(pages: Pages, shown: dict[str, widgets.Widget]) -> None:
+    page = pages.open("sentiment_trace")
+    page.evaluate(ANYWIDGET, assets.module())
+    widget = widgets.relax(SYSTEM)
+    page.evaluate("(state) => { globalThis.opened = open(state); opened.show('view'); }", state_of(widget))
+    widget.sequence = [""] * 100
+    page.get_by_role("button", name="× 100").click()  # the path is drawn step by step from here on
+    drawn = page.evaluate(
+        """async (frame) => {
+             const picture = document.querySelector('#view .rw-picture');
+             let drawn = 0;
+             new MutationObserver(() => drawn++).observe(picture, { childList: true });
+             const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+             opened.model.set('frame', frame);
+             await wait(300);
+             const open = drawn;
+             opened.close();
+             await wait(50);
+             drawn = 0;
+             opened.model.set('frame', { ...frame });
+             await wait(300);
+             return [open, drawn];
+           }""",
+        widget.frame,
+    )
+    assert drawn[0] > 1
+    assert drawn[1] == 0
 
 
 def test_shipped_network_in_the_page(browser: Any, tmp_path: Path) -> None:

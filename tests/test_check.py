@@ -14,6 +14,7 @@ from rnnrev import edges, linear, modifiers, perturb, zoo
 from rnnrev.check import check, exercises
 from rnnrev.data import load_reviews
 from rnnrev.stats import Estimate
+from rnnrev.subspace import chosen_subspace
 
 BOOK = Path(__file__).parents[1] / "book"
 
@@ -300,10 +301,8 @@ def test_answers_that_take_longer(point: linear.OperatingPoint) -> None:
     assert "GRU" in hint("ex-la-4", poles("gru-imdb"))
 
     table = modifiers.modifier_effects(point)
-    frequent = table[table.kind != "rare"]
-    chosen = list(table.word[:100])
-    k = modifiers.subspace_dimension(point, chosen, frequent.word).k
-    out = perturb.project_out(modifiers.modifier_subspace(point, chosen, 8).take(k))
+    subspace = chosen_subspace(point, table)
+    out = perturb.project_out(subspace)
     number = model.vocabulary.number("not")
     elsewhere = [v for v in range(len(model.vocabulary)) if v != number]
     tries = {"intact": [], "everywhere": [out], "after not": [perturb.only(out, tokens=[number])],
@@ -314,7 +313,7 @@ def test_answers_that_take_longer(point: linear.OperatingPoint) -> None:
     assert "factor" in hint("ex-modifiers-2", 1 + np.array(gains))
     assert "swapped" in hint("ex-modifiers-2", [*gains[:2], gains[3], gains[2]])
 
-    basis = modifiers.modifier_subspace(point, chosen, 8).take(k).basis
+    basis = subspace.basis
     a, b = basis.T @ point.model.w, basis.T @ modifiers.gain_gradient(point)
     angle = np.arccos(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
     right("ex-modifiers-4", np.degrees(angle))
@@ -332,8 +331,7 @@ def test_answers_that_take_longer(point: linear.OperatingPoint) -> None:
     right("ex-start-3", spoken)
     assert "begins at h₀" in hint("ex-start-3", slide(model.cell.h0))
     assert "before “extremely”" in hint("ex-start-3", slide(point.h_star).value)
-    five = modifiers.modifier_subspace(point, chosen)
-    component = five.coordinates(model.cell.h0) @ five.basis.T
+    component = subspace.coordinates(model.cell.h0) @ subspace.basis.T
     right("ex-start-4", [slide(model.cell.h0 + (g - 1) * component).estimate(0) for g in (2, -1)])
     assert "already" in hint("ex-start-4", [slide(model.cell.h0 + g * component).estimate(0) for g in (2, -1)])
 

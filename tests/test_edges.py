@@ -11,7 +11,7 @@ from rnnrev.data import Reviews, Vocabulary
 from rnnrev.fixed_points import mean_map
 from rnnrev.linear import OperatingPoint, Unmeasured, eigenmodes, operating_point, slow_mode, valence
 from rnnrev.model import SentimentRNN, untrained
-from rnnrev.modifiers import Subspace
+from rnnrev.subspace import Subspace, modifier_subspace
 
 SMALL = 1e-5  # a tanh of numbers this small is linear
 WORDS = 20
@@ -316,7 +316,7 @@ def test_starts_change_what_they_say_and_keep_what_is_integrated():
     model = untrained("gru", vocabulary, 12, 6, counts=np.arange(WORDS + 2)).astype(float)
     model = dataclasses.replace(model, cell=dataclasses.replace(model.cell, h0=np.linspace(-1, 1, 12)))
     point = make_point(model, np.full(12, 0.1), np.diag(0.95 - 0.05 * np.arange(12)))
-    subspace = modifiers.modifier_subspace(point, list(range(2, 12)), 3)
+    subspace = modifier_subspace(point, list(range(2, 12)), 3)
     table = modifiers.modifier_effects(point, probes=modifiers.probe_words(point, 3)).assign(kind="other")
     found = edges.starts(point, subspace, table)
     h0 = found["intact"]
@@ -455,7 +455,7 @@ def test_compare_shares_finds_a_start_inside_the_subspace(small):
     model, reviews = small
     point = operating_point(model, texts=reviews.texts)
     table = modifiers.modifier_effects(point, probes=modifiers.probe_words(point, 6))
-    subspace = modifiers.modifier_subspace(point, list(table.word[:20]), 2)
+    subspace = modifier_subspace(point, list(table.word[:20]), 2)
     inside = point.h_star + subspace.basis @ [1.0, -2.0]
     point = dataclasses.replace(
         point, model=dataclasses.replace(model, cell=dataclasses.replace(model.cell, h0=inside))

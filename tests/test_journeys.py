@@ -21,8 +21,7 @@ import pytest
 import yaml
 from bs4 import BeautifulSoup
 
-from rnnrev import linear, perturb, zoo
-from rnnrev.widgets import frames
+from rnnrev import linear, perturb, widgets, zoo
 
 pytestmark = pytest.mark.browser
 ROOT = Path(__file__).parents[1]
@@ -399,12 +398,13 @@ def test_sentence_moves_both_traces(reader: Reader, gru: Any) -> None:
 
 
 def test_gain_of_the_modifier_subspace_moves_the_trace(reader: Reader, gru: Any, point: linear.OperatingPoint) -> None:
-    lab, held = Lab(reader.open("book/03-modifier-subspace"), "modifier_lab"), perturb.lab(point)
-    sentence = "The movie was not good."
+    lab, sentence = Lab(reader.open("book/03-modifier-subspace"), "modifier_lab"), "The movie was not good."
+    kernel = widgets.modifier_lab(point, text=sentence)
 
     def expected() -> dict[str, Any]:
-        controls = {name: lab.get(name) for name in ("gain", "dimension", "space", "begin")}
-        return frames.modifier_lab(point, held, sentence, **controls)
+        for name in ("gain", "dimension", "space", "begin"):
+            setattr(kernel, name, lab.get(name))
+        return kernel.frame
 
     lab.write("Sentence", sentence)
     np.testing.assert_allclose(lab.frame()["intact"][1:], gru.trace(sentence).logits, atol=1e-4)
@@ -440,7 +440,7 @@ def test_initial_state_is_swapped_and_fast_modes_removed(
     lab.go_to("Place")
     lab.page.keyboard.press("End")
     frame = lab.frame()
-    expected = frames.where_it_stands(point, gru.astype(np.float32), lab.get("text"), "not good")
+    expected = widgets.where_it_stands(point, lab.get("text"), "not good").frame
     assert frame["places"] == expected["places"]
     assert lab.get("place") == len(frame["places"]) - 1
     for style, name in (("intact", "intact"), ("perturbed", "start"), ("slow", "slow")):

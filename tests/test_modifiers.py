@@ -1,10 +1,12 @@
 """Modifiers against independent truth: a network built by hand whose gating is known, brute force, closed forms."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from rnnrev import linear, modifiers
+from rnnrev import linear, modifiers, subspace
 from rnnrev.cells import CELLS, Cell, initial_weights
 from rnnrev.data import PAD, UNKNOWN, Vocabulary
 from rnnrev.fixed_points import mean_map
@@ -60,14 +62,14 @@ def after(turn):
 def test_valence_in_closed_form(volume):
     expected = 10 * (1 - sigmoid(KEEP)) * np.tanh(VALENCE)
     assert volume.r @ [1, 0] == pytest.approx(1)
-    np.testing.assert_allclose(modifiers.valence(volume, WORDS), expected, atol=1e-12)
+    np.testing.assert_allclose(valence(volume, WORDS), expected, atol=1e-12)
 
 
 def test_probes_are_the_most_valent_words_of_each_sign(volume):
     probes = modifiers.probe_words(volume, 2)
     assert probes.words == ("great", "good", "awful", "bad")
     np.testing.assert_array_equal(probes.sign, [1, 1, -1, -1])
-    with pytest.raises(ValueError, match="lower floor or n"):
+    with pytest.raises(linear.Unmeasured, match="frequent enough"):
         modifiers.probe_words(volume, 5)
 
 
@@ -82,12 +84,15 @@ def test_effects_and_kinds_of_a_known_network(volume):
     assert table.strength["film"] == pytest.approx(0, abs=1e-5)
     assert table.index[0] == "not" or table.index[0] == "very"
     assert table.kind["very"] == "intensifier"
+    for word in ("not", "very"):  # halving counts as much as doubling
+        assert table.strength[word] == pytest.approx(
+            -table.gain[word] if word == "not" else 1 - 1 / (1 + table.gain[word])
+        )
     assert table.kind["not"] == "diminisher"  # takes two fifths: more than a third, less than a half
-    assert table.deflection["not"] == pytest.approx(after(0.8), abs=1e-4)
 
 
 def test_half_life_of_a_knob_that_fades_by_a_known_factor(volume):
-    found = modifiers.transients(volume, ["not", "very"], 30, modifiers.probe_words(volume, 2), n_tokens=20)
+    found = modifiers.transients(volume, ["not", "very"], 30, modifiers.probe_words(volume, 2))
     n = np.arange(31)
     for row, turn in enumerate((-0.8, 0.8)):
         # h* moves on, by what an average word adds, but the knob only fades
@@ -111,7 +116,7 @@ def test_gain_gradient_against_finite_differences(volume):
     probes, step = modifiers.probe_words(volume, 2), 1e-5
 
     def gain(h):
-        effect = (modifiers.valence(volume, probes.numbers, h) - probes.valence).reshape(2, 2)
+        effect = (valence(volume, probes.numbers, h) - probes.valence).reshape(2, 2)
         return (effect.mean(1) / probes.valence.reshape(2, 2).mean(1)).mean()
 
     numeric = [(gain(step * e) - gain(-step * e)) / (2 * step) for e in np.eye(2)]
@@ -119,14 +124,14 @@ def test_gain_gradient_against_finite_differences(volume):
 
 
 def test_the_subspace_is_the_knob(volume):
-    subspace = modifiers.modifier_subspace(volume, ["not", "very"], 1)
-    assert subspace.basis[1, 0] == pytest.approx(1)  # turned so that words count more on the positive side
-    assert subspace.variance[0] == pytest.approx(1)
+    found = subspace.modifier_subspace(volume, ["not", "very"], 1)
+    assert found.basis[1, 0] == pytest.approx(1)  # turned so that words count more on the positive side
+    assert found.variance[0] == pytest.approx(1)
     with pytest.raises(ValueError, match="span no 3"):
-        modifiers.modifier_subspace(volume, ["not", "very"], 3)
+        subspace.modifier_subspace(volume, ["not", "very"], 3)
 
 
-def random_point(kind, seed=0, n_units=12, n_inputs=5, n_words=60):
+def random_point(kind, seed=0, n_units=12, n_inputs=5, n_words=30):
     rng = np.random.default_rng(seed)
     cell = initial_weights(kind, n_inputs, n_units, seed).astype(np.float64)
     words = tuple(f"w{i}" for i in range(n_words))
@@ -155,9 +160,9 @@ def test_norms_and_barcodes_against_full_jacobians(kind):
     point = random_point(kind)
     probes = modifiers.Probes(("w0", "w1", "w2"), np.array([2, 3, 4]), np.array([1.0, 1.0, -1.0]))
     words = [f"w{i}" for i in range(10, 20)]
-    table = modifiers.modifier_effects(point, words, probes, n_tokens=60, floor=0).set_index("word").loc[words]
+    table = modifiers.modifier_effects(point, words, probes).set_index("word").loc[words]
     codes = modifiers.barcode(point, words, probes)
-    F, cell, read = point.mean_map, point.model.cell, modifiers.slow_readout(point)
+    F, cell, read = point.mean_map, point.model.cell, linear.slow_readout(point)
     x = point.model.embed(words)
     base = F.J_inp(point.h_star)
     x_mean = point.model.frequencies @ point.model.embedding
@@ -184,67 +189,98 @@ def test_a_linear_network_has_no_modifiers():
     point = at_origin(model)
     order = np.argsort(valence(point, np.arange(len(point.model.vocabulary)), inputs="jacobian"))
     chosen = np.r_[order[-3:], order[:3]]
-    probes = modifiers.Probes(("",) * 6, chosen, modifiers.valence(point, chosen))
+    probes = modifiers.Probes(("",) * 6, chosen, valence(point, chosen))
     np.testing.assert_allclose(modifiers.barcode(point, [5, 6, 7], probes).jacobian, 0, atol=1e-12)
-    table = modifiers.modifier_effects(point, probes=probes, floor=0)
-    assert table.gain.abs().max() < 1e-2  # float32
+    table = modifiers.modifier_effects(point, probes=probes)
+    assert table.gain.abs().max() < 1e-6
     assert (table.kind == "other").all()
 
 
 @pytest.mark.parametrize("kind", CELLS)
 def test_subspace_identities(kind):
     point = random_point(kind)
-    subspace = modifiers.modifier_subspace(point, [f"w{i}" for i in range(20)], 4)
-    P, l, r = subspace.projector, point.l, point.r
+    found = subspace.modifier_subspace(point, [f"w{i}" for i in range(20)], 4)
+    P, l, r = found.projector, point.l, point.r
     np.testing.assert_allclose(P @ P, P, atol=1e-10)
     np.testing.assert_allclose(l @ P, l, atol=1e-10)
     np.testing.assert_allclose(P @ r, r, atol=1e-10)
-    np.testing.assert_allclose(subspace.basis.T @ subspace.basis, np.eye(4), atol=1e-10)
+    np.testing.assert_allclose(found.basis.T @ found.basis, np.eye(4), atol=1e-10)
     c = np.random.default_rng(0).normal(size=(3, 4))
-    np.testing.assert_allclose(subspace.coordinates(subspace.state(c)), c, atol=1e-10)
-    np.testing.assert_allclose(subspace.take(2).basis, subspace.basis[:, :2])
+    np.testing.assert_allclose(found.coordinates(found.state(c)), c, atol=1e-10)
+    np.testing.assert_allclose(found.take(2).basis, found.basis[:, :2])
     # the axes are ordered by what they hold, and hold what they say
-    d = modifiers.deflections(point, [f"w{i}" for i in range(20)])
+    d = subspace.deflections(point, [f"w{i}" for i in range(20)])
     np.testing.assert_allclose(l @ d.T, 0, atol=1e-10)
-    np.testing.assert_allclose(subspace.variance, np.sum((d @ subspace.basis) ** 2, 0) / np.sum(d**2))
-    assert (np.diff(subspace.variance) <= 0).all()
+    np.testing.assert_allclose(found.variance, np.sum((d @ found.basis) ** 2, 0) / np.sum(d**2))
+    assert (np.diff(found.variance) <= 0).all()
     with pytest.raises(ValueError, match="identity"):
-        modifiers.Subspace(point.h_star, subspace.basis, 2 * subspace.dual)
+        subspace.Subspace(point.h_star, found.basis, 2 * found.dual)
 
 
 def test_controls():
     point = random_point("gru")
-    like = modifiers.modifier_subspace(point, [f"w{i}" for i in range(20)], 2)
+    like = subspace.modifier_subspace(point, [f"w{i}" for i in range(20)], 2)
     states = point.h_star + np.random.default_rng(1).normal(size=(400, 12)) * np.linspace(0.1, 1, 12)
-    random = modifiers.random_subspace(point, 2, seed=3)
+    random = subspace.random_subspace(point, 2, seed=3)
     np.testing.assert_allclose(point.l @ random.basis, 0, atol=1e-10)
-    matched = modifiers.matched_subspace(point, like, states, seed=3)
-    share = modifiers.captured(point, like, states)
-    assert modifiers.captured(point, matched, states) == pytest.approx(share, rel=0.02)
+    matched = subspace.matched_subspace(point, like, states, seed=3)
+    share = subspace.captured(point, like, states)
+    assert subspace.captured(point, matched, states) == pytest.approx(share, rel=0.02)
     np.testing.assert_allclose(like.basis.T @ matched.basis, 0, atol=1e-8)
-    slow = modifiers.slow_subspace(point)
+    slow = subspace.slow_subspace(point)
     np.testing.assert_allclose(slow.projector @ point.r, 0, atol=1e-10)
     np.testing.assert_allclose(point.l @ slow.projector, 0, atol=1e-10)
 
 
 def test_dimension_of_a_planted_subspace(volume):
     words = ["not", "very", "good", "bad"] * 3
-    found = modifiers.subspace_dimension(volume, words, WORDS * 4, 2, 10, modifiers.probe_words(volume, 2))
+    found = subspace.subspace_dimension(volume, words, WORDS * 4, modifiers.probe_words(volume, 2))
     assert found.k == 1
     assert found.left[0] == 1
     assert found.left[1] == pytest.approx(0, abs=1e-6)
 
 
-def test_principal_angles_of_a_known_rotation():
-    angle = np.radians(30)
-    a, b = np.eye(4)[:, :2], np.eye(4)[:, :2].copy()
-    b[:, 1] = [0, np.cos(angle), np.sin(angle), 0]
-    np.testing.assert_allclose(modifiers.principal_angles(a, b), [0, 30], atol=1e-6)
+def test_a_dimension_that_was_not_reached_says_so():
+    """Twelve units share all words' effects: eight axes never take 90 % away."""
+    point = random_point("gru")
+    words = [f"w{i}" for i in range(20)]
+    probes = modifiers.Probes(("w20", "w21"), np.array([22, 23]), np.array([1.0, -1.0]))
+    found = subspace.subspace_dimension(point, words, [f"w{i}" for i in range(30)], probes)
+    assert np.maximum(found.left, found.left_now).min() > 0.1
+    assert found.k is None
+    assert str(found) == "more than 8"
+    assert found.axes == 8
+    reached = replace(found, k=2)
+    assert (str(reached), reached.axes) == ("2", 2)
+    with pytest.raises(linear.Unmeasured, match="at least four"):
+        subspace.subspace_dimension(point, words[:3], words, probes)
 
 
-def test_strength_counts_halving_as_doubling():
-    positive, negative = np.array([1.0, -0.5, 3, -0.75, -1.5, 0.5]), np.array([1.0, -0.5, 3, -0.75, -1.5, -0.5])
-    np.testing.assert_allclose(modifiers._strength(positive, negative), [0.5, 0.5, 0.75, 0.75, 1.5, 0])
+def test_control_words_are_no_modifiers_and_as_frequent():
+    point, rng = random_point("gru", n_words=300), np.random.default_rng(0)
+    table = pd.DataFrame({"word": [f"w{i}" for i in range(300)], "number": np.arange(2, 302)})
+    table["per_million"] = 1e6 * point.model.frequencies[2:]
+    table["kind"] = rng.permuted(["negator", "other", "other"] * 100)
+    like = subspace.modifier_subspace(point, list(table.word[table.kind == "negator"][:30]), 3)
+    first, second = subspace.control_subspaces(point, like, table, 2)
+    by_word = table.set_index("word")
+    for control in (first, second):
+        assert control.dim == 3
+        assert len(set(control.words)) == len(control.words) == 30
+        assert (by_word.kind[list(control.words)] == "other").all()
+    logs = [np.log(by_word.per_million[list(s.words)]) for s in (like, first)]
+    assert abs(logs[0].mean() - logs[1].mean()) < 0.3
+    assert first.words != second.words
+    with pytest.raises(linear.Unmeasured, match="other words"):
+        subspace.control_subspaces(point, like, table[table.kind == "negator"])
+
+
+def test_the_chosen_subspace_is_of_the_rankings_top_and_of_the_chosen_dimension(volume):
+    table = pd.DataFrame({"word": [*WORDS[::-1]] * 30})
+    dimension = subspace.Dimension(1, *np.zeros((5, 8)), k_variance=1)
+    found = subspace.chosen_subspace(volume, table, dimension)
+    assert (found.dim, found.words) == (1, tuple(table.word[:100]))
+    assert abs(found.basis[1, 0]) == pytest.approx(1)
 
 
 def test_decay_of_an_exponential():
@@ -274,13 +310,16 @@ def test_judging_a_perfect_and_a_random_ranking():
     rng = np.random.default_rng(0)
     table = fake_table(rng)
     chance = modifiers.ranking_auc(table)
-    assert chance["auc"].low < 0.5 < chance["auc"].high
-    assert chance["chance"] == pytest.approx(40 / 440)
+    assert chance.auc.low < 0.5 < chance.auc.high
+    assert chance.chance == pytest.approx(40 / 440)
     table.loc[:39, "strength"] += 1
     perfect = modifiers.ranking_auc(table)
-    assert perfect["auc"].value == 1
-    assert perfect["precision20"] == 1
-    assert perfect["precision50"] == pytest.approx(0.8)
+    assert perfect.auc == (1, 1, 1)
+    assert perfect.precision20 == 1
+    assert perfect.precision50 == pytest.approx(0.8)
+    assert modifiers.ranking_auc(table, "-strength").auc.value == 0
+    with pytest.raises(linear.Unmeasured, match="none of the words"):
+        modifiers.ranking_auc(table, kinds=("pronoun",))
 
 
 def test_matched_words_are_as_frequent_and_as_valent():
@@ -296,14 +335,14 @@ def test_matched_words_are_as_frequent_and_as_valent():
 def test_volume_of_a_network_with_one_knob(volume):
     probes = modifiers.probe_words(volume, 2)
     table = modifiers.modifier_effects(volume, probes=probes)
-    found = modifiers.volume(volume, table, modifiers.modifier_subspace(volume, ["not", "very"], 1), probes)
+    found = subspace.volume(volume, table, subspace.modifier_subspace(volume, ["not", "very"], 1), probes)
     np.testing.assert_allclose(found.curve, 1 + knob_gain(found.x), rtol=1e-6)
     assert found.correlation.value > 0.98
-    assert (np.diff(modifiers.loudness(volume, np.stack([0 * found.x, found.x], 1))) > 0).all()
+    assert (np.diff(subspace.loudness(volume, np.stack([0 * found.x, found.x], 1))) > 0).all()
 
 
 def test_half_lives_by_kind():
-    found = modifiers.Transients(("a", "b", "c", "d"), *([None] * 4), np.array([1.0, 2.0, np.nan, 4.0]), np.ones(4))
+    found = modifiers.Transients(("a", "b", "c", "d"), None, None, np.array([1.0, 2.0, np.nan, 4.0]), np.ones(4))
     table = pd.DataFrame({"word": list("abcde"), "kind": ["negator", "intensifier", "negator", "negator", "other"]})
     halves = modifiers.half_lives(found, table)
     assert {k: v.tolist() for k, v in halves.items()} == {"negator": [1, 4], "intensifier": [2]}
@@ -322,47 +361,25 @@ def test_barcodes_of_one_pattern_cluster_by_sign():
     assert found.valence == pytest.approx(1)
 
 
-def test_networks_that_agree_and_that_do_not():
-    rng = np.random.default_rng(0)
-    words = [f"w{i}" for i in range(60)]
-    gains, coordinates = rng.normal(size=60), rng.normal(size=(60, 2))
-    turn = np.array([[0.6, 0.8], [-0.8, 0.6]])
-
-    def record(gains, coordinates):
-        return {"gains": dict(zip(words, gains)), "coordinates": dict(zip(words, coordinates))}
-
-    records = {
-        "a": record(gains, coordinates),
-        "the same, axes turned": record(2 * gains, coordinates @ turn),
-        "another": record(rng.normal(size=60), rng.normal(size=(60, 2))),
-    }
-    table = modifiers.compare_networks(records, 2, 50).set_index("networks")
-    same, other = table.loc["a and the same, axes turned"], table.loc["a and another"]
-    assert same.gains == pytest.approx(1)
-    assert same["last angle"] == pytest.approx(0, abs=1e-5)
-    assert abs(other.gains) < 0.4
-    assert other.angle > other.chance - 15
-
-
 def test_matching_where_states_lie_on_a_line_only():
     point = random_point("gru")
-    like = modifiers.modifier_subspace(point, [f"w{i}" for i in range(20)], 2)
+    like = subspace.modifier_subspace(point, [f"w{i}" for i in range(20)], 2)
     steep = point.h_star + np.random.default_rng(1).normal(size=(400, 12)) * 10.0 ** -np.arange(12)
-    matched = modifiers.matched_subspace(point, like, steep, seed=3)
+    matched = subspace.matched_subspace(point, like, steep, seed=3)
     np.testing.assert_allclose(point.l @ matched.basis, 0, atol=1e-6)
 
 
 def test_linear_fit_is_one_where_theory_and_network_agree():
     gain = np.random.default_rng(0).normal(size=(20, 6))
-    found = modifiers.Transients(("a",) * 20, gain, gain, gain, gain, np.ones(20), np.ones(20))
+    found = modifiers.Transients(("a",) * 20, gain, gain, np.ones(20), np.ones(20))
     assert modifiers.linear_fit(found).value == 1
-    assert modifiers.linear_fit(found._replace(linear_gain=0 * gain)).value == 0
+    assert modifiers.linear_fit(replace(found, linear_gain=0 * gain)).value == 0
 
 
 @pytest.mark.parametrize("n_steps", [0, 1, 7])
 def test_settled_gain_in_closed_form(volume, n_steps):
     """The deposit is scaled by the knob, and what is kept of it by the knob as it fades."""
-    probes = modifiers.probe_words(volume, 2, floor=0)
+    probes = modifiers.probe_words(volume, 2)
     gains = modifiers.settled_gain(volume, ["not", "very", "film"], probes, n_steps)
     for gain, turn in zip(gains, (-0.8, 0.8, 0.0)):
         knob = after(turn) * FADE ** np.arange(1, n_steps + 1)

@@ -6,11 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rnnrev import linear, modifiers, perturb
+from rnnrev import linear, perturb
 from rnnrev.cells import CELLS, Cell, initial_weights
-from rnnrev.data import PAD, UNKNOWN, Vocabulary
+from rnnrev.data import PAD, UNKNOWN, Vocabulary, load_contrasts, tokenize
 from rnnrev.fixed_points import mean_map
 from rnnrev.model import SentimentRNN
+from rnnrev.modifiers import lexicon, modifier_effects, probe_words
+from rnnrev.subspace import chosen_subspace, modifier_subspace, random_subspace
 
 RNG = np.random.default_rng(5)
 
@@ -43,15 +45,15 @@ def point():
 
 @pytest.fixture(scope="module")
 def subspace(point):
-    return modifiers.modifier_subspace(point, [f"w{i}" for i in range(15)], 3)
+    return modifier_subspace(point, [f"w{i}" for i in range(15)], 3)
 
 
 @pytest.mark.parametrize("kind", CELLS)
 def test_no_change_gives_the_network_itself(kind):
     p = make_point(kind)
     ids = some_texts(p.model)
-    identity = perturb.amplify(modifiers.random_subspace(p, 2), 1.0)
-    for changes in ((), identity, [perturb.scale(modifiers.random_subspace(p, 2), 1.0)]):
+    identity = perturb.amplify(random_subspace(p, 2), 1.0)
+    for changes in ((), identity, [perturb.scale(random_subspace(p, 2), 1.0)]):
         made = perturb.run(p.model, ids, changes, states=True, batch_size=7)
         np.testing.assert_allclose(made.final, p.model.logits_of(ids), atol=1e-12)
         np.testing.assert_allclose(made.last, p.model.final_states_of(ids), atol=1e-12)
@@ -132,21 +134,6 @@ def test_changes_at_chosen_tokens_only(point):
         perturb.only(perturb.add(np.zeros(10)), steps=slice(0, 5, 2))
 
 
-def test_keeping_the_integrated_coordinate(point):
-    ids = some_texts(point.model, 6)
-    push = perturb.add(RNG.normal(size=10))
-    before = []
-
-    def watch(h, step):
-        before.append(h @ point.l)
-        return h
-
-    made = perturb.run(point.model, ids[:1], [watch, perturb.keep(push, point.l, point.r)], states=True)
-    np.testing.assert_allclose(made.states[0] @ point.l, np.concatenate(before), atol=1e-10)
-    with pytest.raises(ValueError, match="should be 1"):
-        perturb.keep(push, point.l, 2 * point.r)
-
-
 def test_changes_compose_in_order(point, subspace):
     ids = some_texts(point.model, 3)
     both = perturb.run(point.model, ids, [perturb.clamp(subspace, 3.0), perturb.project_out(subspace)], states=True)
@@ -159,7 +146,7 @@ def test_changes_compose_in_order(point, subspace):
 @pytest.mark.parametrize("gain", [-1.0, 0.0, 2.0, 8.0])
 def test_amplifying_multiplies_the_coordinates_of_the_intact_run(kind, gain):
     point = make_point(kind)
-    model, subspace = point.model, modifiers.modifier_subspace(point, [f"w{i}" for i in range(15)], 3)
+    model, subspace = point.model, modifier_subspace(point, [f"w{i}" for i in range(15)], 3)
     ids = some_texts(model, 20, 60)
     intact = perturb.run(model, ids, states=True)
     made = perturb.run(model, ids, perturb.amplify(subspace, gain), states=True, batch_size=7)
@@ -186,6 +173,55 @@ def test_an_amplified_window_begins_with_the_state_it_finds(point, subspace):
         )
 
 
+CHANGES = {
+    "scale": lambda s: perturb.scale(s, 0.5),
+    "project_out": perturb.project_out,
+    "clamp": lambda s: perturb.clamp(s, [1, -2, 0.5]),
+    "amplify": lambda s: perturb.amplify(s, 2.5),
+    "add": lambda s: perturb.add(np.linspace(-0.1, 0.1, 10)),
+    "start_from": lambda s: perturb.start_from(s.h_star),
+}
+PLACES = {
+    "everywhere": {}, "at tokens": {"tokens": np.arange(2, 12)}, "at the beginning": {"steps": slice(0, 3)},
+    "inside": {"steps": slice(2, -2)}, "at the end": {"steps": slice(-3, None)},
+    "at tokens near the end": {"steps": slice(-4, None), "tokens": np.arange(2, 22)},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_text_reads_the_same_alone_and_beside_others(point, subspace, change, place):
+    ids = some_texts(point.model, 20, 14)
+    made = perturb.only(CHANGES[change](subspace), **PLACES[place])
+    together = perturb.run(point.model, ids, made, states=True)
+    for i, text in enumerate(ids):
+        alone = perturb.run(point.model, [text], made, states=True)
+        np.testing.assert_allclose(together.states[i], alone.states[0], atol=1e-10)
+
+
+def test_amplified_at_chosen_tokens_against_a_plain_loop(point, subspace):
+    ids, chosen = some_texts(point.model, 10, 14), np.arange(2, 15)
+    made = perturb.run(point.model, ids, perturb.only(perturb.amplify(subspace, 3.0), tokens=chosen), states=True)
+    for text, states in zip(ids, made.states):
+        intact = h = point.model.cell.h0
+        for token, got in zip(text, states[1:]):
+            x = point.model.embedding[token]
+            intact, h = point.model.cell(intact, x), point.model.cell(h, x)
+            if token in chosen:
+                h = h + subspace.basis @ (3 * subspace.coordinates(intact) - subspace.coordinates(h))
+            np.testing.assert_allclose(got, h, atol=1e-10)
+
+
+def test_amplify_says_what_it_needs(point, subspace):
+    amplified = perturb.amplify(subspace, 2.0)
+
+    def late(h, step):
+        return amplified(h, step) if step.t > 1 else h
+
+    with pytest.raises(RuntimeError, match="at every step"):
+        perturb.run(point.model, some_texts(point.model, 3, 9), late)
+
+
 def test_modulation_recovers_what_was_put_in():
     rng = np.random.default_rng(0)
     words = np.repeat([f"w{i}" for i in range(40)], 5)
@@ -199,7 +235,7 @@ def test_modulation_recovers_what_was_put_in():
     up, down = strength[valence > 0].mean(), strength[valence < 0].mean()
     assert found.base.value == pytest.approx((up + down) / 2)
     assert found.own.value == pytest.approx(-0.7 - 1.5 * (up - down) / 2)
-    with pytest.raises(ValueError, match="both signs"):
+    with pytest.raises(linear.Unmeasured, match="both signs"):
         perturb.modulation(np.ones(3), np.ones(3), np.ones(3), ["a", "b", "c"])
 
 
@@ -252,8 +288,8 @@ def test_sentence_pairs_strike_out_the_modifier(monkeypatch):
     numbers = np.arange(2, 17)
     strong = np.zeros(17)
     strong[[p.model.vocabulary.number("good"), p.model.vocabulary.number("bad")]] = 1, -1
-    monkeypatch.setattr(perturb, "valence", lambda point, words, inputs: strong)
-    monkeypatch.setattr(modifiers, "matched_words", lambda table, words, n: np.array([[0]]))  # "the"
+    monkeypatch.setattr(perturb, "valence", lambda point, words, inputs: strong[words])
+    monkeypatch.setattr(perturb, "matched_words", lambda table, words, n: np.array([[0]]))  # "the"
     counts = np.full(17, 10)
     counts[:2] = 0
     counts[[p.model.vocabulary.number("good"), p.model.vocabulary.number("bad")]] = 1
@@ -283,7 +319,7 @@ def test_abolition_and_costs_tables(point):
         "without": [np.array([2 + i], np.int32) for i in range(8)],
         "with": [np.array([11, 2 + i], np.int32) for i in range(8)],
     })  # fmt: skip
-    subspace = modifiers.random_subspace(point, 2)
+    subspace = random_subspace(point, 2)
     table = perturb.abolition(
         point, pairs, {"intact": [], "removed": [perturb.project_out(subspace)]}, mid_review=False
     )
@@ -299,5 +335,38 @@ def test_abolition_and_costs_tables(point):
 
 
 def test_typical_states_are_states_of_running_text(point):
-    states = perturb.typical_states(point, 8, 30)
-    assert states.shape == (8 * 11, 10)
+    assert perturb.typical_states(point).shape == (64 * 81, 10)
+
+
+def english(kind):
+    """A random network that knows the contrast phrases, the grammar and 100 other words."""
+    known = set(lexicon().word) | {w for t in load_contrasts().text for w in tokenize(t)}
+    words = (*sorted(known), *(f"w{i}" for i in range(100)))
+    rng, p = np.random.default_rng(0), make_point(kind, n_words=len(words))
+    counts = np.r_[0, 0, rng.integers(1, 50, len(words))]
+    model = dataclasses.replace(p.model, vocabulary=Vocabulary((PAD, UNKNOWN, *words)), counts=counts)
+    return dataclasses.replace(p, model=model, mean_map=mean_map(model, 40))
+
+
+@pytest.mark.parametrize("kind", ["vanilla", "lstm"])
+def test_the_whole_experiment_on_networks_without_modifiers(kind):
+    """An untrained network of any architecture has few modifiers or none: every control can be made all the same."""
+    p = english(kind)
+    probes = probe_words(p, 10)
+    table, pairs = modifier_effects(p, probes=probes), perturb.phrase_pairs(p.model)
+    pairs = pairs[pairs.word.isin(["good", "great", "bad", "awful"])]
+    space = chosen_subspace(p, table)
+    tried = perturb.conditions(p, space, table, pairs)
+    found = perturb.abolition(p, pairs, tried)
+    assert list(found.perturbation.unique()) == list(tried)
+    assert np.isfinite([e.value for e in found.gain]).all()
+    by_k = perturb.by_dimension(p, table, pairs, (0, 2), draws=2)
+    nothing = by_k.gain[by_k.dim == 0]
+    intact = found.gain[found.perturbation == "intact"]
+    assert [g.value for g in nothing] == pytest.approx([g.value for g in intact] * 3)
+    assert set(by_k.subspace) == {"modifiers", "other words"}
+    plain = np.concatenate(
+        [h[1:] for h in perturb.run(p.model, list(pairs["without"]), perturb.start_from(p.h_star), states=True).states]
+    )
+    held = perturb.run(p.model, list(pairs["without"][:3]), tried["modifiers at their mean"], states=True).states
+    np.testing.assert_allclose(space.coordinates(held[0]), np.tile(space.coordinates(plain).mean(0), (len(held[0]), 1)))

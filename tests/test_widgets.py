@@ -11,14 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import small_network
+from traitlets import TraitError
 
-from rnnrev import edges, perturb, widgets
+from rnnrev import perturb, widgets
 from rnnrev.augmented_bow import AugmentedBagOfWords
 from rnnrev.data import Vocabulary
 from rnnrev.linear import OperatingPoint, operating_point
 from rnnrev.model import BagOfWords, SentimentRNN
-from rnnrev.modifiers import Subspace
-from rnnrev.widgets import assets, frames
+from rnnrev.modifiers import Probes
+from rnnrev.subspace import random_subspace
+from rnnrev.widgets import assets
 from rnnrev.zoo import load, save
 
 TEXT = "The movie wasn't good, the a bad movie was not very good."
@@ -38,28 +40,23 @@ def bag(point: OperatingPoint) -> BagOfWords:
 
 
 @pytest.fixture(scope="module")
-def lab(point: OperatingPoint) -> dict[str, Any]:
+def lab(point: OperatingPoint) -> perturb.Lab:
     return make_lab(point)
 
 
-def make_lab(point: OperatingPoint, k: int = 3) -> dict[str, Any]:
-    """As perturb.lab makes it, from random subspaces: ℓᵀB = 0, D = (I − ℓrᵀ)B."""
+NAMES = ("modifiers", "random directions", "random, same variance", "other words")
+
+
+def make_lab(point: OperatingPoint, k: int = 3) -> perturb.Lab:
+    """As perturb.lab makes it, but small and from random subspaces."""
     rng = np.random.default_rng(3)
-    words = ["not", "very", "don't", "the"]
-    lab: dict[str, Any] = {"h_star": point.h_star, "l": point.l, "r": point.r, "dimension": 2, "words": words}
-    for prefix in frames.SPACES.values():
-        basis = rng.standard_normal((len(point.h_star), k))
-        basis -= np.outer(point.l, point.l @ basis) / (point.l @ point.l)
-        basis = np.linalg.qr(basis)[0]
-        dual = basis - np.outer(point.l, point.r @ basis)
-        lab |= {prefix + "basis": basis, prefix + "dual": dual}
-    return lab | {
-        "kinds": ["negator", "intensifier", "negator", "other"],
-        "word_coordinates": rng.standard_normal((len(words), k)),
-        "probes": ["good", "movie", "bad"],
-        "probe_valence": np.array([1.0, 0.1, -0.8]),
-        "barcodes": rng.standard_normal((len(words), 3)),
-    }
+    words = ("not", "very", "don't", "the")
+    return perturb.Lab(
+        {name: random_subspace(point, k, seed) for seed, name in enumerate(NAMES)}, 2, words,
+        ("negator", "intensifier", "negator", "other"), rng.standard_normal((len(words), k)),
+        Probes(("good", "movie", "bad"), np.array([2, 3, 4]), np.array([1.0, 0.1, -0.8])),
+        rng.standard_normal((len(words), 3)),
+    )  # fmt: skip
 
 
 # --- sentiment trace --------------------------------------------------------------------------
@@ -86,16 +83,16 @@ def test_trace_works_for_any_network(kind: str, bag: BagOfWords) -> None:
 
 def test_long_texts_are_cut(point: OperatingPoint, bag: BagOfWords) -> None:
     frame = widgets.sentiment_trace(point.model, bag, "good " * 1000).frame
-    assert len(frame["tokens"]) == len(frame["network"]) - 1 == frames.MAX_TOKENS
+    assert len(frame["tokens"]) == len(frame["network"]) - 1 == widgets.MAX_TOKENS
 
 
 # --- modifier lab -----------------------------------------------------------------------------
 
 
-def test_lab_does_by_hand_what_it_says(point: OperatingPoint, lab: dict[str, Any]) -> None:
+def test_lab_does_by_hand_what_it_says(point: OperatingPoint, lab: perturb.Lab) -> None:
     widget = widgets.modifier_lab(point, lab, TEXT, gain=0.4)
     widget.dimension, widget.space = 3, "random"
-    B, D, model = lab["control_basis"], lab["control_dual"], point.model
+    B, D, model = lab.spaces["random directions"].basis, lab.spaces["random directions"].dual, point.model
     h = usual = model.cell.h0
     logits = []
     for t, token in enumerate([0, *model.vocabulary.encode(TEXT)]):
@@ -106,7 +103,7 @@ def test_lab_does_by_hand_what_it_says(point: OperatingPoint, lab: dict[str, Any
     np.testing.assert_allclose(widget.frame["perturbed"], logits, atol=1e-5)
 
 
-def test_lab_agrees_with_perturb_for_every_control(point: OperatingPoint, lab: dict[str, Any]) -> None:
+def test_lab_agrees_with_perturb_for_every_control(point: OperatingPoint, lab: perturb.Lab) -> None:
     widget = widgets.modifier_lab(point, lab, TEXT)
     for space, gain, dimension, begin in (
         ("modifiers", 0.0, 1, "h0"),
@@ -114,15 +111,14 @@ def test_lab_agrees_with_perturb_for_every_control(point: OperatingPoint, lab: d
         ("matched", -1.0, 3, "h0"),
     ):
         widget.space, widget.gain, widget.dimension, widget.begin = space, gain, dimension, begin
-        prefix = frames.SPACES[space]
-        subspace = Subspace(point.h_star, lab[prefix + "basis"], lab[prefix + "dual"]).take(dimension)
+        subspace = dict(zip(widgets.SPACES, lab.spaces.values()))[space].take(dimension)
         start = [perturb.start_from(point.h_star)] if begin == "middle" else []
         for name, changes in (("intact", start), ("perturbed", [*start, perturb.amplify(subspace, gain)])):
             expected = perturb.run(point.model, [TEXT], changes).logits[0]
             np.testing.assert_allclose(widget.frame[name], expected, atol=1e-5)
 
 
-def test_gain_one_changes_nothing(point: OperatingPoint, lab: dict[str, Any]) -> None:
+def test_gain_one_changes_nothing(point: OperatingPoint, lab: perturb.Lab) -> None:
     widget = widgets.modifier_lab(point, lab, TEXT, gain=1.0)
     np.testing.assert_allclose(widget.frame["perturbed"], widget.frame["intact"], atol=1e-9)
     np.testing.assert_allclose(widget.frame["perturbed_path"], widget.frame["intact_path"], atol=1e-9)
@@ -132,29 +128,29 @@ def test_gain_one_changes_nothing(point: OperatingPoint, lab: dict[str, Any]) ->
 
 
 def test_lab_starts_from_the_chosen_dimension_and_has_no_more_than_there_are(
-    point: OperatingPoint, lab: dict[str, Any]
+    point: OperatingPoint, lab: perturb.Lab
 ) -> None:
     widget = widgets.modifier_lab(point, lab)
-    assert widget.dimension == lab["dimension"]
-    widget.dimension = 99
-    assert widget.dimension == 3
+    assert widget.dimension == lab.dimension
+    with pytest.raises(TraitError, match=r"'dimension'.* not be greater than 3"):
+        widget.dimension = 99
 
 
 # --- barcodes ---------------------------------------------------------------------------------
 
 
-def test_barcodes_follow_the_chosen_words(lab: dict[str, Any]) -> None:
+def test_barcodes_follow_the_chosen_words(lab: perturb.Lab) -> None:
     widget = widgets.barcode_explorer(lab)
     assert widget.words == ["not", "very"]  # the first of each kind
     widget.words = ["the", "don't", "not"]
-    np.testing.assert_allclose(widget.frame["rows"], lab["barcodes"][[3, 2, 0]], atol=1e-6)
-    expected = np.corrcoef(lab["barcodes"][3], lab["barcodes"][0])[0, 1]
+    np.testing.assert_allclose(widget.frame["rows"], lab.barcodes[[3, 2, 0]], atol=1e-6)
+    expected = np.corrcoef(lab.barcodes[3], lab.barcodes[0])[0, 1]
     assert widget.frame["correlation"][0][2] == pytest.approx(expected, abs=1e-5)
     widget.words = ["very"]
     assert widget.frame["correlation"] == [[1.0]]
 
 
-def test_unknown_modifier_is_named(lab: dict[str, Any]) -> None:
+def test_unknown_modifier_is_named(lab: perturb.Lab) -> None:
     with pytest.raises(ValueError, match="'hardly' is not among the lab's 4"):
         widgets.barcode_explorer(lab, ["hardly"])
 
@@ -171,16 +167,15 @@ def test_places_agree_with_whole_texts(point: OperatingPoint, phrase: str) -> No
     places = widget.frame["places"]
     assert places[0] == 0
     assert places[-1] == len(ids)
-    assert len(places) == frames.PLACES
+    assert len(places) == widgets.PLACES
     texts = [ids, *(np.concatenate([ids[:p], put, ids[p:]]) for p in places)]
     start = point.h_star + point.r * (point.l @ (point.model.cell.h0 - point.h_star))
-    slow = int(np.argmin(np.abs(point.modes.L @ point.r - 1)))
-    w, b = edges.read_modes(point, [slow])
-    run = perturb.run(point.model, texts, states=True)
+    run = perturb.run(point.model, texts)
     for name, logits in (
         ("intact", run.final),
         ("start", perturb.run(point.model, texts, perturb.start_from(start)).final),
-        ("slow", np.array([s[-1] for s in run.states or []]) @ w + b),
+        # the state without its fast modes is h* + r ℓ·(h − h*)
+        ("slow", point.model.readout(point.h_star + np.outer((run.last - point.h_star) @ point.l, point.r))),
     ):
         np.testing.assert_allclose(widget.frame[name], logits[1:] - logits[0], atol=2e-4)
 
@@ -293,14 +288,14 @@ def test_bag_takes_any_text(point: OperatingPoint) -> None:
     widget = widgets.build_a_bag(small_bag(point.model.vocabulary), point.model, "")
     assert len(widget.frame["counts"]) == 1
     widget.text = "good, not bad " * 200
-    assert len(widget.frame["counts"]) == len(widget.frame["tokens"]) == frames.MAX_TOKENS
+    assert len(widget.frame["counts"]) == len(widget.frame["tokens"]) == widgets.MAX_TOKENS
 
 
 # --- HTML and files ---------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
-def everything(point: OperatingPoint, bag: BagOfWords, lab: dict[str, Any]) -> list[widgets.Widget]:
+def everything(point: OperatingPoint, bag: BagOfWords, lab: perturb.Lab) -> list[widgets.Widget]:
     return [
         widgets.sentiment_trace(point.model, bag, TEXT), widgets.flow_2d(), widgets.attractor_3d(SCENE),
         widgets.relax(SYSTEM), widgets.modifier_lab(point, lab, TEXT), widgets.barcode_explorer(lab),
@@ -316,7 +311,7 @@ def test_every_widget_is_live_in_jupyter_and_a_table_in_html(everything: list[wi
         state = json.loads(re.findall(r'<script type="application/json">(.*?)</script>', page, re.DOTALL)[0])
         assert state["kind"] == widget.kind
         assert state["frame"] == json.loads(json.dumps(widget.frame))
-        assert set(state["controls"]) == set(widget.controls())
+        assert set(state["controls"]) == set(widget.controls)
         assert page.count("<tr>") > 2
         assert "<caption>" in page
 
@@ -373,5 +368,5 @@ def test_tables_say_what_frames_hold(everything: list[widgets.Widget]) -> None:
     trace = next(w for w in everything if w.kind == "sentiment_trace")
     columns, rows = trace.table()
     assert columns == ["token", "network", "bag of words"]
-    assert rows[-1] == [".", trace.frame["network"][-1], trace.frame["bag"][-1]]
+    assert list(rows[-1]) == [".", trace.frame["network"][-1], trace.frame["bag"][-1]]
     assert unescape(trace.html()).count("<td>wasn't</td>") == 1

@@ -9,8 +9,9 @@ import numpy as np
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 
-from ..modifiers import Barcodes, Dimension, ModeAccount, Plane, Probes, Transients, Volume
+from ..modifiers import Barcodes, ModeAccount, Probes, Transients
 from ..stats import Estimate
+from ..subspace import Dimension, Plane, Volume
 from .style import (
     CONTROL,
     CYCLE,
@@ -169,7 +170,7 @@ def dimension(found: Dimension | Mapping[str, Any]) -> Figure:
     right.axhline(0.1, color=NEUTRAL, linewidth=0.8, linestyle="--")
     right.plot(k, get("left"), "o-", color=PERTURBED, markersize=4, label="on what is integrated (ℓ₁)")
     right.plot(k, get("left_now"), "s--", color=INTACT, markersize=4, label="on the logit now (w)")
-    right.axvline(get("k"), color=NEUTRAL, linewidth=0.8)
+    right.axvline(len(get("shares")) if get("k") is None else get("k"), color=NEUTRAL, linewidth=0.8)
     right.set_ylim(0, 1.05)
     right.set_xlabel("axes removed")
     right.set_ylabel("effect left (share of r.m.s.)")

@@ -12,13 +12,15 @@ import hashlib
 import json
 import os
 import re
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from .. import zoo
 from ..augmented_bow import TYPICAL, AugmentedBagOfWords
+from ..files import write_text
 from ..model import BagOfWords, SentimentRNN
 
 __all__ = ["css", "fingerprint", "module", "pack", "script", "write_assets"]
@@ -26,6 +28,7 @@ __all__ = ["css", "fingerprint", "module", "pack", "script", "write_assets"]
 HERE = Path(__file__).parent
 #: Sources in order of use; a name of one file is used by later files only.
 SOURCES = ("engine", "frames", "draw", "renderers")
+NETWORK = "gru-imdb"  #: what a page runs, and the name of its file
 _IMPORT = re.compile(r"^import .*?;\n", re.MULTILINE | re.DOTALL)
 
 
@@ -49,13 +52,13 @@ def css() -> str:
     return (HERE / "widgets.css").read_text(encoding="utf-8")
 
 
-def pack(values: Any) -> dict[str, Any]:
+def pack(values: ArrayLike) -> dict[str, Any]:
     """An array for the page: shape and base64 of float32, row by row."""
     array = np.ascontiguousarray(values, "<f4")
     return {"shape": list(array.shape), "data": base64.b64encode(array.tobytes()).decode()}
 
 
-def fingerprint(model: Any) -> str:
+def fingerprint(model: SentimentRNN | BagOfWords | AugmentedBagOfWords) -> str:
     """Tells one trained model from another: page and asset must show the same one."""
     digest = hashlib.sha256()
     if isinstance(model, SentimentRNN):
@@ -67,11 +70,14 @@ def fingerprint(model: Any) -> str:
     return digest.hexdigest()[:16]
 
 
-def _asset(model: SentimentRNN, bag: BagOfWords | None, augmented: AugmentedBagOfWords | None, name: str) -> str:
-    if model.cell.kind != "gru" or model.n_classes != 2:
-        raise ValueError(f"pages run a GRU with one logit, not {model.cell.kind} with {model.n_classes} classes")
-    scale = np.maximum(np.abs(model.embedding).max(1), 1e-12).astype(np.float32) / 127
+def _asset(model: SentimentRNN, bag: BagOfWords | None, augmented: AugmentedBagOfWords | None) -> str:
     cell = model.cell
+    if cell.kind != "gru" or model.n_classes != 2:
+        raise ValueError(f"pages run a GRU with one logit, not {cell.kind} with {model.n_classes} classes")
+    for each in (bag, augmented):
+        if each is not None and each.vocabulary.words != model.vocabulary.words:
+            raise ValueError(f"{each.name} and {model.name} do not share a vocabulary: train both on the same texts")
+    scale = np.maximum(np.abs(model.embedding).max(1), 1e-12).astype(np.float32) / 127
     arrays: dict[str, np.ndarray] = {
         "embedding": np.rint(model.embedding / scale[:, None]).astype(np.int8),
         "embedding_scale": scale,
@@ -79,9 +85,6 @@ def _asset(model: SentimentRNN, bag: BagOfWords | None, augmented: AugmentedBagO
         "readout": model.w.astype(np.float16),
         "readout_b": np.array([model.b], np.float32),
     }
-    for each in (bag, augmented):
-        if each is not None and each.vocabulary.words != model.vocabulary.words:
-            raise ValueError(f"{each.name} and {model.name} do not share a vocabulary: train both on the same texts")
     if bag is not None:
         arrays |= {"bow_beta": bag.beta.astype(np.float32), "bow_b": np.array([bag.b], np.float32)}
     settings = None
@@ -89,15 +92,13 @@ def _asset(model: SentimentRNN, bag: BagOfWords | None, augmented: AugmentedBagO
         settings, more = augmented.to_arrays(True)
         settings |= {"typical": TYPICAL, "n_parts": augmented.parts.shape[1]}
         arrays |= {f"augmented_{k}": np.atleast_1d(v) for k, v in more.items()}
-    layout, parts, offset = {}, [], 0
+    layout, raw = {}, bytearray()
     for key, array in arrays.items():
-        raw = array.astype(array.dtype.newbyteorder("<")).tobytes()
-        layout[key] = {"dtype": str(array.dtype), "offset": offset, "length": int(array.size)}
-        padding = -len(raw) % 4  # typed arrays start at multiples of their size
-        parts.append(raw + b"\0" * padding)
-        offset += len(raw) + padding
+        layout[key] = {"dtype": str(array.dtype), "offset": len(raw), "length": int(array.size)}
+        raw += array.astype(array.dtype.newbyteorder("<")).tobytes()
+        raw += b"\0" * (-len(raw) % 4)  # typed arrays start at multiples of their size
     header = {
-        "name": name,
+        "name": NETWORK,
         "fingerprint": fingerprint(model),
         "bag_fingerprint": None if bag is None else fingerprint(bag),
         "augmented": settings,
@@ -107,15 +108,7 @@ def _asset(model: SentimentRNN, bag: BagOfWords | None, augmented: AugmentedBagO
         "arrays": layout,
     }
     body = json.dumps(header, ensure_ascii=False, separators=(",", ":"))
-    return f'rnnrevAsset({json.dumps(name)},{body},"{base64.b64encode(b"".join(parts)).decode()}");\n'
-
-
-def _write(file: Path, text: str) -> Path:
-    with tempfile.NamedTemporaryFile("w", dir=file.parent, encoding="utf-8", delete=False) as temporary:
-        temporary.write(text)
-    os.chmod(temporary.name, 0o644)
-    os.replace(temporary.name, file)
-    return file
+    return f'rnnrevAsset({json.dumps(NETWORK)},{body},"{base64.b64encode(raw).decode()}");\n'
 
 
 def write_assets(
@@ -136,14 +129,6 @@ def write_assets(
         If the model is not a GRU with one logit, or the bag of words has other words.
     """
     if model is None:
-        from .. import zoo
-
-        model, bag = zoo.load("gru-imdb"), zoo.load("bow-imdb")
-        augmented = zoo.load("augmented-bow-imdb") if "augmented-bow-imdb" in zoo.names() else None
-    target = Path(folder)
-    target.mkdir(parents=True, exist_ok=True)
-    return [
-        _write(target / "widgets.js", script()),
-        _write(target / "widgets.css", css()),
-        _write(target / "gru-imdb.js", _asset(model, bag, augmented, "gru-imdb")),
-    ]
+        model, bag, augmented = zoo.load(NETWORK), zoo.load("bow-imdb"), zoo.load("augmented-bow-imdb")
+    texts = {"widgets.js": script(), "widgets.css": css(), f"{NETWORK}.js": _asset(model, bag, augmented)}
+    return [write_text(Path(folder) / name, text) for name, text in texts.items()]

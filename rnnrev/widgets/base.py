@@ -3,73 +3,72 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
-from typing import Any, ClassVar
+from typing import Any
 
 import anywidget
-import traitlets
+import traitlets as t
 from threadpoolctl import threadpool_limits
 
 from .assets import css, module
 
-__all__ = ["Widget", "control", "look"]
+__all__ = ["Frame", "Table", "Widget"]
 
-
-def control(trait: Any) -> Any:
-    """Mark a trait as one that the reader sets: the frame follows it."""
-    return trait.tag(sync=True, control=True)
-
-
-def look(trait: Any) -> Any:
-    """Mark a trait that the reader sets and that changes only how the frame is drawn."""
-    return trait.tag(sync=True, look=True)
+Frame = dict[str, Any]  #: what is drawn: numbers, texts and lists, as JSON has them
+Table = tuple[Sequence[str], Sequence[Sequence[Any]]]  #: column names and rows
 
 
 class Widget(anywidget.AnyWidget):
     """A picture with controls. Set a control (a trait) and read what is drawn from ``frame``.
 
-    A subclass gives ``kind`` (its renderer), controls, and :meth:`compute`; with ``props`` (what stays the same),
-    ``for_page`` (what only a static page needs) and :meth:`table` (what is shown without JavaScript).
+    ``kind`` names its renderer in renderers.js. ``compute`` makes the frame of the values of all ``controls`` (name ->
+    trait), ``describe`` a table of the frame, for pages without JavaScript. ``looks`` are traits that change only how
+    the frame is drawn, ``props`` what stays the same, and ``for_page`` what of that only a static page needs.
     """
 
     _esm = module()
     _css = css()
-    kind = traitlets.Unicode().tag(sync=True)
-    props = traitlets.Dict().tag(sync=True)
-    frame = traitlets.Dict().tag(sync=True)
-    title: ClassVar[str] = ""
+    kind = t.Unicode().tag(sync=True)
+    props = t.Dict().tag(sync=True)
+    frame = t.Dict().tag(sync=True)
 
-    def __init__(self, **controls: Any) -> None:
-        self.for_page: dict[str, Any] = {}
-        super().__init__(**controls)
-        if self.controls():
-            self.observe(self._update, names=self.controls())
+    def __init__(
+        self,
+        kind: str,
+        title: str,
+        compute: Callable[..., Frame],
+        describe: Callable[[Frame], Table],
+        *,
+        controls: Mapping[str, t.TraitType[Any, Any]] | None = None,
+        looks: Mapping[str, t.TraitType[Any, Any]] | None = None,
+        props: Frame | None = None,
+        for_page: Frame | None = None,
+    ) -> None:
+        self.title, self.compute, self.describe = title, compute, describe
+        self.controls, self.looks, self.for_page = tuple(controls or ()), tuple(looks or ()), for_page or {}
+        self.add_traits(**{name: trait.tag(sync=True) for name, trait in {**(controls or {}), **(looks or {})}.items()})
+        super().__init__(kind=kind, props=props or {})
+        if self.controls:
+            self.observe(self._update, names=list(self.controls))
         self._update()
 
-    def controls(self) -> list[str]:
-        """Names of the traits that the reader sets."""
-        return sorted(self.traits(control=True))
-
-    def compute(self) -> dict[str, Any]:
-        """The frame for the controls as they stand."""
-        raise NotImplementedError
-
-    def table(self) -> tuple[list[str], list[list[Any]]]:
-        """Column names and rows that say what the frame shows."""
-        raise NotImplementedError
-
-    def _update(self, change: Any = None) -> None:
+    def _update(self, change: object = None) -> None:
         # these products are small: threads that wait for a busy core cost far more than they save
         with threadpool_limits(1):
-            self.frame = self.compute()
+            self.frame = self.compute(**{name: getattr(self, name) for name in self.controls})
+
+    def table(self) -> Table:
+        """Column names and rows that say what the frame shows."""
+        return self.describe(self.frame)
 
     def html(self) -> str:
         """The widget for a static page: a table, and what the page's script needs to bring it to life."""
         state = {
             "kind": self.kind,
             "props": {**self.props, **self.for_page},
-            "controls": {name: getattr(self, name) for name in self.controls()},
-            "looks": {name: getattr(self, name) for name in sorted(self.traits(look=True))},
+            "controls": {name: getattr(self, name) for name in self.controls},
+            "looks": {name: getattr(self, name) for name in self.looks},
             "frame": self.frame,
         }
         data = json.dumps(state, ensure_ascii=False, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
@@ -83,7 +82,7 @@ class Widget(anywidget.AnyWidget):
             f"<tbody>{body}</tbody></table></div></div>"
         )
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
         return {**data, "text/plain": f"{self.title} (a widget)", "text/html": self.html()}, metadata
 

@@ -161,38 +161,32 @@ export function view(el, model, spec) {
   });
   observer.observe(picture);
   const tell = () => (status.textContent = model.get("status") ?? "");
-  const events = ["frame", ...(spec.looks ?? [])].map((name) => `change:${name}`);
-  for (const event of events) model.on(event, redraw);
+  for (const name of ["frame", ...(spec.looks ?? [])]) model.on(`change:${name}`, redraw);
   model.on("change:status", tell);
-  if (spec.drag) dragging(picture, spec.drag);
+  const closed = new AbortController();
+  if (spec.drag) dragging(picture, spec.drag, closed.signal);
   tell();
   return {
     redraw,
     stop() {
       observer.disconnect();
       clearTimeout(timer);
+      closed.abort();
       spec.stop?.();
-      for (const event of events) model.off?.(event, redraw);
-      model.off?.("change:status", tell);
     },
   };
 }
 
 // Drag with mouse, pen or finger: start() when the pointer goes down on `on`, move(dx, dy, start's result) after
-function dragging(picture, { on, start, move }) {
+function dragging(picture, { on, start, move }, closed) {
   picture.addEventListener("pointerdown", (down) => {
     if (!down.target.closest?.(on)) return;
     down.preventDefault();
     const origin = start();
-    const follow = (event) => move(event.clientX - down.clientX, event.clientY - down.clientY, origin);
-    const end = () => {
-      window.removeEventListener("pointermove", follow);
-      window.removeEventListener("pointerup", end);
-      window.removeEventListener("pointercancel", end);
-    };
-    window.addEventListener("pointermove", follow);
-    window.addEventListener("pointerup", end);
-    window.addEventListener("pointercancel", end);
+    const drag = new AbortController();
+    const signal = AbortSignal.any([drag.signal, closed]);
+    window.addEventListener("pointermove", (event) => move(event.clientX - down.clientX, event.clientY - down.clientY, origin), { signal });
+    for (const end of ["pointerup", "pointercancel"]) window.addEventListener(end, () => drag.abort(), { signal });
   });
 }
 

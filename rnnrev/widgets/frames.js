@@ -1,6 +1,6 @@
 import { amplify, coordinates, dot, lazily, startFrom, tokenize } from "./engine.js";
 
-// What each widget draws, as rnnrev.widgets.frames computes it: settings and network in, plain numbers out.
+// What each widget draws, as rnnrev.widgets computes it: settings and network in, plain numbers out.
 // `get` reads a control, `props` what stays the same. A generator yields frames that become more complete.
 
 const MAX_TOKENS = 300;

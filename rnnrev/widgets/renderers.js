@@ -538,7 +538,21 @@ function unitCircle(eigvals) {
     html("figcaption", {}, "\u03bb and the unit circle"));
 }
 
+// All that a view hears goes through here, so that nothing of it is left in the model when it is closed
 export function render({ model, el }) {
-  const made = RENDERERS[model.get("kind")](el, model);
-  return () => made.stop();
+  const heard = [];
+  const own = {
+    get: (name) => model.get(name),
+    set: (name, value) => model.set(name, value),
+    save_changes: () => model.save_changes(),
+    on(event, callback) {
+      model.on(event, callback);
+      heard.push([event, callback]);
+    },
+  };
+  const made = RENDERERS[model.get("kind")](el, own);
+  return () => {
+    for (const [event, callback] of heard) model.off(event, callback);
+    made.stop();
+  };
 }

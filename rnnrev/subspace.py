@@ -1,0 +1,358 @@
+"""The subspace in which modifiers move the state, how many dimensions it has, and what it is compared with.
+
+After a modifier the state is off the attractor by the deflection (I − r₁ℓ₁ᵀ)[F(h*, x_m) − F̄(h*)]: what is left when
+the word's own valence is taken out. The leading axes of many deflections are the modifier subspace (CP20).
+:func:`chosen_subspace` is *the* modifier subspace of a network wherever the book speaks of one.
+
+Controls, from easy to hard: :func:`random_subspace`, :func:`matched_subspace` (where states vary as much),
+:func:`control_subspaces` (axes of words that are no modifiers).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pandas as pd
+from scipy import optimize
+
+from .linear import OperatingPoint, Unmeasured, input_effect, slow_readout, valence
+from .modifiers import Probes, WordList, nearest, probe_words, quick, states_after
+from .stats import Estimate, bootstrap, shown
+
+__all__ = [
+    "Dimension",
+    "Plane",
+    "Subspace",
+    "Volume",
+    "captured",
+    "chosen_subspace",
+    "control_subspaces",
+    "deflections",
+    "loudness",
+    "matched_subspace",
+    "modifier_subspace",
+    "random_subspace",
+    "slow_subspace",
+    "subspace_dimension",
+    "valence_plane",
+    "volume",
+]
+
+RANKED = 100  #: words of the ranking, from the top, that span the modifier subspace
+N_AXES = 8  #: dimensions that are tried
+
+
+@dataclass(frozen=True, eq=False)
+class Subspace:
+    """Directions of the state space about h*, with coordinates that do not see the attractor.
+
+    A state's coordinates are c = Dᵀ(h − h*), its component in the subspace is B c. With D = (I − ℓrᵀ)B and
+    ℓᵀB = 0, removing the component changes neither the integrated coordinate ℓ·(h − h*) nor states on the
+    attractor's tangent h* + a r: P = I − B Dᵀ is an oblique projection.
+
+    Parameters
+    ----------
+    h_star : array, (S,)
+    basis : array, (S, k)
+        B, orthonormal columns.
+    dual : array, (S, k)
+        D, with Dᵀ B = I.
+    variance : array, (k,)
+        Share of the squared length of what it was made from, by axis; empty where that has no meaning.
+    words : tuple of str
+        What it was made from.
+    """
+
+    h_star: np.ndarray = field(repr=False)
+    basis: np.ndarray = field(repr=False)
+    dual: np.ndarray = field(repr=False)
+    variance: np.ndarray = field(default_factory=lambda: np.empty(0), repr=False)
+    words: tuple[str, ...] = field(default=(), repr=False)
+
+    def __post_init__(self) -> None:
+        if self.basis.shape != self.dual.shape or self.basis.ndim != 2:
+            raise ValueError(f"basis {self.basis.shape} and dual {self.dual.shape} must both be (S, k)")
+        if not np.allclose(self.dual.T @ self.basis, np.eye(self.dim), atol=1e-6):
+            raise ValueError("dual.T @ basis must be the identity")
+
+    def __repr__(self) -> str:
+        return f"Subspace({self.dim} of {len(self.h_star)} dimensions)"
+
+    @property
+    def dim(self) -> int:
+        """k."""
+        return int(self.basis.shape[1])
+
+    def take(self, k: int) -> Subspace:
+        """The first k axes."""
+        if not 0 <= k <= self.dim:
+            raise ValueError(f"the subspace has {self.dim} axes, not {k}")
+        return replace(self, basis=self.basis[:, :k], dual=self.dual[:, :k], variance=self.variance[:k])
+
+    def coordinates(self, h: np.ndarray) -> np.ndarray:
+        """(..., S) -> (..., k)."""
+        return (h - self.h_star) @ self.dual
+
+    def state(self, c: np.ndarray) -> np.ndarray:
+        """h* + B c: (..., k) -> (..., S)."""
+        return self.h_star + np.asarray(c) @ self.basis.T
+
+    @property
+    def projector(self) -> np.ndarray:
+        """P = I − B Dᵀ (S, S), so that h* + P(h − h*) has nothing left in the subspace."""
+        return np.eye(len(self.h_star)) - self.basis @ self.dual.T
+
+
+def _off_attractor(point: OperatingPoint, d: np.ndarray) -> np.ndarray:
+    """Deflections without their slow mode, (I − r₁ℓ₁ᵀ) d, (..., S)."""
+    return d - (d @ point.l)[..., None] * point.r
+
+
+def deflections(point: OperatingPoint, words: WordList) -> np.ndarray:
+    """How far words leave the state off the attractor, (I − r₁ℓ₁ᵀ)[F(h*, x_m) − F̄(h*)]: (n, S)."""
+    return _off_attractor(point, states_after(point, words) - point.mean_map(point.h_star))
+
+
+def loudness(point: OperatingPoint, h: np.ndarray) -> np.ndarray:
+    """How much words count at states h (n, S): the spread of their valence over running text, (n,) in nats."""
+    F = point.mean_map
+    return np.sqrt(valence(point, F.words, h) ** 2 @ F.weights)
+
+
+def _with_dual(point: OperatingPoint, basis: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return point.h_star, basis, basis - np.outer(point.l, point.r @ basis)
+
+
+def modifier_subspace(point: OperatingPoint, words: WordList, dim: int) -> Subspace:
+    """The leading ``dim`` axes of words' :func:`deflections`.
+
+    Uncentred principal axes: a deflection counts from h*, where nothing is modified. Each axis is turned so that words
+    count more on its positive side (:func:`loudness`).
+    """
+    d = deflections(point, words)
+    if not 1 <= dim <= min(d.shape):
+        raise ValueError(f"{len(d)} words in {d.shape[1]} dimensions span no {dim}: lower dim or give more words")
+    _, size, axes = np.linalg.svd(d, full_matrices=False)
+    up, down = (loudness(point, point.h_star + sign * axes[:dim]) for sign in (1, -1))
+    basis = (axes[:dim] * np.where(up < down, -1.0, 1.0)[:, None]).T
+    names = tuple(point.model.vocabulary.words[i] for i in point.model.vocabulary.numbers(words))
+    return Subspace(*_with_dual(point, basis), (size**2 / np.sum(size**2))[:dim], names)
+
+
+# --- how many dimensions ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Dimension:
+    """How many dimensions the modifiers need, by two criteria.
+
+    ``left`` (n + 1,) share of the modifiers' effect on the integrated coordinate that is left when k = 0 … n axes are
+    removed from the state, ``left_now`` the same for the logit now; ``k`` the smallest for which both are under 10 %,
+    None where no number of axes that was tried gets there. ``shares`` (n,) of the modifiers' squared deflections by
+    axis, ``limit`` (n,) what random sets of frequency-matched words stay under (95 %), ``typical`` (n,) their mean;
+    ``k_variance`` the leading axes with more than the limit.
+    """
+
+    k: int | None
+    left: np.ndarray = field(repr=False)
+    left_now: np.ndarray = field(repr=False)
+    shares: np.ndarray = field(repr=False)
+    limit: np.ndarray = field(repr=False)
+    typical: np.ndarray = field(repr=False)
+    k_variance: int = shown("d")
+
+    @property
+    def axes(self) -> int:
+        """How many axes to take: k, or all that were tried where they do not suffice."""
+        return len(self.shares) if self.k is None else self.k
+
+    def __str__(self) -> str:
+        return f"more than {self.axes}" if self.k is None else str(self.k)
+
+
+def subspace_dimension(
+    point: OperatingPoint, words: WordList, candidates: WordList, probes: Probes | None = None, seed: int = 0
+) -> Dimension:
+    """Choose the dimension of the modifier subspace by what it must do, and show its variance beside controls.
+
+    By function: axes are found from every other of the ``words`` and removed from the states that the rest lead to; the
+    smallest dimension that takes away 90 % of the root mean square effect on the probes, on what is integrated and on
+    the logit, is taken. By variance: parallel analysis (Horn 1965) against sets of as many of the ``candidates``,
+    each set matched in frequency to the modifiers.
+    """
+    vocabulary, p = point.model.vocabulary, np.asarray(point.model.frequencies)
+    numbers, pool = vocabulary.numbers(words), vocabulary.numbers(candidates)
+    if len(numbers) < 4:
+        raise Unmeasured(f"{len(numbers)} words span no subspace that can be tried on others: it takes at least four")
+    n_axes = min(N_AXES, len(numbers) // 2, len(point.h_star) - 1)  # one is the slow mode's
+    probes = probe_words(point) if probes is None else probes
+    many, reads = quick(point), np.stack([slow_readout(point), np.asarray(point.model.w, float)], 1)
+    square = np.zeros((n_axes + 1, 2))
+    for fit, test in ((numbers[::2], numbers[1::2]), (numbers[1::2], numbers[::2])):
+        subspace, h = modifier_subspace(point, fit, n_axes), states_after(point, test)
+        for k in range(n_axes + 1):
+            removed = h - subspace.take(k).coordinates(h) @ subspace.basis[:, :k].T
+            effect = input_effect(many, probes.numbers, np.concatenate([point.h_star[None], removed])) @ reads
+            square[k] += np.sum((effect[1:] - effect[0]) ** 2, (0, 1))
+    left = np.sqrt(square / square[0])
+    small = np.flatnonzero((left < 0.1).all(1))
+
+    partners = nearest(np.log(p[numbers])[:, None], np.log(p[pool])[:, None], 20)
+    others, rng = deflections(point, pool), np.random.default_rng([seed, 79])
+
+    def shares(d: np.ndarray) -> np.ndarray:
+        size = np.linalg.eigvalsh(d @ d.T)[::-1]
+        return (size / size.sum())[:n_axes]
+
+    controls = np.array([shares(others[[rng.choice(near) for near in partners]]) for _ in range(200)])
+    own, limit = shares(deflections(point, numbers)), np.quantile(controls, 0.95, axis=0)
+    return Dimension(
+        int(small[0]) if len(small) else None, left[:, 0], left[:, 1], own, limit, controls.mean(0),
+        int(np.argmin(np.append(own > limit, False))),
+    )  # fmt: skip
+
+
+def chosen_subspace(point: OperatingPoint, table: pd.DataFrame, dimension: Dimension | None = None) -> Subspace:
+    """The modifier subspace of a network: of the ranking's first hundred words, with the dimension chosen by function.
+
+    They are taken however weak: a network may have no modifiers by the rule. Where no number of axes takes away 90 % of
+    their effect, all that were tried are taken.
+
+    Parameters
+    ----------
+    table : pandas table
+        Of :func:`rnnrev.modifiers.modifier_effects`.
+    dimension : Dimension, optional
+        Of the same words, where it is at hand.
+    """
+    words = list(table.word[:RANKED])
+    dimension = subspace_dimension(point, words, table.word) if dimension is None else dimension
+    return modifier_subspace(point, words, dimension.axes)
+
+
+# --- controls ---------------------------------------------------------------------------------
+
+
+def control_subspaces(
+    point: OperatingPoint, like: Subspace, table: pd.DataFrame, n: int = 1, seed: int = 0
+) -> list[Subspace]:
+    """The hardest control: n subspaces made as ``like`` was, but from as many words that are no modifiers.
+
+    Each word gives way to one of the twenty nearest in frequency that have kind "other" and are not among its words.
+    """
+    pool = table[(table.kind == "other") & ~table.word.isin(like.words)]
+    share = np.asarray(point.model.frequencies)
+    numbers = point.model.vocabulary.numbers(like.words)
+    near = nearest(np.log(share[numbers])[:, None], np.log(share[pool.number])[:, None], 20)
+    made = []
+    for i in range(n):
+        drawn: dict[int, None] = {}
+        for partners in np.random.default_rng([seed, 113, i]).permuted(near, axis=1):
+            drawn[next((p for p in partners if p not in drawn), partners[0])] = None
+        made.append(modifier_subspace(point, pool.number.to_numpy()[list(drawn)], like.dim))
+    return made
+
+
+def random_subspace(point: OperatingPoint, dim: int, seed: int = 0) -> Subspace:
+    """A control: random directions without slow component."""
+    directions = np.random.default_rng([seed, 71]).standard_normal((len(point.h_star), dim))
+    return Subspace(*_with_dual(point, np.linalg.qr(_without(point.l[:, None], directions))[0]))
+
+
+def matched_subspace(point: OperatingPoint, like: Subspace, states: np.ndarray, seed: int = 0) -> Subspace:
+    """A stronger control: a random subspace, orthogonal to ``like``, in which states vary as much as in ``like``.
+
+    Random directions are filtered by a power of the states' covariance, C^a z; a is found so that the variance of the
+    states' component, slow mode left out, is that of ``like``. Where no power gives as much, the leading
+    principal axes do as much as can be done.
+
+    Parameters
+    ----------
+    states : array, (n, S)
+        Visited states, see :meth:`rnnrev.model.SentimentRNN.states`.
+    """
+    away = _without(np.column_stack([like.basis, point.l]), _off_attractor(point, states - point.h_star).T).T
+    wanted = captured(point, like, states)
+    _, size, axes = np.linalg.svd(away, full_matrices=False)
+    size, axes = size[size > 1e-6 * size[0]], axes[size > 1e-6 * size[0]]
+    z = np.random.default_rng([seed, 73]).standard_normal((len(size), like.dim))
+
+    def made(power: float) -> Subspace:
+        weights = np.exp(power * (np.log(size) - np.log(size[0])))
+        # orthonormal among the axes, so that the basis stays clear of ℓ₁ however steep the weights
+        return Subspace(*_with_dual(point, axes.T @ np.linalg.qr(weights[:, None] * z)[0]))
+
+    def excess(power: float) -> float:
+        return captured(point, made(power), states) - wanted
+
+    low, high = -2.0, 12.0
+    if excess(low) < 0 < excess(high):
+        return made(float(optimize.brentq(excess, low, high, xtol=1e-3)))
+    return made(high if excess(high) <= 0 else low)
+
+
+def captured(point: OperatingPoint, subspace: Subspace, states: np.ndarray) -> float:
+    """Share of the states' squared distance from the attractor's tangent that lies in a subspace."""
+    off = _off_attractor(point, states - point.h_star)
+    return float(np.sum((off @ subspace.basis) ** 2) / np.sum(off**2))
+
+
+def slow_subspace(point: OperatingPoint) -> Subspace:
+    """The line attractor itself as a subspace: r₁ with its left vector as the dual. Projecting it out forgets."""
+    size = np.linalg.norm(point.r)
+    return Subspace(point.h_star, (point.r / size)[:, None], (point.l * size)[:, None])
+
+
+def _without(directions: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Columns of x less their components along these directions (S, m)."""
+    basis = np.linalg.qr(directions)[0]
+    return x - basis @ (basis.T @ x)
+
+
+# --- how much words count in it ---------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Plane:
+    """Valence of words where the state stands in a plane: ``x`` (n,), ``y`` (m,) coordinates, ``valence`` (m, n, K)."""
+
+    x: np.ndarray
+    y: np.ndarray
+    valence: np.ndarray = field(repr=False)
+
+
+def valence_plane(point: OperatingPoint, subspace: Subspace, words: WordList, span: float = 2.5, n: int = 15) -> Plane:
+    """Sweep the state over the subspace's first two axes, the integrated coordinate kept, and read words there."""
+    grid = np.linspace(-span, span, n)
+    c = np.stack(np.meshgrid(grid, grid), -1)
+    return Plane(grid, grid, valence(point, words, subspace.take(2).state(c)))
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """The first axis of the modifier subspace as a volume knob.
+
+    ``coordinate`` and ``factor`` (n,) of words, ``x`` and ``curve`` (m,) of states moved along the axis; the factor is
+    what valence is multiplied by. ``correlation`` of coordinate and log factor over words, with its interval.
+    """
+
+    coordinate: np.ndarray = field(repr=False)
+    factor: np.ndarray = field(repr=False)
+    x: np.ndarray = field(repr=False)
+    curve: np.ndarray = field(repr=False)
+    correlation: Estimate = shown(".3f")
+
+
+def volume(point: OperatingPoint, table: pd.DataFrame, subspace: Subspace, probes: Probes) -> Volume:
+    """Does the place on one axis set how much words count? Words of :func:`modifier_effects`, and the bare axis.
+
+    Factors at or under 0.02 (valence gone or turned round) count as 0.02 in the correlation.
+    """
+    coordinate = subspace.coordinates(states_after(point, table.number))[:, 0]
+    factor = np.maximum(1 + table.gain.to_numpy(), 0.02)
+    x = np.linspace(1.1 * coordinate.min(), 1.1 * coordinate.max(), 25)
+    counted = probes.by_sign(valence(point, probes.numbers, subspace.take(1).state(x[:, None])))
+    curve = (counted / probes.by_sign(probes.valence)).mean(-1)
+    correlation = bootstrap((coordinate, np.log(factor)), lambda a, b: np.corrcoef(a, b)[0, 1], n=500)
+    return Volume(coordinate, factor, x, curve, correlation)
