@@ -29,7 +29,7 @@ from .model import SentimentRNN, Step, forward
 from .modifiers import modifier_effects, probe_words
 from .perturb import typical_states
 from .stats import Estimate, bootstrap, estimate, interval, resample, shown
-from .subspace import Subspace, modifier_subspace, random_subspace
+from .subspace import Subspace, control_subspaces, random_subspace
 
 __all__ = [
     "Decay",
@@ -376,7 +376,7 @@ def compare_shares(
     h0, states = point.model.cell.h0, typical_states(point, seed=seed)
     drawn = np.random.default_rng([seed, 73]).integers(len(states), size=5 * n)
     others = {
-        "h₀ in a subspace of other words": _other_subspaces(point, subspace, table, n, seed),
+        "h₀ in a subspace of other words": control_subspaces(point, subspace, table, n, seed),
         "h₀ in a random subspace": [random_subspace(point, subspace.dim, i) for i in range(n)],
     }
     shares = {name: np.array([subspace_share(point, h0, s) for s in many]) for name, many in others.items()}
@@ -385,15 +385,6 @@ def compare_shares(
         "visited states": _spread(subspace_share(point, states[drawn], subspace)),
         **{name: _spread(values) for name, values in shares.items()},
     }
-
-
-def _other_subspaces(
-    point: OperatingPoint, subspace: Subspace, table: pd.DataFrame, n: int, seed: int
-) -> list[Subspace]:
-    rng = np.random.default_rng([seed, 79])
-    plain = table.number[table.kind == "other"].to_numpy()
-    size = min(len(subspace.words), len(plain))
-    return [modifier_subspace(point, rng.choice(plain, size, replace=False), subspace.dim) for _ in range(n)]
 
 
 def _spread(values: np.ndarray) -> Estimate:
@@ -458,7 +449,7 @@ def starts(point: OperatingPoint, subspace: Subspace, table: pd.DataFrame, seed:
         "component removed": h0 - component(subspace),
         "only the component": point.h_star + component(subspace),
         "on the attractor": point.h_star,
-        "other words' subspace removed": h0 - component(_other_subspaces(point, subspace, table, 1, seed)[0]),
+        "other words' subspace removed": h0 - component(control_subspaces(point, subspace, table, 1, seed)[0]),
         "random subspace removed": h0 - component(random_subspace(point, subspace.dim, seed)),
         "random change": h0 + random_subspace(point, 1, seed + 1).basis[:, 0] * size,
     }

@@ -312,8 +312,8 @@ def test_subspace_share(point):
 
 
 def test_starts_change_what_they_say_and_keep_what_is_integrated():
-    vocabulary = Vocabulary(("<pad>", "<unk>", *(f"w{i}" for i in range(WORDS))))
-    model = untrained("gru", vocabulary, 12, 6, counts=np.arange(WORDS + 2)).astype(float)
+    vocabulary = Vocabulary(("<pad>", "<unk>", *(f"w{i}" for i in range(60))))
+    model = untrained("gru", vocabulary, 12, 6, counts=np.r_[0, 0, np.full(60, 5)]).astype(float)
     model = dataclasses.replace(model, cell=dataclasses.replace(model.cell, h0=np.linspace(-1, 1, 12)))
     point = make_point(model, np.full(12, 0.1), np.diag(0.95 - 0.05 * np.arange(12)))
     subspace = modifier_subspace(point, list(range(2, 12)), 3)
