@@ -26,10 +26,9 @@ from rnnrev import recovery, zoo
 from rnnrev.augmented_bow import STEPS, AugmentedConfig, train_augmented
 from rnnrev.config import TrainConfig
 from rnnrev.data import DATA_SETS, Reviews, load_reviews, star_reviews
-from rnnrev.files import write_npz, write_table
+from rnnrev.files import write_npz
 from rnnrev.language import Language
-from rnnrev.measure import measure
-from rnnrev.model import SentimentRNN, load, save
+from rnnrev.model import BagOfWords, SentimentRNN
 from rnnrev.sweep import Cell, Row, grid, rows_of, sweep
 
 ARCHITECTURES = ("gru", "lstm", "ugrnn", "vanilla")
@@ -70,17 +69,20 @@ HARDER: dict[str, tuple[Language, int]] = {
 }
 
 
-def trained(
+def kept(file: Path, train: Callable[[], SentimentRNN | BagOfWords], name: str = "") -> SentimentRNN:
+    """The network in a file, or trained and kept there."""
+    if not file.is_file():
+        zoo.save(replace(train(), name=name or file.stem), file)
+    return zoo.load(file, SentimentRNN)
+
+
+def learned(
     folder: Path, language: Language, cell: str, seed: int, texts: int = recovery.TEXTS, of: str = ""
 ) -> SentimentRNN:
-    """A network from the folder, or trained and kept there."""
+    """A network that learned a language; ``of`` names one that is not the usual."""
     name = f"{cell}-language-{seed}"
-    place = folder / "models" / f"{name} {of}".strip()
-    if not place.exists():
-        save(replace(recovery.learn(language, cell, seed, texts), name=name), place)
-    model = load(place)
-    assert isinstance(model, SentimentRNN)
-    return model
+    file = folder / "models" / f"{name}{of and f' {of}'}.safetensors"
+    return kept(file, lambda: recovery.learn(language, cell, seed, texts), name)
 
 
 # --- cells: settings -> rows --------------------------------------------------------------------
@@ -88,8 +90,10 @@ def trained(
 
 def known(cell: Cell, folder: Path) -> list[Row]:
     """What chapters 2 to 5 measure on a network that learned the known language, and marks against the truth."""
+    from rnnrev.measure import measure
+
     language, seed = Language(), int(str(cell["seed"]))
-    model = trained(folder, language, str(cell["cell"]), seed)
+    model = learned(folder, language, str(cell["cell"]), seed)
     test = language.sample(4000, recovery.TEST_SEED, "test")
     measured = measure(model, test, seed=seed, progress=False).to_dict("records")
     return measured + rows_of(
@@ -101,7 +105,7 @@ def harder(cell: Cell, folder: Path) -> list[Row]:
     """Marks on a language that is harder to learn or to analyse."""
     name = str(cell["language"])
     language, texts = HARDER[name]
-    model = trained(folder, language, "gru", 0, texts, of=name)
+    model = learned(folder, language, "gru", 0, texts, of=name)
     return rows_of(recovery.recover(language, model), network=model.name, data=f"language, {name}")
 
 
@@ -121,7 +125,7 @@ def bags(cell: Cell, folder: Path) -> list[Row]:
         for step, changes in STEPS.items()
         if step not in ("+ length", "+ parts")
     }  # fmt: skip
-    readers["GRU"] = trained(folder, language, "gru", seed).logits(test.texts)
+    readers["GRU"] = learned(folder, language, "gru", seed).logits(test.texts)
     readers["best reader"] = language.totals(*language.encode(test.texts))
     scores = {name: float(np.mean((logits > 0) == test.labels)) for name, logits in readers.items()}
     gap = scores["GRU"] - scores["bag of words"]
@@ -151,7 +155,7 @@ def classes(cell: Cell, folder: Path) -> list[Row]:
     """Slow modes of a network that learned more than two classes; ``best`` is the accuracy of the best reader."""
     kind, n, seed = str(cell["kind"]), int(str(cell["classes"])), int(str(cell["seed"]))
     language = classed(kind, n)
-    model = trained(folder, language, "gru", seed, FEW, of=f"{n} {kind}")
+    model = learned(folder, language, "gru", seed, FEW, of=f"{n} {kind}")
     test = language.sample(4000, recovery.TEST_SEED, "test")
     theory = n - 1 if kind == "unordered" else 1
     return attractor(model, test, theory, language.bayes().value, f"language, {n} {kind} classes", seed)
@@ -167,7 +171,10 @@ def stars(cell: Cell, folder: Path) -> list[Row]:
     commonest grade), or a shipped network, trained on two classes, that reads them."""
     if "network" in cell:
         reviews = star_reviews("test").sample(4000)
-        model, where = zoo.load(str(cell["network"])), {"network": cell["network"], "data": "yelp_sample/stars"}
+        model, where = (
+            zoo.load(str(cell["network"]), SentimentRNN),
+            {"network": cell["network"], "data": "yelp_sample/stars"},
+        )
         found = recovery.graded(model, reviews)
         rows = rows_of(found, **where)
         for row in found.table.itertuples():
@@ -177,40 +184,43 @@ def stars(cell: Cell, folder: Path) -> list[Row]:
         return rows
     from rnnrev.train import train
 
-    kind, seed, film = str(cell["cell"]), int(str(cell["seed"])), zoo.load("gru-imdb")
+    kind, seed, film = str(cell["cell"]), int(str(cell["seed"])), zoo.load("gru-imdb", SentimentRNN)
     reviews, test = in_order(star_reviews("train")), in_order(star_reviews("test"))
-    place = folder / "models" / f"{kind}-stars-{seed}"
-    if not place.exists():
+
+    def trained() -> SentimentRNN | BagOfWords:
         with TemporaryDirectory() as here:
             vectors = write_npz(f"{here}/vectors.npz", {"words": film.vocabulary.words, "vectors": film.embedding})
             config = TrainConfig(
                 cell=kind, seed=seed, data="yelp_sample", vectors=str(vectors), epochs=8, patience=8,
                 n_inputs=film.cell.n_inputs,
             )  # fmt: skip
-            save(replace(train(config, reviews=reviews, test=test, progress=False), name=place.name), place)
+            return train(config, reviews=reviews, test=test, progress=False)
+
+    model = kept(folder / "models" / f"{kind}-stars-{seed}.safetensors", trained)
     commonest = np.bincount(test.labels).max() / len(test)
-    return attractor(load(place), test, 1, commonest, "yelp_sample/stars", seed)
+    return attractor(model, test, 1, commonest, "yelp_sample/stars", seed)
 
 
 def own(cell: Cell, folder: Path) -> list[Row]:
     """A network trained on any data set, measured on its test split (a file: on the reviews that are held out)."""
+    from rnnrev.measure import measure
+
     from rnnrev.train import train
 
     kind, data, seed = str(cell["cell"]), str(cell["data"]), int(str(cell["seed"]))
-    place = folder / "models" / f"{kind}-{Path(data).stem}-{seed}"
     reviews = load_reviews(data, "train")
     if data in DATA_SETS:
         test = load_reviews(data, "test" if "test" in DATA_SETS[data]["splits"] else "validation")
     else:
         held = np.random.default_rng(0).random(len(reviews)) < 0.1
         reviews, test = reviews.take(~held), replace(reviews.take(held), split="held-out")
-    if not place.exists():
-        config = TrainConfig(cell=kind, seed=seed, data=data)
-        save(replace(train(config, reviews=reviews, test=test, progress=False), name=place.name), place)
-    return measure(load(place), test, seed=seed, progress=False).to_dict("records")
+    config = TrainConfig(cell=kind, seed=seed, data=data)
+    file = folder / "models" / f"{kind}-{Path(data).stem}-{seed}.safetensors"
+    model = kept(file, lambda: train(config, reviews=reviews, test=test, progress=False))
+    return measure(model, test, seed=seed, progress=False).to_dict("records")
 
 
-Run = Callable[[Cell, Path], list[Row]]
+Run = Callable[..., list[Row]]  # of a cell and a folder
 Cells = Callable[[list[str], list[int], str], list[dict[str, object]]]
 #: Name -> what runs for each cell, and the cells for architectures, seeds and a data set.
 SWEEPS: dict[str, tuple[Run, Cells]] = {
@@ -225,6 +235,8 @@ SWEEPS: dict[str, tuple[Run, Cells]] = {
 
 
 def main() -> None:
+    from rnnrev.files import write_table
+
     for variable in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(variable, "1")  # cells run side by side, each on one core
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 
 from rnnrev import augmented_bow as ab
-from rnnrev import zoo
+from rnnrev import stats, zoo
 from rnnrev.augmented_bow import AugmentedBagOfWords, AugmentedConfig, train_augmented
 from rnnrev.data import Reviews, Vocabulary, split_validation
 
@@ -249,3 +251,118 @@ def test_training_needs_two_classes() -> None:
     one = dataclasses.replace(corpus(200), labels=np.ones(len(corpus(200)), np.int64))
     with pytest.raises(ValueError, match=r"found \[1\]"):
         train_augmented(FLIPS, one, progress=False)
+
+
+# --- the experiment (scripts/augmented.py) ----------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def script() -> ModuleType:
+    file = Path(__file__).parents[1] / "scripts" / "augmented.py"
+    spec = importlib.util.spec_from_file_location("augmented", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def rights(accuracy: float, n: int = 4000, seeds: int = 3, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).random((seeds, n)) < accuracy
+
+
+def test_share_of_a_gap(script: ModuleType) -> None:
+    bag, network = rights(0.8, seed=1), rights(0.9, seed=2)
+    everything = script.gap_share(bag, network, network)
+    assert everything.value == pytest.approx(1)
+    assert everything.low < 1 < everything.high  # seeds are drawn anew for each
+    assert script.gap_share(bag[:1], network[:1], network[:1]) == pytest.approx((1, 1, 1))
+    assert script.gap_share(bag[:1], bag[:1], network[:1]) == pytest.approx((0, 0, 0))
+    half = np.concatenate([bag[:1, :2000], network[:1, 2000:]], 1)
+    made = script.gap_share(bag[:1], half, network[:1])
+    assert made.value == pytest.approx((half.mean() - bag[0].mean()) / (network[0].mean() - bag[0].mean()))
+    assert made.low < made.value < made.high
+    assert made.high - made.low < 0.5
+    with pytest.raises(ValueError, match="no gap"):
+        script.gap_share(network, bag, bag)
+
+
+def test_accuracies_of_one_seed_vary_as_the_bootstrap_says(script: ModuleType) -> None:
+    before, after = rights(0.8, seed=1)[:1], rights(0.9, seed=2)[:1]
+    a, b = script.accuracies(before, after)
+    other = stats.bootstrap(after[0].astype(float) - before[0].astype(float))
+    np.testing.assert_allclose(stats.estimate(b - a), other, atol=2e-3)
+
+
+def test_the_interval_covers_the_truth(script: ModuleType) -> None:
+    """Over repeated draws from a known law, the interval holds the true share about 95 times in 100."""
+    covered = 0
+    for trial in range(100):
+        u = np.random.default_rng(trial).random((1, 3000))
+        a, b, c = script.accuracies(u < 0.8, u < 0.85, u < 0.9, draws=300)
+        found = stats.estimate((b - a) / (c - a))
+        covered += found.low <= 0.5 <= found.high
+    assert covered >= 85
+
+
+def test_share_of_a_gap_by_ranking(script: ModuleType) -> None:
+    """A model's zero does not matter; nor does a network that ranks as the bag does."""
+    rng = np.random.default_rng(4)
+    labels = rng.integers(0, 2, 400)
+    bag, network = (labels + rng.normal(0, s, (1, 400)) for s in (1.0, 0.3))
+    assert script.auc_share(labels, bag, network - 5, network, draws=9).value == pytest.approx(1)
+    assert script.auc_share(labels, bag, 3 * bag + 1, network, draws=9).value == pytest.approx(0, abs=1e-9)
+
+
+def test_kinds_of_reviews_by_hand(script: ModuleType) -> None:
+    m = one_part()
+    ids = m.vocabulary.encode_all(["good the the bad", "good good", "bad the good good"])
+    kinds = script.review_kinds(ids, m.vocabulary, m.beta, ["good", "very"])
+    np.testing.assert_array_equal(kinds["length"], [4, 2, 4])
+    np.testing.assert_allclose(kinds["modifiers"], [25, 100, 50])
+    np.testing.assert_allclose(kinds["contrast words"], 0)
+    np.testing.assert_allclose(kinds["mixed opinions"], [1 - 0.5 / 3.5, 0, 1 - 2.5 / 5.5], atol=1e-6)
+    np.testing.assert_allclose(kinds["turn"], [0, 0, 0.5])  # −1.5, −1.5, 0.5, 2.5: positive from the third token on
+
+
+def test_the_missing_part_is_where_it_was_put(script: ModuleType) -> None:
+    """A bag that fails on long reviews only: the lead lies there, and nowhere else."""
+    rng = np.random.default_rng(3)
+    length = rng.integers(10, 500, 4000)
+    network = rng.random(4000) < 0.9
+    augmented = network & ~((length > 375) & (rng.random(4000) < 0.3))
+    rows = list(script.leads("bag", {"length": length, "noise": rng.random(4000)}, augmented, network))
+    lead = {(r["condition"], r["at"]): r for r in rows if r["measure"] == "lead"}
+    assert lead["length", 3]["low"] > 0.15
+    assert all(lead["length", g]["value"] < 0.03 for g in range(3))
+    assert max(lead["noise", g]["value"] for g in range(4)) < 0.12
+    assert next(r["value"] for r in rows if r["measure"] == "lead_from") == length.min()
+
+
+def test_yardsticks_read_words(script: ModuleType) -> None:
+    found = {r["network"]: r for r in script.yardsticks(corpus(600), corpus(300, seed=1))}
+    # presence of words says little when all words stand in nearly all texts; pairs say more
+    assert found["NB-SVM, bigrams"]["value"] > found["unigrams"]["value"]
+    assert all(r["low"] < r["value"] < r["high"] for r in found.values())
+
+
+def test_other_words_as_modifiers(script: ModuleType) -> None:
+    ranked = ("not", "very")
+    assert script.candidates("", ranked, VOCABULARY, 0) == ["not", "very"]
+    assert script.candidates("frequent words", ranked, VOCABULARY, 0) == ["good", "bad"]
+    drawn = [script.candidates("random words", ranked, VOCABULARY, seed) for seed in range(20)]
+    assert {w for words in drawn for w in words} == set(WORDS[2:])
+    assert all(len(set(words)) == 2 for words in drawn)
+
+
+def test_training_goes_on_where_it_stopped(script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = dataclasses.replace(FLIPS, epochs=1)
+    made = script.trained(tmp_path / "m.safetensors", config, ["flip"], corpus(300))
+    ran = []
+    monkeypatch.setattr(script, "train_augmented", lambda *args, **options: ran.append(args))
+    np.testing.assert_array_equal(
+        script.trained(tmp_path / "m.safetensors", config, ["flip"], corpus(300)).parts, made.parts
+    )
+    assert not ran
+    script.trained(tmp_path / "m.safetensors", dataclasses.replace(config, seed=1), ["flip"], corpus(300))
+    assert len(ran) == 1
