@@ -1,5 +1,5 @@
 # PYTHON_ARGCOMPLETE_OK
-"""The ``rnnrev`` command: train, label, list, try out and measure networks."""
+"""The ``rnnrev`` command: train, list, try out and measure networks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from . import __version__
-from .files import write_npz
 
 # the libraries' start-up chatter is no news to a user
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -23,7 +22,8 @@ def _add_config(parser: argparse.ArgumentParser, config: type) -> None:
     """One option a field of a configuration class; its help is the field's ``#:`` comment."""
     import inspect
 
-    comments = dict(re.findall(r"^    (\w+): .*#: (.*)$", inspect.getsource(config), re.MULTILINE))
+    sources = "".join(inspect.getsource(c) for c in config.__mro__ if dataclasses.is_dataclass(c))
+    comments = dict(re.findall(r"^    (\w+): .*#: (.*)$", sources, re.MULTILINE))
     for field in dataclasses.fields(config):
         text = f"{comments.get(field.name, field.name.replace('_', ' '))} (default: %(default)s)"
         flag = f"--{field.name.replace('_', '-')}"
@@ -51,45 +51,6 @@ def _train(args: argparse.Namespace) -> None:
         low, high = scored["interval95"]
         print(f"{'test' if test else 'validation'} accuracy {scored['accuracy']:.2%} [{low:.2%}, {high:.2%}]", end=" ")
         print(f"on {scored['texts']:,} texts of {scored['data']}; written to {args.out}")
-
-
-def _vectors(args: argparse.Namespace) -> None:
-    from .data import Vocabulary, load_reviews, unlabelled_texts
-    from .train import word_vectors
-
-    train = load_reviews(args.data, "train")
-    vocabulary = Vocabulary.fit(train.texts, args.vocabulary_size)
-    vectors = word_vectors(
-        [*train.texts, *unlabelled_texts(args.data)], vocabulary, args.n_inputs, args.epochs, args.seed
-    )
-    print(f"written to {write_npz(args.out, {'words': vocabulary.words, 'vectors': vectors})}")
-
-
-def _pretrain(args: argparse.Namespace) -> None:
-    from .data import Vocabulary, load_reviews, split_validation, unlabelled_texts
-    from .pretraining import next_word
-    from .train import _load_vectors
-
-    train = load_reviews(args.data, "train")
-    held = split_validation(len(train), 0.02, args.seed)
-    vocabulary = Vocabulary.fit(train.texts, args.vocabulary_size)
-    vectors = _load_vectors(args.vectors, vocabulary, args.n_inputs)
-    made = next_word(
-        [*train.take(~held).texts, *unlabelled_texts(args.data)], vocabulary, vectors, args.cell, args.n_units,
-        held_out=train.take(held).texts, epochs=args.epochs, seed=args.seed,
-    )  # fmt: skip
-    print(f"{made['nats_per_word'][-1]:.3f} nats a word on held-out texts; written to {write_npz(args.out, made)}")
-
-
-def _label(args: argparse.Namespace) -> None:
-    from .data import load_reviews
-    from .train import soft_labels
-    from .zoo import load
-
-    unlabelled = load_reviews(args.data, args.split)
-    targets = soft_labels(load_reviews(args.data, "train"), unlabelled, [load(t) for t in args.teachers])
-    made = {"data": args.data, "split": args.split, "sha256": unlabelled.fingerprint, "probability": targets}
-    print(f"written to {write_npz(args.out, made)}")
 
 
 def _zoo(args: argparse.Namespace) -> None:
@@ -124,6 +85,8 @@ def _evaluate(args: argparse.Namespace) -> None:
     scores = evaluate(_open(args.model), load_reviews(args.data, args.split))
     low, high = scores["interval95"]
     print(f"accuracy {scores['accuracy']:.2%} [{low:.2%}, {high:.2%}] on {scores['texts']:,} texts", end="")
+    print(f" of {scores['data']}/{scores['split']}", end="")
+    print(f", {scores['unlabelled']:,} without a label left out" if scores["unlabelled"] else "", end="")
     print(f", cross-entropy {scores['cross_entropy_nats']:.3f} nats" if "cross_entropy_nats" in scores else "")
 
 
@@ -174,27 +137,6 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--quiet", action="store_true", help="no progress bars")
     _add_config(train, TrainConfig)
 
-    vectors = command("vectors", _vectors, "word2vec vectors of a data set's training and unlabelled texts")
-    vectors.add_argument("--data", default="imdb", help="data set (default: %(default)s)")
-    vectors.add_argument("--out", required=True, help=".npz file to write")
-    for flag, value in (("--vocabulary-size", 20_000), ("--n-inputs", 128), ("--epochs", 5), ("--seed", 0)):
-        vectors.add_argument(flag, type=int, default=value, help="(default: %(default)s)")
-
-    reader = command("pretrain", _pretrain, "train a cell to predict the next word of a data set's texts")
-    reader.add_argument("--data", default="imdb", help="data set (default: %(default)s)")
-    reader.add_argument("--cell", default="gru", help="vanilla, ugrnn, gru or lstm (default: %(default)s)")
-    reader.add_argument("--vectors", required=True, help="file of `rnnrev vectors` to start with")
-    reader.add_argument("--out", required=True, help=".npz file to write")
-    sizes = (("--vocabulary-size", 20_000), ("--n-inputs", 128), ("--n-units", 256), ("--epochs", 2), ("--seed", 0))
-    for flag, value in sizes:
-        reader.add_argument(flag, type=int, default=value, help="(default: %(default)s)")
-
-    label = command("label", _label, "label unlabelled reviews with an ensemble of n-grams and networks")
-    label.add_argument("teachers", nargs="*", metavar="MODEL", help="networks of the ensemble, files or names")
-    label.add_argument("--data", default="imdb", help="data set (default: %(default)s)")
-    label.add_argument("--split", default="unsupervised", help="split to label (default: %(default)s)")
-    label.add_argument("--out", required=True, help=".npz file to write")
-
     command("zoo", _zoo, "list the shipped networks and their test accuracies")
 
     trace = command("trace", _trace, "the logit after each token of a text")
@@ -204,7 +146,7 @@ def _parser() -> argparse.ArgumentParser:
     score = command("evaluate", _evaluate, "accuracy of a network on labelled reviews")
     score.add_argument("--model", default="gru-imdb", help="shipped network or model file (default: %(default)s)")
     score.add_argument("--data", default="book", help="data set or file (default: %(default)s)")
-    score.add_argument("--split", default="all", help="(default: %(default)s)")
+    score.add_argument("--split", help="(default: test, or validation, or all)")
 
     page = command("report", _report, "measure a network on reviews and write the claims of the book as one HTML page")
     page.add_argument("--model", default="gru-imdb", help="shipped network or model file (default: %(default)s)")

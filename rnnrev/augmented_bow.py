@@ -31,6 +31,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from .config import FitConfig
 from .data import UNKNOWN, Reviews, Vocabulary, batches, load_reviews, pad, split_validation, tokenize
 from .linear import OperatingPoint
 from .model import Classifier, Trace, evaluate
@@ -338,7 +339,7 @@ class AugmentedBagOfWords(Classifier):
 
 
 @dataclass(frozen=True)
-class AugmentedConfig:
+class AugmentedConfig(FitConfig):
     """Everything that decides a training run but its texts and modifiers; stored with its result."""
 
     extra: tuple[str, ...] = ()  #: data sets whose training texts are added
@@ -358,17 +359,14 @@ class AugmentedConfig:
     edge_l2: float = 1e-2  #: the same for the two ends
     vocabulary_size: int = 20_000
     epochs: int = 4
+    patience: int = 4
     batch_size: int = 128
-    max_tokens: int = 400  #: longer training texts are cropped at random; 0 for whole ones
     learning_rate: float = 4e-3
-    clip_norm: float = 1.0
     validation_share: float = 0.1
-    seed: int = 0
-
-    label_smoothing: ClassVar[float] = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "n_parts", "taps"):
+        super().__post_init__()
+        for name in ("n_parts", "taps"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
         if min(self.taus, default=0) <= 0 or min(self.edge_taus, default=0) <= 0:
@@ -508,7 +506,7 @@ def train_augmented(
     """
     import keras
 
-    from .train import _compiled_step, _epoch, _load_vectors, adam, load_soft_labels
+    from . import train
 
     started = time.time()
     keras.utils.set_random_seed(config.seed)
@@ -518,37 +516,28 @@ def train_augmented(
     fit, validation = reviews.take(~held), reviews.take(held)
     more = [(part, part.labels) for part in (load_reviews(name, "train") for name in config.extra)]
     if config.soft_labels != "none":
-        more.append(load_soft_labels(config.soft_labels))
+        more.append(train.load_soft_labels(config.soft_labels))
     vocabulary = Vocabulary.fit(reviews.texts, config.vocabulary_size)
     ids = vocabulary.encode_all(t for part, _ in [(fit, None), *more] for t in part.texts)
     labels = np.concatenate([fit.labels, *(targets for _, targets in more)]).astype(np.float32)
     chosen = tuple(w for w in modifiers if w in vocabulary)[: config.n_modifiers]
     vectors = None
     if config.vectors != "none":
-        with np.load(config.vectors, allow_pickle=False) as stored:
-            size = int(stored["vectors"].shape[1])
-        vectors = _load_vectors(config.vectors, vocabulary, size)
+        vectors = train.load_vectors(config.vectors, vocabulary)
 
     name = f"augmented-bow-{reviews.name}"
     network = _Trainee(config, vocabulary, chosen, vectors)
-    steps = config.epochs * (-(-len(ids) // config.batch_size))
-    optimizer = adam(network.trainable_variables, steps, config.learning_rate, config.clip_norm)
-    step = _compiled_step(network, optimizer, config)  # type: ignore[arg-type]
     val_ids = vocabulary.encode_all(validation.texts)
-    curve: list[dict[str, float]] = []
-    best = network.to_model(name)
-    for epoch in range(config.epochs):
-        row = _epoch(step, ids, labels, config, epoch, progress)  # type: ignore[arg-type]
-        now = network.to_model(name)
-        if len(validation):
-            row["validation_accuracy"] = float(np.mean((now.logits_of(val_ids) > 0) == validation.labels))
-        curve.append(row)
-        if not len(validation) or row["validation_accuracy"] >= max(r["validation_accuracy"] for r in curve):
-            best = now
+
+    def validate() -> float:
+        right = (network.to_model(name).logits_of(val_ids) > 0) == validation.labels
+        return float(np.mean(right)) if val_ids else float("nan")
+
+    curve = train.fit(network, ids, labels, config, validate, progress=progress)
     counts = np.bincount(np.concatenate(ids), minlength=len(vocabulary)).astype(np.uint32)
-    model: Any = replace(best, counts=counts)
+    model = replace(network.to_model(name), counts=counts)
     if out is not None:
-        model = load(save(model, out, compact=True))  # what is shipped is evaluated
+        model = load(save(model, out, compact=True), AugmentedBagOfWords)  # what is shipped is evaluated
     record = {
         "config": dataclasses.asdict(config),
         "data": [

@@ -10,12 +10,12 @@ Parquet mirrors named by the environment variable ``RNNREV_DATA_DIR``, and the H
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import html
 import json
 import os
 import re
-import tempfile
 import urllib.error
 import urllib.request
 from collections import Counter
@@ -23,21 +23,25 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "DATA_SETS",
     "DataError",
+    "DataSet",
     "Reviews",
     "Vocabulary",
     "batches",
     "load_contrasts",
     "load_reviews",
     "pad",
+    "split_names",
     "split_validation",
-    "star_reviews",
     "tokenize",
     "unlabelled_texts",
 ]
@@ -45,28 +49,34 @@ __all__ = [
 PAD, UNKNOWN = "<pad>", "<unk>"
 EMBEDDED = Path(__file__).parent / "datasets"
 
-#: What ``load_reviews`` knows by name: hub name, text column, mirror folders, splits.
-DATA_SETS: dict[str, dict[str, Any]] = {
-    "imdb": {
-        "hub": "stanfordnlp/imdb",
-        "text": "text",
-        "mirror": ("imdb",),
-        "splits": ("train", "test", "unsupervised"),
-    },
-    "sst2": {
-        "hub": "stanfordnlp/sst2",
-        "text": "sentence",
-        "mirror": ("sst2",),
-        "splits": ("train", "validation"),
-    },
-    "yelp_polarity": {
-        "hub": "fancyzhx/yelp_polarity",
-        "text": "text",
-        "mirror": ("yelp_polarity", "yelp_sample"),
-        "splits": ("train", "test"),
-    },
+
+@dataclass(frozen=True)
+class DataSet:
+    """Where a data set lies that :func:`load_reviews` knows by name, and what of it is used."""
+
+    splits: tuple[str, ...]
+    mirror: tuple[str, ...]  #: folders to try
+    hub: str | None = None  #: its name on the Hugging Face hub
+    text: str = "text"  #: column
+    rows: tuple[str, str] | None = None  #: column and value of the rows to take; all unless given
+    evaluation_only: bool = False  #: never to be trained on
+
+
+DATA_SETS = {
+    "imdb": DataSet(("train", "test", "unsupervised"), ("imdb",), "stanfordnlp/imdb"),
+    "sst2": DataSet(("train", "validation"), ("sst2",), "stanfordnlp/sst2", "sentence"),
+    "sst5": DataSet(("train", "validation", "test"), ("sst5",)),
+    "yelp_polarity": DataSet(("train", "test"), ("yelp_polarity", "yelp_sample"), "fancyzhx/yelp_polarity"),
+    "yelp": DataSet(("train", "test"), ("yelp",)),
+    "hotels": DataSet(("train", "test"), ("hotels",)),
+    "restaurants": DataSet(("train", "test"), ("restaurants",)),
+    # the originals are among IMDB's training reviews
+    "imdb_counterfactual": DataSet(
+        ("train", "validation"), ("imdb_counterfactual",), rows=("version", "revised"), evaluation_only=True
+    ),
+    "checklist": DataSet(("test",), ("checklist",), evaluation_only=True),
 }
-_READERS = {".csv": "csv", ".tsv": "csv", ".parquet": "parquet", ".jsonl": "json", ".json": "json"}
+_SUFFIXES = (".csv", ".tsv", ".parquet", ".jsonl", ".json")
 _LABEL_WORDS = {"negative": 0, "neg": 0, "false": 0, "positive": 1, "pos": 1, "true": 1}
 
 
@@ -170,14 +180,15 @@ class Vocabulary:
 # --- reviews ----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Reviews:
-    """Texts with labels (0 negative, 1 positive, or 0..C-1), where they come from and a fingerprint."""
+    """Texts with labels (0 negative, 1 positive, or 0..C-1; −1 unknown), where they come from and a fingerprint."""
 
     name: str
     split: str
     texts: tuple[str, ...] = field(repr=False)
     labels: np.ndarray = field(repr=False)
+    evaluation_only: bool = False  #: :func:`rnnrev.train.train` refuses them
 
     def __repr__(self) -> str:
         known = self.labels[self.labels >= 0]
@@ -195,7 +206,7 @@ class Reviews:
             digest.update(f"{label}\t{text}\n".encode())
         return digest.hexdigest()
 
-    def take(self, which: Any) -> Reviews:
+    def take(self, which: np.ndarray | Sequence[int] | slice) -> Reviews:
         """The reviews at these positions (or where this mask holds), in that order."""
         picked = np.arange(len(self))[which]
         return replace(self, texts=tuple(self.texts[i] for i in picked), labels=self.labels[picked])
@@ -210,7 +221,7 @@ class Reviews:
 
 def load_reviews(
     name: str | os.PathLike[str] = "book",
-    split: str = "all",
+    split: str | None = None,
     *,
     text: str = "text",
     label: str = "label",
@@ -220,13 +231,16 @@ def load_reviews(
     Parameters
     ----------
     name : str or path
-        ``"book"`` (reviews written for this book, shipped with it), ``"imdb"``, ``"sst2"``,
-        ``"yelp_polarity"``, or the path of a .csv, .tsv, .parquet, .jsonl or .json file.
-    split : str
-        ``"train"``, ``"test"``, … as the data set has them. ``"book"`` has ``"all"`` (ordinary reviews)
-        and ``"hard"`` (other reviews, whose verdicts are implied); files have just ``"all"``.
+        ``"book"`` (reviews written for this book, shipped with it), a key of :data:`DATA_SETS`, or the path of a
+        .csv, .tsv, .parquet, .jsonl or .json file.
+    split : str, optional
+        ``"train"``, ``"test"``, … as the data set has them; ``"test"``, or else ``"validation"``, unless given.
+        ``"book"`` has ``"all"`` (ordinary reviews, the default) and ``"hard"`` (other reviews, whose verdicts are
+        implied); files have just ``"all"``.
     text, label : str
-        Column names, for files only. Labels are whole numbers from 0, or negative/positive.
+        Column names; that of the texts for files only. Labels are whole numbers from 0, −1 for unknown, or
+        negative/positive. ``label="stars"`` gives the stars of Yelp, hotel and restaurant reviews, where a mirror
+        folder has them.
 
     Raises
     ------
@@ -234,72 +248,72 @@ def load_reviews(
         Unknown name or split, a file that is missing or malformed (with its row), or no way to the data:
         the message says what to do.
     """
+    if split is None:
+        split = next(s for s in ("test", "validation", "all") if s in split_names(name))
     path = Path(os.fspath(name)).expanduser()
-    if path.suffix.lower() in _READERS:
-        return _from_file(path, split, text, label)
+    if path.suffix.lower() in _SUFFIXES:
+        if split not in ("all", "train"):
+            raise DataError(f"{path} is one table: it has no split {split!r}; use split='all'")
+        return _checked(path.stem, "all", str(path), _read(path), text, label)
     name = os.fspath(name)
     if name == "book":
         return _embedded(split)
     if name not in DATA_SETS:
         raise DataError(
             f"no data set is called {name!r}: choose book, {', '.join(DATA_SETS)}, or give the path of a "
-            f"file that ends in {', '.join(_READERS)}"
+            f"file that ends in {', '.join(_SUFFIXES)}"
         )
     spec = DATA_SETS[name]
-    if split not in spec["splits"]:
-        raise DataError(f"{name} has no split {split!r}: choose one of {', '.join(spec['splits'])}")
+    if split not in spec.splits:
+        raise DataError(f"{name} has no split {split!r}: choose one of {', '.join(spec.splits)}")
     mirror = os.environ.get("RNNREV_DATA_DIR")
-    if mirror:
-        table, source = _from_mirror(Path(mirror).expanduser(), name, split, spec), str(mirror)
-    else:
-        table, source = _from_hub(name, split, spec), spec["hub"]
-    return _checked(name, split, source, table[spec["text"]], table["label"])
+    table, source = _from_mirror(Path(mirror).expanduser(), spec, split) if mirror else _from_hub(name, spec, split)
+    if spec.rows is not None:
+        table = table[table[spec.rows[0]] == spec.rows[1]]
+    if label in table:
+        table = table.assign(**{label: table[label].fillna(-1)})
+    return replace(_checked(name, split, source, table, spec.text, label), evaluation_only=spec.evaluation_only)
+
+
+def split_names(name: str | os.PathLike[str]) -> tuple[str, ...]:
+    """The splits of a data set, as :func:`load_reviews` takes them; ``("all",)`` for a file."""
+    return ("all", "hard") if name == "book" else DATA_SETS[str(name)].splits if name in DATA_SETS else ("all",)
 
 
 def unlabelled_texts(name: str) -> tuple[str, ...]:
     """The texts of a data set's unlabelled reviews; none where it has none."""
-    spare = "unsupervised" in DATA_SETS.get(name, {}).get("splits", ())
-    return load_reviews(name, "unsupervised").texts if spare else ()
+    return load_reviews(name, "unsupervised").texts if "unsupervised" in split_names(name) else ()
 
 
-def star_reviews(split: str = "test") -> Reviews:
-    """The Yelp sample with its stars (1, 2, 4 and 5) in the place of labels; only a mirror folder has them."""
-    mirror = os.environ.get("RNNREV_DATA_DIR")
-    if not mirror:
-        raise DataError("stars are in no data set of the hub: name a folder with yelp_sample in RNNREV_DATA_DIR")
-    return load_reviews(Path(mirror) / "yelp_sample" / f"{split}.parquet", label="stars")
-
-
-def _datasets() -> Any:
-    import datasets
-
-    datasets.disable_progress_bars()
-    return datasets
-
-
-def _from_mirror(folder: Path, name: str, split: str, spec: dict[str, Any]) -> Any:
-    tried = [folder / sub / f"{split}.parquet" for sub in spec["mirror"]]
+def _from_mirror(folder: Path, spec: DataSet, split: str) -> tuple[pd.DataFrame, str]:
+    tried = [folder / sub / f"{split}.parquet" for sub in spec.mirror]
     for file in tried:
         if file.is_file():
-            return _read("parquet", file)
+            return _read(file), str(file)
+    hub = f"put a Parquet copy of {spec.hub} there, or unset RNNREV_DATA_DIR to load from the hub"
     raise DataError(
         f"RNNREV_DATA_DIR is {folder}, but {' or '.join(str(f) for f in tried)} does not exist: "
-        f"put a Parquet copy of {spec['hub']} there, or unset RNNREV_DATA_DIR to load from the hub"
+        f"{hub if spec.hub else 'put a Parquet copy there'}"
     )
 
 
-def _from_hub(name: str, split: str, spec: dict[str, Any]) -> Any:
+def _from_hub(name: str, spec: DataSet, split: str) -> tuple[pd.DataFrame, str]:
+    ways = f"set RNNREV_DATA_DIR to a folder that holds {spec.mirror[0]}/{split}.parquet"
+    if spec.hub is None:
+        raise DataError(f"{name} is not on the hub: {ways}")
     # the hub client waits minutes for a network that is not there: ask once, briefly
     os.environ.setdefault("HF_HUB_ETAG_TIMEOUT", "5")
     os.environ.setdefault("HF_HUB_DOWNLOAD_TIMEOUT", "15")
     if "HF_HUB_OFFLINE" not in os.environ and not _answers(os.environ.get("HF_ENDPOINT", "https://huggingface.co")):
         os.environ["HF_HUB_OFFLINE"] = "1"  # then only the client's cache is asked
     try:
-        return _datasets().load_dataset(spec["hub"], split=split)
+        import datasets
+
+        datasets.disable_progress_bars()
+        return datasets.load_dataset(spec.hub, split=split).to_pandas(), spec.hub
     except Exception as error:  # the client raises many kinds: offline, proxy, not found, …
         raise DataError(
-            f"{name} could not be loaded from the hub ({spec['hub']}): {_first_line(error)}. "
-            f"Two ways out: set RNNREV_DATA_DIR to a folder that holds {spec['mirror'][0]}/{split}.parquet, "
+            f"{name} could not be loaded from the hub ({spec.hub}): {_first_line(error)}. Two ways out: {ways}, "
             "or use the reviews that come with the book, load_reviews('book')"
         ) from error
 
@@ -318,44 +332,41 @@ def _first_line(error: BaseException) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
 
 
-def _read(reader: str, file: Path, **options: Any) -> Any:
-    # a cache in the home folder would keep a copy of every file ever read, and needs a home that is writable
+def _read(file: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    if not file.is_file():
+        missing = f"does not exist (looked in {Path.cwd()}): check the path"
+        raise DataError(f"{file} {'is a folder: give a file' if file.is_dir() else missing}")
+    kind = file.suffix.lower()[1:]
     try:
-        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as cache:
-            return _datasets().load_dataset(
-                reader,
-                data_files={"train": str(file)},
-                split="train",
-                cache_dir=cache,
-                keep_in_memory=True,
-                **options,
-            )
-    except Exception as error:
-        if isinstance(error, StopIteration) or "corresponds to no data" in str(error):
-            raise DataError(f"{file} holds no rows: it needs one for each review") from error
-        raise DataError(
-            f"{file} cannot be read as {reader}: {_first_line(error.__cause__ or error)}. "
-            "Mend the file there, or save the table again as UTF-8"
-        ) from error
+        if kind == "parquet":
+            return pd.read_parquet(file)
+        if kind in ("csv", "tsv"):
+            return _read_csv(file, "\t" if kind == "tsv" else ",")
+        content = file.read_text(encoding="utf-8-sig")
+        lines = [line for line in content.splitlines() if line.strip()]
+        return pd.DataFrame(json.loads(content) if kind == "json" else [json.loads(line) for line in lines])
+    except DataError:
+        raise
+    except Exception as error:  # pyarrow, csv and json raise kinds of their own
+        fix = "Mend the file there, or save the table again as UTF-8"
+        raise DataError(f"{file} cannot be read as {kind}: {_first_line(error)}. {fix}") from error
 
 
-def _from_file(path: Path, split: str, text: str, label: str) -> Reviews:
-    if split not in ("all", "train"):
-        raise DataError(f"{path} is one table: it has no split {split!r}; use split='all'")
-    if not path.is_file():
-        raise DataError(f"{path} does not exist (looked in {Path.cwd()}): check the path")
-    suffix = path.suffix.lower()
-    options: dict[str, Any] = {}
-    if _READERS[suffix] == "csv":  # a review that says "NA" is not an empty one
-        options = {"sep": "\t" if suffix == ".tsv" else ",", "keep_default_na": False}
-    table = _read(_READERS[suffix], path, **options)
-    for column, option in ((text, "text"), (label, "label")):
-        if column not in table.column_names:
+def _read_csv(file: Path, separator: str) -> pd.DataFrame:
+    """All columns as text: a review that says "NA" is not an empty one."""
+    import pandas as pd
+
+    with file.open(encoding="utf-8-sig", newline="") as stream:
+        rows = [row for row in csv.reader(stream, delimiter=separator, strict=True) if row]
+    for number, row in enumerate(rows):
+        if len(row) != len(rows[0]):
             raise DataError(
-                f"{path} has no column {column!r}, it has {', '.join(table.column_names)}: "
-                f"name the right one with {option}='…'"
+                f"{file}, row {number}: it has {len(row)} fields, the header has {len(rows[0])}; put texts that hold a "
+                "separator in double quotes"
             )
-    return _checked(path.stem, "all", str(path), table[text], table[label])
+    return pd.DataFrame(rows[1:], columns=rows[0]) if rows else pd.DataFrame()
 
 
 def _embedded(split: str) -> Reviews:
@@ -365,26 +376,28 @@ def _embedded(split: str) -> Reviews:
             f"the embedded reviews have no split {split!r}: use split='all' (ordinary reviews) "
             "or split='hard' (reviews that are hard to read)"
         )
-    lines = (EMBEDDED / files[split]).read_text("utf-8").splitlines()
-    rows = [json.loads(line) for line in lines]
-    return _checked("book", split, "the embedded reviews", [r["text"] for r in rows], [r["label"] for r in rows])
+    return _checked("book", split, "the embedded reviews", _read(EMBEDDED / files[split]), "text", "label")
 
 
-def _checked(name: str, split: str, source: str, texts: Any, labels: Any) -> Reviews:
+def _checked(name: str, split: str, source: str, table: pd.DataFrame, text: str, label: str) -> Reviews:
     """Validate row by row; rows are counted from 1, the header not among them."""
-    kept: list[str] = []
-    numbers: list[int] = []
-    for row, (text, label) in enumerate(zip(texts, labels), 1):
-        if not isinstance(text, str) or not text.strip():
-            raise DataError(f"{source}, row {row}: the text is empty or no text ({text!r}); fill it or drop the row")
-        kept.append(text)
-        numbers.append(_label(label, source, row))
-    if not kept:
-        raise DataError(f"{source} holds no rows")
-    return Reviews(name, split, tuple(kept), np.array(numbers, dtype=np.int64))
+    if not len(table):
+        raise DataError(f"{source} holds no rows: it needs one for each review")
+    for column, option in ((text, "text"), (label, "label")):
+        if column not in table:
+            raise DataError(
+                f"{source} has no column {column!r}, it has {', '.join(map(str, table))}: "
+                f"name the right one with {option}='…'"
+            )
+    labels = np.empty(len(table), np.int64)
+    for i, (words, value) in enumerate(zip(table[text], table[label])):
+        if not isinstance(words, str) or not words.strip():
+            raise DataError(f"{source}, row {i + 1}: the text is empty or no text ({words!r}); fill it or drop the row")
+        labels[i] = _label(value, source, i + 1)
+    return Reviews(name, split, tuple(table[text]), labels)
 
 
-def _label(value: Any, source: str, row: int) -> int:
+def _label(value: object, source: str, row: int) -> int:
     word = str(value).strip().lower()
     try:
         number = float(_LABEL_WORDS.get(word, word))
@@ -398,8 +411,8 @@ def _label(value: Any, source: str, row: int) -> int:
     return int(number)
 
 
-def load_contrasts() -> Any:
-    """The contrast phrases that come with the book, as a pandas table.
+def load_contrasts() -> pd.DataFrame:
+    """The contrast phrases that come with the book.
 
     One row a phrase: ``word``, ``pos`` (adj or verb), ``valence`` (1 or -1), ``frame``, ``condition``
     (base, negated, intensified, diminished), ``modifier`` (empty for base) and ``text``.

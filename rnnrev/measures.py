@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from tqdm.auto import tqdm
 
 from . import __version__, zoo
-from .data import Reviews, load_reviews, star_reviews
+from .data import Reviews, load_reviews
 from .files import read_record, write_record
 from .model import SentimentRNN
 
@@ -48,7 +48,8 @@ class Measure(NamedTuple):
 MEASURES = {
     "line-attractor": Measure("chapter 2: the claims of LA19", _line_attractor, 300),
     "stars": Measure(
-        "chapter 8: where Yelp's reviews of 1 to 5 stars leave networks trained on films", _stars, 4000, star_reviews
+        "chapter 8: where Yelp's reviews of 1 to 5 stars leave networks trained on films", _stars, 4000,
+        lambda: load_reviews("yelp_polarity", "test", label="stars"),
     ),
 }
 

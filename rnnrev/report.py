@@ -17,7 +17,7 @@ import io
 import os
 import warnings
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import groupby
@@ -31,7 +31,7 @@ from matplotlib.figure import Figure
 from . import __version__, edges, modifiers, perturb, stats, zoo
 from . import line_attractor as la
 from . import subspace as subspaces
-from .data import DATA_SETS, Reviews, load_reviews
+from .data import Reviews, load_reviews
 from .files import write_text
 from .linear import OperatingPoint, operating_point, valence
 from .model import SentimentRNN, untrained
@@ -1335,9 +1335,6 @@ def _item(item: Any) -> str:
 
 def load_data(name: str, split: str | None = None, text: str = "text", label: str = "label") -> Reviews:
     """Reviews for a report: of a file, or of a data set by name, of the split that networks are not trained on."""
-    if split is None:
-        known: Mapping[str, Any] = DATA_SETS.get(name, {})
-        split = next((s for s in ("test", "validation") if s in known.get("splits", ())), "all")
     return load_reviews(name, split, text=text, label=label)
 
 

@@ -25,7 +25,7 @@ import numpy as np
 from rnnrev import recovery, zoo
 from rnnrev.augmented_bow import STEPS, AugmentedConfig, train_augmented
 from rnnrev.config import TrainConfig
-from rnnrev.data import DATA_SETS, Reviews, load_reviews, star_reviews
+from rnnrev.data import DATA_SETS, Reviews, load_reviews
 from rnnrev.files import write_npz
 from rnnrev.language import Language
 from rnnrev.model import BagOfWords, SentimentRNN
@@ -170,7 +170,7 @@ def stars(cell: Cell, folder: Path) -> list[Row]:
     """A network trained on the stars of the Yelp sample (vectors from the film network, ``best`` is the share of the
     commonest grade), or a shipped network, trained on two classes, that reads them."""
     if "network" in cell:
-        reviews = star_reviews("test").sample(4000)
+        reviews = load_reviews("yelp_polarity", "test", label="stars").sample(4000)
         model, where = (
             zoo.load(str(cell["network"]), SentimentRNN),
             {"network": cell["network"], "data": "yelp_sample/stars"},
@@ -185,7 +185,7 @@ def stars(cell: Cell, folder: Path) -> list[Row]:
     from rnnrev.train import train
 
     kind, seed, film = str(cell["cell"]), int(str(cell["seed"])), zoo.load("gru-imdb", SentimentRNN)
-    reviews, test = in_order(star_reviews("train")), in_order(star_reviews("test"))
+    reviews, test = (in_order(load_reviews("yelp_polarity", split, label="stars")) for split in ("train", "test"))
 
     def trained() -> SentimentRNN | BagOfWords:
         with TemporaryDirectory() as here:
@@ -210,7 +210,7 @@ def own(cell: Cell, folder: Path) -> list[Row]:
     kind, data, seed = str(cell["cell"]), str(cell["data"]), int(str(cell["seed"]))
     reviews = load_reviews(data, "train")
     if data in DATA_SETS:
-        test = load_reviews(data, "test" if "test" in DATA_SETS[data]["splits"] else "validation")
+        test = load_reviews(data)
     else:
         held = np.random.default_rng(0).random(len(reviews)) < 0.1
         reviews, test = reviews.take(~held), replace(reviews.take(held), split="held-out")

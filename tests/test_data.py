@@ -22,6 +22,7 @@ from rnnrev.data import (
     load_contrasts,
     load_reviews,
     pad,
+    split_names,
     split_validation,
     tokenize,
 )
@@ -229,12 +230,33 @@ def test_empty_text_names_file_and_row(tmp_path, suffix, empty):
     assert str(path) in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("row", "fields"),
+    [("a fine, long film,1", 3), ("good", 1), ("good,1,", 3), ('"quoted, well",1\nbad,,0', 3)],
+)
+def test_a_ragged_row_is_called_ragged(tmp_path, row, fields):
+    (tmp_path / "mine.csv").write_text(f"text,label\ngood,1\n\n{row}\nbad,0\n")
+    number = 2 + row.count("\n")
+    with pytest.raises(DataError, match=rf"mine\.csv, row {number}: it has {fields} fields, the header has 2.*quotes"):
+        load_reviews(tmp_path / "mine.csv")
+
+
 def test_missing_malformed_and_empty_files(tmp_path):
     with pytest.raises(DataError, match=r"nowhere\.csv does not exist.*check the path"):
         load_reviews(tmp_path / "nowhere.csv")
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(DataError, match=r"folder\.csv is a folder: give a file"):
+        load_reviews(tmp_path / "folder.csv")
+    for name, content in (
+        ("latin.csv", "text,label\ncaf\xe9,1\n".encode("latin-1")),
+        ("open.csv", b'text,label\n"no end,1\n'),
+    ):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(DataError, match=rf"{name} cannot be read as csv: .*as UTF-8"):
+            load_reviews(tmp_path / name)
     broken = tmp_path / "broken.jsonl"
     broken.write_text('{"text": "good", "label": 1}\n{"text": "bad", "lab')
-    with pytest.raises(DataError, match=r"broken\.jsonl cannot be read as json"):
+    with pytest.raises(DataError, match=r"broken\.jsonl cannot be read as jsonl"):
         load_reviews(broken)
     fake = tmp_path / "fake.parquet"
     fake.write_text("no parquet at all")
@@ -273,6 +295,43 @@ def test_mirror_folder(tmp_path, monkeypatch):
     assert str(tmp_path) in str(caught.value)
 
 
+def test_stars_and_evaluation_only_sets(tmp_path, monkeypatch):
+    monkeypatch.setenv("RNNREV_DATA_DIR", str(tmp_path))
+    table = pd.DataFrame({"text": TEXTS, "label": [1, 0, -1, 1], "stars": [5, 2, 3, 4]})
+    (tmp_path / "hotels").mkdir()
+    table.to_parquet(tmp_path / "hotels" / "test.parquet")
+    assert load_reviews("hotels", "test").labels.tolist() == [1, 0, -1, 1]
+    assert load_reviews("hotels", "test", label="stars").labels.tolist() == [5, 2, 3, 4]
+    assert not load_reviews("hotels", "test").evaluation_only
+    (tmp_path / "imdb_counterfactual").mkdir()
+    table = table.assign(version=["original", "revised", "revised", "original"])
+    table.to_parquet(tmp_path / "imdb_counterfactual" / "train.parquet")
+    revised = load_reviews("imdb_counterfactual", "train")  # the originals are among IMDB's training reviews
+    assert revised.texts == tuple(TEXTS[1:3])
+    assert revised.sample(1).evaluation_only
+    (tmp_path / "checklist").mkdir()
+    table.assign(label=pd.array([1, None, 0, 2], "Int8")).to_parquet(tmp_path / "checklist" / "test.parquet")
+    assert load_reviews("checklist", "test").labels.tolist() == [1, -1, 0, 2]
+    monkeypatch.delenv("RNNREV_DATA_DIR")
+    with pytest.raises(DataError, match=r"checklist is not on the hub: set RNNREV_DATA_DIR"):
+        load_reviews("checklist", "test")
+
+
+def test_the_split_that_is_not_trained_on_is_the_default(tmp_path, monkeypatch):
+    monkeypatch.setenv("RNNREV_DATA_DIR", str(tmp_path))
+    for folder, split in (("imdb", "test"), ("sst2", "validation")):
+        (tmp_path / folder).mkdir()
+        write(tmp_path / folder / f"{split}.parquet", columns=("sentence" if folder == "sst2" else "text", "label"))
+    names = ("imdb", "sst2", "book", write(tmp_path / "x.csv"))
+    assert [load_reviews(n).split for n in names] == ["test", "validation", "all", "all"]
+
+
+def test_splits_by_name(tmp_path):
+    assert split_names("sst2") == ("train", "validation")
+    assert split_names(tmp_path / "mine.csv") == ("all",)
+    assert "hard" in split_names("book")
+
+
 def test_unlabelled_reviews(tmp_path, monkeypatch):
     (tmp_path / "imdb").mkdir()
     write(tmp_path / "imdb" / "unsupervised.parquet", labels=[-1] * 4)
@@ -308,14 +367,22 @@ def test_offline_without_a_mirror_names_two_ways_out(tmp_path, offline):
     assert "Retrying" not in out.stderr  # it does not wait for a network that is not there
 
 
-def test_reviews_are_taken_and_sampled_in_order():
+def test_reviews_are_taken_in_order_and_sampled_at_random():
     reviews = Reviews("toy", "all", tuple("abcdef"), np.array([0, 1, 0, 1, 0, 1]))
     assert reviews.take([4, 0]).texts == ("e", "a")
     assert reviews.take(reviews.labels == 1).texts == ("b", "d", "f")
     some = reviews.sample(3, seed=5)
-    assert some.texts == tuple(sorted(some.texts)) == reviews.sample(3, seed=5).texts
+    assert some.texts == reviews.sample(3, seed=5).texts == reviews.sample(6, seed=5).texts[:3]
     assert len(set(some.texts)) == 3
     assert len(reviews.sample(99)) == 6
+    ordered = Reviews("toy", "all", tuple("ab" * 500), np.repeat([0, 1], 500))
+    assert set(ordered.sample(1000).labels[:20]) == {0, 1}  # the first of a sample are a sample
+
+
+def test_reviews_are_compared_by_identity():
+    reviews = load_reviews("book")
+    assert reviews == reviews
+    assert reviews != load_reviews("book")
 
 
 def test_fingerprint_sees_every_change():

@@ -390,14 +390,6 @@ def test_damaged_model_leaves_the_old_report(files, tmp_path, capsys):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["net.safetensors", "r.html"]
 
 
-def test_data_sets_are_read_from_the_split_that_is_not_trained_on(monkeypatch):
-    asked = []
-    monkeypatch.setattr(report, "load_reviews", lambda *a, **k: asked.append(a))
-    for name in ("imdb", "sst2", "book", "x.csv"):
-        report.load_data(name)
-    assert [a[1] for a in asked] == ["test", "validation", "all", "all"]
-
-
 @pytest.mark.slow
 def test_shipped_network_on_the_embedded_reviews(tmp_path):
     assert main(["report", "--out", str(tmp_path / "r.html"), "--quiet"]) == 0

@@ -9,10 +9,13 @@ import pytest
 import tensorflow as tf
 from conftest import random_cell
 
+from rnnrev import train as module
 from rnnrev.cells import CELLS, tensorflow_ops
-from rnnrev.data import Reviews
+from rnnrev.config import TrainConfig
+from rnnrev.data import DataError, Reviews
+from rnnrev.files import write_npz
 from rnnrev.model import evaluate
-from rnnrev.train import TrainConfig, scan, soft_labels, train
+from rnnrev.train import scan, train
 from rnnrev.zoo import load
 
 SMALL = TrainConfig(
@@ -80,7 +83,8 @@ def test_record_says_what_was_done(tmp_path):
     test = toy(100, seed=1)
     model = train(SMALL, tmp_path / "net", reviews=toy(), test=test, progress=False)
     record = model.record
-    assert [row["accuracy"] for row in record["curve"]] == pytest.approx([r["accuracy"] for r in record["curve"]])
+    assert [len(record["curve"]), record["best_epoch"] <= 3] == [3, True]
+    assert model.name == "net"
     assert record["data"][0]["sha256"] == toy().fingerprint
     assert record["test"]["sha256"] == test.fingerprint
     assert np.sum(record["test"]["confusion"]) == len(test)
@@ -97,54 +101,106 @@ def test_same_seed_same_network_and_vocabulary_from_training_text_only():
     assert set(one.vocabulary.words[2:]) == {"good", "bad", "film", "not"}
 
 
-@pytest.mark.parametrize("cell", ["gru", "bow"])
-def test_resumed_run_equals_the_uninterrupted_one(cell, tmp_path, monkeypatch):
-    from rnnrev import train as module
-
-    config = dataclasses.replace(SMALL, cell=cell, state_dropout=0.2)
-    whole = train(config, tmp_path / "whole", reviews=toy(), progress=False)
+def killed_after(n, monkeypatch):
+    """The n-th checkpoint is the last thing that is written."""
     saves = []
 
-    def killed_after_two(*args):
-        original(*args)
+    def write(*args):
+        write_npz(*args)
         saves.append(1)
-        if len(saves) == 2:
+        if len(saves) == n:
             raise KeyboardInterrupt
 
-    original = module._checkpoint
-    monkeypatch.setattr(module, "_checkpoint", killed_after_two)
-    with pytest.raises(KeyboardInterrupt):
-        train(config, tmp_path / "cut", reviews=toy(), progress=False)
-    assert not (tmp_path / "cut").exists()
-    monkeypatch.setattr(module, "_checkpoint", original)
-    resumed = train(config, tmp_path / "cut", reviews=toy(), progress=False, resume=True)
-    texts = toy(50, 1).texts
-    np.testing.assert_allclose(resumed.logits(texts), whole.logits(texts), atol=1e-5)
-    assert len(resumed.record["curve"]) == len(whole.record["curve"])
+    monkeypatch.setattr(module, "write_npz", write)
+
+
+@pytest.mark.parametrize("cell", ["gru", "bow"])
+@pytest.mark.parametrize("patience", [1, 9])
+def test_resumed_run_equals_the_uninterrupted_one(cell, patience, tmp_path, monkeypatch):
+    config = dataclasses.replace(SMALL, cell=cell, state_dropout=0.2, patience=patience)
+    whole = train(config, tmp_path / "whole", reviews=toy(), progress=False)
+    curve = whole.record["curve"]
+    for n in range(1, len(curve) + 1):  # the last: killed after all epochs, before the model was written
+        with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):  # noqa: PT012
+            killed_after(n, patched)
+            train(config, tmp_path / "cut", reviews=toy(), progress=False)
+        assert [p.name for p in tmp_path.glob("cut*")] == ["cut.checkpoint.npz"]
+        resumed = train(config, tmp_path / "cut", reviews=toy(), progress=False, resume=True)
+        np.testing.assert_allclose(resumed.logits(toy(50, 1).texts), whole.logits(toy(50, 1).texts), atol=1e-5)
+        keys = ("loss_nats", "accuracy", "validation_accuracy")
+        rows = [[[row[k] for k in keys] for row in c] for c in (resumed.record["curve"], curve)]
+        np.testing.assert_allclose(*rows, rtol=1e-5)
+        (tmp_path / "cut.safetensors").unlink()
 
 
 def test_a_checkpoint_of_another_run_is_refused(tmp_path, monkeypatch):
-    from rnnrev import train as module
-
-    original = module._checkpoint
-
-    def killed(*args):
-        original(*args)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(module, "_checkpoint", killed)
-    with pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):  # noqa: PT012
+        killed_after(1, patched)
         train(SMALL, tmp_path / "net", reviews=toy(), progress=False)
     other = dataclasses.replace(SMALL, n_units=13)
     with pytest.raises(ValueError, match="another configuration"):
         train(other, tmp_path / "net", reviews=toy(), progress=False, resume=True)
 
 
-def test_soft_labels_agree_with_the_truth_and_are_probabilities():
-    fit, spare = toy(800), toy(200, seed=2)
-    found = soft_labels(fit, spare, [], progress=False)
-    assert ((found > 0) & (found < 1)).all()
-    assert np.mean((found > 0.5) == spare.labels) > 0.9  # trigrams hold "not good"
+def test_the_best_epoch_is_kept_and_patience_ends_the_run(monkeypatch):
+    network = module.Bag(SMALL, 6)
+    seen = []
+
+    def validate():
+        seen.append(np.array(network.beta))
+        return [0.5, 0.7, 0.6, 0.7, 0.65][len(seen) - 1]
+
+    ids, labels = [np.array([2, 3], np.int32), np.array([4], np.int32)] * 20, np.tile([1, 0], 20).astype(np.float32)
+    config = dataclasses.replace(SMALL, epochs=9, patience=3)
+    curve = module.fit(network, ids, labels, config, validate, progress=False)
+    assert [row["validation_accuracy"] for row in curve] == [0.5, 0.7, 0.6, 0.7, 0.65]
+    assert module.best_epoch(curve) == 2
+    np.testing.assert_array_equal(network.beta, seen[1])
+
+
+@pytest.fixture
+def known(monkeypatch):
+    """Data sets known by name, made up; the list of those that were asked for."""
+    asked = []
+    rows = {"train": toy(), "test": toy(60, 1), "validation": toy(80, 2)}
+
+    def load(name, split="all"):
+        asked.append((name, split))
+        return dataclasses.replace(rows[split], name=name, split=split)
+
+    monkeypatch.setattr(module, "load_reviews", load)
+    return asked
+
+
+def test_what_is_held_out_and_tested_is_the_data_sets_own(known):
+    config = dataclasses.replace(SMALL, epochs=1, cell="bow")
+    imdb = train(dataclasses.replace(config, data="imdb"), progress=False).record
+    assert (imdb["validation"]["split"], imdb["validation"]["texts"]) == ("train", 50)  # one block of 600
+    assert (imdb["test"]["data"], imdb["test"]["split"]) == ("imdb", "test")
+    sst2 = train(dataclasses.replace(config, data="sst2"), progress=False).record
+    assert sst2["validation"]["split"] == "validation"  # a share of the phrases would hold parts of trained sentences
+    assert sst2["training_texts"] == 600
+    assert sst2["test"] is None
+
+
+def test_reviews_of_ones_own_are_not_scored_on_imdb(known):
+    model = train(dataclasses.replace(SMALL, epochs=1, cell="bow", data="imdb"), reviews=toy(), progress=False)
+    assert model.record["test"] is None
+    assert not known
+
+
+def test_what_must_not_be_trained_on_is_refused():
+    kept = dataclasses.replace(toy(), evaluation_only=True)
+    with pytest.raises(DataError, match="for evaluation only"):
+        train(SMALL, reviews=kept.sample(100), progress=False)
+
+
+def test_reviews_without_a_label_are_left_out():
+    labels = np.where(np.arange(600) % 3 == 0, -1, toy().labels)
+    model = train(
+        dataclasses.replace(SMALL, epochs=1), reviews=dataclasses.replace(toy(), labels=labels), progress=False
+    )
+    assert model.record["training_texts"] + model.record["validation"]["texts"] == 400
 
 
 @pytest.mark.parametrize(
@@ -164,7 +220,11 @@ def test_wrong_configurations_are_named(change, message):
 
 def test_one_class_and_an_exploding_loss_are_errors():
     one = toy()
-    with pytest.raises(ValueError, match="at least two classes"):
-        train(SMALL, reviews=dataclasses.replace(one, labels=np.ones_like(one.labels)), progress=False)
+    for labels in (np.ones_like(one.labels), -np.ones_like(one.labels)):
+        with pytest.raises(ValueError, match="at least two classes"):
+            train(SMALL, reviews=dataclasses.replace(one, labels=labels), progress=False)
+    three = dataclasses.replace(one, labels=np.arange(len(one)) % 3)
+    with pytest.raises(ValueError, match=r"bag of words .* for two classes, the labels go up to 2"):
+        train(dataclasses.replace(SMALL, cell="bow"), reviews=three, progress=False)
     with pytest.raises(ValueError, match="lower learning_rate"):
         train(dataclasses.replace(SMALL, learning_rate=1e30, clip_norm=1e30), reviews=one, progress=False)

@@ -8,25 +8,25 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from pretrain import Reader, next_word, windows_of
 from scipy.special import logsumexp
 from test_train import SMALL, toy
 
 from rnnrev.data import Vocabulary, pad
 from rnnrev.files import write_npz
-from rnnrev.pretraining import _Reader, _windows, next_word
 from rnnrev.train import train
 
 
 @pytest.mark.parametrize("size", [2, 3, 7, 100])
 def test_windows_hold_every_pair_of_neighbours_once(size):
     texts = [np.arange(start, start + n) for start, n in ((0, 1), (100, 2), (200, 9), (300, 13))]
-    pairs = [(a, b) for w in _windows(texts, size) for a, b in pairwise(w)]
+    pairs = [(a, b) for w in windows_of(texts, size) for a, b in pairwise(w)]
     assert sorted(pairs) == sorted((a, b) for t in texts for a, b in pairwise(t))
-    assert max(len(w) for w in _windows(texts, size)) <= size
+    assert max(len(w) for w in windows_of(texts, size)) <= size
 
 
 def test_the_cross_entropy_is_that_of_the_cell_in_numpy(rng):
-    network = _Reader("lstm", 6, rng.standard_normal((20, 4)).astype(np.float32), "float32", 0)
+    network = Reader("lstm", 6, rng.standard_normal((20, 4)).astype(np.float32), "float32", 0)
     network.bias.assign(rng.standard_normal(20))
     ids, lengths = pad([rng.integers(0, 20, n).astype(np.int32) for n in (5, 3, 9)])
     cell, E = network.recurrent.cell(), np.asarray(network.embedding)

@@ -1,5 +1,7 @@
 """Next-word pre-training: a network learns to read running text before it is told what sentiment is.
 
+    python scripts/pretrain.py --vectors runs/vectors.npz --out runs/reader.npz    # then: rnnrev train --pretrained …
+
 The cell and the embedding of a later classifier predict the next word of all reviews, labelled or not. The
 readout is tied to the embedding, softmax_v(e_v · P h + c_v), and is estimated on a sample of the vocabulary.
 
@@ -9,6 +11,7 @@ embeddings).
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,17 +20,16 @@ import numpy as np
 import tensorflow as tf
 from tqdm.auto import tqdm
 
-from .cells import initial_weights
-from .data import Vocabulary, batches, pad
-from .train import Recurrent, adam, given, update
-
-__all__ = ["next_word"]
+from rnnrev.cells import initial_weights
+from rnnrev.data import Vocabulary, batches, load_reviews, pad, split_validation, unlabelled_texts
+from rnnrev.files import write_npz
+from rnnrev.train import Recurrent, adam, given, load_vectors, update
 
 #: Words that stand in for the whole vocabulary in each step's softmax.
 N_SAMPLED = 512
 
 
-class _Reader(keras.Model):
+class Reader(keras.Model):
     """Embedding, :class:`rnnrev.train.Recurrent`, projection to the embedding's size, tied readout."""
 
     def __init__(self, cell: str, n_units: int, vectors: np.ndarray, precision: str, seed: int) -> None:
@@ -40,12 +42,12 @@ class _Reader(keras.Model):
         self.bias = self.add_weight(shape=(len(vectors),), name="bias", initializer="zeros")
         self.built = True
 
-    def predictions(self, ids: Any) -> Any:
+    def predictions(self, ids: tf.Tensor) -> tf.Tensor:
         """P h before each of a window's words but the first, time first: ids (B, T) -> (T − 1, B, D)."""
         x = tf.gather(tf.convert_to_tensor(self.embedding), ids[:, :-1])
         return tf.tensordot(self.recurrent.states(x)[:, :, : self.n_units], tf.convert_to_tensor(self.P), 1)
 
-    def cross_entropy(self, ids: Any, lengths: Any, seed: int | None = None) -> Any:
+    def cross_entropy(self, ids: tf.Tensor, lengths: tf.Tensor, seed: int | None = None) -> tf.Tensor:
         """Mean cross-entropy a word in nats, on a sample of the vocabulary, or on all of it without a ``seed``."""
         h = tf.reshape(self.predictions(ids), (-1, self.P.shape[1]))
         words = tf.reshape(tf.transpose(ids[:, 1:]), (-1,))
@@ -103,19 +105,19 @@ def next_word(
     """
     if len(vectors) != len(vocabulary):
         raise ValueError(f"{len(vectors):,} vectors for a vocabulary of {len(vocabulary):,} words")
-    windows = _windows(vocabulary.encode_all(tqdm(texts, unit="text", desc="encode", disable=not progress)), window)
+    windows = windows_of(vocabulary.encode_all(tqdm(texts, unit="text", desc="encode", disable=not progress)), window)
     if not windows:
         raise ValueError("no text has two words: there is no next word to learn")
-    held = _windows(vocabulary.encode_all(held_out), window)
+    held = windows_of(vocabulary.encode_all(held_out), window)
     lengths = np.array([len(w) for w in windows])
     keras.utils.set_random_seed(seed)
-    network = _Reader(cell, n_units, vectors, precision, seed)
+    network = Reader(cell, n_units, vectors, precision, seed)
     steps = epochs * -(-len(windows) // batch_size)
     optimizer = adam(network.trainable_variables, steps, learning_rate, clip_norm)
     rows = [tf.TensorSpec((None, None), tf.int32), tf.TensorSpec((None,), tf.int32)]
 
     @tf.function(input_signature=rows)
-    def step(ids: Any, n: Any) -> Any:
+    def step(ids: tf.Tensor, n: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             loss = network.cross_entropy(ids, n, seed=seed + 1)
         update(optimizer, network.trainable_variables, tape, loss)
@@ -146,7 +148,32 @@ def next_word(
     }  # fmt: skip
 
 
-def _windows(ids: Sequence[np.ndarray], size: int) -> list[np.ndarray]:
+def windows_of(ids: Sequence[np.ndarray], size: int) -> list[np.ndarray]:
     """Texts cut into windows of at most ``size`` tokens, each sharing one with the next; single tokens are dropped."""
     cut = [i[start : start + size] for i in ids for start in range(0, max(len(i) - 1, 1), size - 1)]
     return [w for w in cut if len(w) > 1]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", default="imdb", help="data set (default: %(default)s)")
+    parser.add_argument("--cell", default="gru", help="vanilla, ugrnn, gru or lstm (default: %(default)s)")
+    parser.add_argument("--vectors", required=True, help="file of scripts/vectors.py to start with")
+    parser.add_argument("--out", required=True, help=".npz file to write")
+    sizes = (("--vocabulary-size", 20_000), ("--n-inputs", 128), ("--n-units", 256), ("--epochs", 2), ("--seed", 0))
+    for flag, value in sizes:
+        parser.add_argument(flag, type=int, default=value, help="(default: %(default)s)")
+    args = parser.parse_args()
+    train = load_reviews(args.data, "train")
+    held = split_validation(len(train), 0.02, args.seed)
+    vocabulary = Vocabulary.fit(train.texts, args.vocabulary_size)
+    learnt = next_word(
+        [*train.take(~held).texts, *unlabelled_texts(args.data)], vocabulary,
+        load_vectors(args.vectors, vocabulary, args.n_inputs), args.cell, args.n_units,
+        held_out=train.take(held).texts, epochs=args.epochs, seed=args.seed,
+    )  # fmt: skip
+    print(f"{learnt['nats_per_word'][-1]:.3f} nats a word on held-out texts; written to {write_npz(args.out, learnt)}")
+
+
+if __name__ == "__main__":
+    main()
