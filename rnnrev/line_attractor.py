@@ -2,32 +2,50 @@
 
 (a) states are low-dimensional (:func:`dimensionality`); (b) fixed points lie on a curve along the readout
 (:func:`find_attractor`, :func:`curve_shape`); (c) each has one slow mode (:func:`mode_spectra`); (d) its right vector
-is tangent to the curve, its left vector sorts words by valence (:func:`alignment`, :func:`word_valence`,
-:func:`valence_sorting`); (e) the linear model predicts the network (:func:`linear_predictions`); (f) in every
-architecture (:func:`measure`). :func:`compare_references` sets the three reference inputs side by side.
+is tangent to the curve, its left vector sorts words by valence (:func:`alignment`, :func:`valence_sorting`); (e) the
+linear model predicts the network (:func:`linear_predictions`), token by token (:func:`step_error`).
+:func:`compare_references` sets the three reference inputs side by side.
 
-Source: LA19 sections 3 and 4, figures 2 to 5.
+Source: LA19 figures 2 to 5.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
 
 import numpy as np
-from scipy import stats as scipy_stats
+import pandas as pd
+from scipy.linalg import block_diag
+from scipy.spatial import cKDTree
+from scipy.stats import beta, mannwhitneyu, spearmanr
 
+from .cells import Cell
 from .data import Reviews
 from .fixed_points import FixedPoints, MeanMap, find_fixed_points, mean_map
-from .linear import Eigenmodes, LinearModel, OperatingPoint, eigenmodes, linear_model, linearize, operating_point
-from .model import BagOfWords, SentimentRNN, untrained
-from .stats import Estimate, bootstrap
+from .linear import (
+    Eigenmodes,
+    LinearModel,
+    OperatingPoint,
+    Unmeasured,
+    eigenmodes,
+    fitted_recurrence,
+    frequent_words,
+    input_effect,
+    linear_model,
+    linearize,
+    slow_mode,
+    valence,
+)
+from .model import BagOfWords, SentimentRNN
+from .stats import Estimate, bootstrap, estimate, interval, resample, shown
 
 __all__ = [
     "Alignment",
     "Attractor",
     "CurveShape",
     "Dimensionality",
+    "Predictions",
     "Sorting",
     "Spectra",
     "alignment",
@@ -36,26 +54,29 @@ __all__ = [
     "curve_shape",
     "dimensionality",
     "find_attractor",
-    "frequent_words",
     "linear_predictions",
     "local_dimension",
-    "measure",
     "mode_spectra",
+    "next_modes",
     "principal_curve",
     "relax_model",
     "sampling",
     "scene",
+    "step_error",
     "unrest",
     "valence_sorting",
     "visited_states",
     "word_kinds",
-    "word_valence",
 ]
 
 #: Tokens at the start of a text that are left out: the state is still on its way from h₀ to the attractor.
 BURN_IN = 10
 #: Longer than this, in tokens, a mode outlasts the typical sentence by far: "slow" in counts of slow modes.
 SLOW = 100.0
+
+
+def _spearman(a: np.ndarray, b: np.ndarray) -> float:
+    return float(spearmanr(a, b).statistic) if np.ptp(a) > 0 and np.ptp(b) > 0 else 0.0
 
 
 # --- (a) states -------------------------------------------------------------------------------------
@@ -69,58 +90,47 @@ def visited_states(
     rows, owners = [], []
     for number, h in enumerate(model.states(texts)):
         h = h[min(BURN_IN, len(h) - 1) :]
-        picked = h[np.sort(rng.permutation(len(h))[:per_text])]
-        rows.append(picked)
-        owners.append(np.full(len(picked), number))
+        rows.append(h[np.sort(rng.permutation(len(h))[:per_text])])
+        owners.append(np.full(len(rows[-1]), number))
     return np.concatenate(rows).astype(float), np.concatenate(owners)
 
 
-class Dimensionality(NamedTuple):
-    """How many directions the states fill: ``cumulative`` (K,) share of variance in the first 1, 2, … PCs with its
-    interval ``low``, ``high``; ``participation`` ratio (Σe)²/Σe²; ``n90``, the PCs that hold 90 %."""
+@dataclass(frozen=True, eq=False)
+class Dimensionality:
+    """How many directions the states fill; ``cumulative`` (K,) is the share of variance in the first 1, 2, … principal
+    components, with the ends ``low`` and ``high`` of its interval."""
 
-    cumulative: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    participation: Estimate
-    n90: Estimate
+    cumulative: np.ndarray = field(repr=False)
+    low: np.ndarray = field(repr=False)
+    high: np.ndarray = field(repr=False)
+    participation: Estimate = shown(".3g")  #: participation ratio of the variances, (Σe)²/Σe²
+    n90: Estimate = shown(".0f")  #: components that hold 90 % of the variance
 
 
-def dimensionality(
-    model: SentimentRNN, texts: Sequence[str], n_components: int = 50, n_resamples: int = 100, seed: int = 0
-) -> Dimensionality:
-    """Claim (a): PCA variance of the visited states, with 95 % bootstrap intervals over texts. Control: untrained."""
+def dimensionality(model: SentimentRNN, texts: Sequence[str], seed: int = 0, n_components: int = 50) -> Dimensionality:
+    """Claim (a): PCA variance of the visited states, with intervals over texts. Control: an untrained network."""
     states, owner = visited_states(model, texts, seed=seed)
     states -= states.mean(0)
-    rng = np.random.default_rng([seed, 47])
-    n_texts = owner.max() + 1
     spectra = []
-    for draw in range(n_resamples + 1):
-        weight = (
-            np.bincount(rng.integers(n_texts, size=n_texts), minlength=n_texts)[owner] if draw else np.ones(len(owner))
-        )
-        mean = weight @ states / weight.sum()
-        moment = (states * weight[:, None]).T @ states / weight.sum() - np.outer(mean, mean)
+    for weight in resample(len(texts), 100, [seed, 47])[:, owner]:
+        weight = weight / weight.sum()
+        mean = weight @ states
+        moment = (states * weight[:, None]).T @ states - np.outer(mean, mean)
         spectra.append(np.maximum(np.linalg.eigvalsh(moment)[::-1], 0))
     spectrum = np.array(spectra)
     cumulative = np.cumsum(spectrum, -1) / spectrum.sum(-1, keepdims=True)
     participation = spectrum.sum(-1) ** 2 / (spectrum**2).sum(-1)
+    low, high = interval(cumulative[1:, :n_components])
     n90 = (cumulative < 0.9).sum(-1) + 1.0
-    low, high = np.quantile(cumulative[1:, :n_components], [0.025, 0.975], axis=0)
-    return Dimensionality(cumulative[0, :n_components], low, high, _estimate(participation), _estimate(n90))
-
-
-def _estimate(values: np.ndarray) -> Estimate:
-    """First value with the quantiles of the rest, its resamples."""
-    low, high = np.quantile(values[1:], [0.025, 0.975])
-    return Estimate(float(values[0]), float(low), float(high))
+    return Dimensionality(cumulative[0, :n_components], low, high, estimate(participation), estimate(n90))
 
 
 # --- (b) fixed points and their curve ---------------------------------------------------------------
 
 
-class Attractor(NamedTuple):
-    """Fixed points of a reference map found from visited states, in order along their curve.
+@dataclass(frozen=True, eq=False)
+class Attractor:
+    """Fixed points of the mean map found from visited states, in order along their curve.
 
     ``points`` one row a start; ``start`` (P, S) the visited states they came from; ``logit`` (P,) at each in nats;
     ``curve`` (P, S) the smooth curve at the place of each point, ``tangent`` (P, S) its unit direction (w·t > 0 on the
@@ -128,14 +138,14 @@ class Attractor(NamedTuple):
     """
 
     model: SentimentRNN
-    mean_map: MeanMap
+    mean_map: MeanMap = field(repr=False)
     points: FixedPoints
-    start: np.ndarray
-    logit: np.ndarray
-    curve: np.ndarray
-    tangent: np.ndarray
-    arc: np.ndarray
-    J_rec: np.ndarray
+    start: np.ndarray = field(repr=False)
+    logit: np.ndarray = field(repr=False)
+    curve: np.ndarray = field(repr=False)
+    tangent: np.ndarray = field(repr=False)
+    arc: np.ndarray = field(repr=False)
+    J_rec: np.ndarray = field(repr=False)
 
     @property
     def h_star(self) -> np.ndarray:
@@ -143,7 +153,7 @@ class Attractor(NamedTuple):
         return self.points.h_star
 
 
-def spread_starts(model: SentimentRNN, texts: Sequence[str], n_starts: int, seed: int = 0) -> np.ndarray:
+def _spread_starts(model: SentimentRNN, texts: Sequence[str], n_starts: int, seed: int) -> np.ndarray:
     """Visited states (n, S) whose logits stand at even ranks among all: ends and middle as often as they occur."""
     states, _ = visited_states(model, texts, seed=seed)
     order = np.argsort(_logits(model, states), kind="stable")
@@ -151,30 +161,23 @@ def spread_starts(model: SentimentRNN, texts: Sequence[str], n_starts: int, seed
 
 
 def find_attractor(
-    model: SentimentRNN,
-    texts: Sequence[str],
-    n_starts: int = 100,
-    n_tokens: int = 600,
-    seed: int = 0,
-    *,
-    damping: float = 1e-4,
+    model: SentimentRNN, texts: Sequence[str], n_starts: int = 100, seed: int = 0, *, damping: float = 1e-4
 ) -> Attractor:
     """Fixed points of the corpus-averaged map, from states that the network visits in ``texts``.
 
     The starts stand at even ranks of the logit. Every point is kept; none is chosen.
     """
     model = model.astype(np.float64)
-    F = mean_map(model, n_tokens, seed)
-    starts = spread_starts(model, texts, n_starts, seed)
+    F = mean_map(model, seed=seed)
+    starts = _spread_starts(model, texts, n_starts, seed)
     points = find_fixed_points(F, starts, damping=damping, unique_tol=None, max_distance=None, stability=False)
-    w = _readout(model)
-    curve, tangent, order = principal_curve(points.h_star, w)
+    curve, tangent, order = principal_curve(points.h_star, _readout(model))
     points = points[order]
     arc = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(curve[order], axis=0), axis=-1))])
-    J_rec = F.jacobian(points.h_star)
+    logit = _logits(model, points.h_star)
     return Attractor(
-        model, F, points, starts[order], _logits(model, points.h_star), curve[order], tangent[order], arc, J_rec
-    )  # fmt: skip
+        model, F, points, starts[order], logit, curve[order], tangent[order], arc, F.jacobian(points.h_star)
+    )
 
 
 def _readout(model: SentimentRNN) -> np.ndarray:
@@ -218,78 +221,59 @@ def local_dimension(points: np.ndarray, neighbours: int = 15) -> np.ndarray:
 
     1 on a line, 2 on a plane; noise across the manifold adds to it. Source: Fukunaga & Olsen 1971 (local PCA).
     """
-    neighbours = min(neighbours, len(points) - 1)
-    distance = np.linalg.norm(points[:, None] - points, axis=-1) if len(points) < 200 else _distances(points)
-    near = points[np.argsort(distance, axis=1)[:, : neighbours + 1]]
-    near = near - near.mean(1, keepdims=True)
-    variance = np.linalg.svd(near, compute_uv=False) ** 2
+    _, nearest = cKDTree(points).query(points, min(neighbours + 1, len(points)))
+    near = points[nearest]
+    variance = np.linalg.svd(near - near.mean(1, keepdims=True), compute_uv=False) ** 2
     total = variance.sum(-1)
     return np.where(total > 1e-20, total**2 / ((variance**2).sum(-1) + 1e-300), 0.0)
 
 
-def _distances(points: np.ndarray) -> np.ndarray:
-    from scipy.spatial.distance import cdist
+@dataclass(frozen=True, eq=False)
+class CurveShape:
+    """How like a line a cloud of points is."""
 
-    return cdist(points, points)
-
-
-class CurveShape(NamedTuple):
-    """How like a line a cloud of points is.
-
-    ``on_curve`` and ``on_line``: share of its variance that a smooth curve (each point predicted from the others) and
-    a straight line explain; ``local_dimension``; ``rank``: Spearman correlation of place along the curve and logit;
-    ``length`` of the curve against the ``chord`` between its ends; ``width``, the typical distance from the curve;
-    ``logits`` at its ends.
-    """
-
-    on_curve: Estimate
-    on_line: Estimate
-    local_dimension: Estimate
-    rank: Estimate
-    length: float
-    chord: float
-    width: float
-    logits: tuple[float, float]
+    on_curve: Estimate = shown(".0%")  #: share of variance on a smooth curve, each point predicted from the others
+    on_line: Estimate = shown(".0%")  #: share on a straight line
+    local_dimension: Estimate = shown(".2f")  #: of a point's neighbours, median
+    rank: Estimate = shown(".3f")  #: Spearman correlation of place along the curve and logit
+    length: float = shown(".1f")  #: of the curve
+    chord: float = shown(".1f")  #: between its ends
+    width: float = shown(".2f")  #: typical distance of a point from the curve
+    logit_low: float = shown(".1f")  #: nats, the least of any point
+    logit_high: float = shown(".1f")
 
 
 def curve_shape(model: SentimentRNN, points: np.ndarray) -> CurveShape:
     """Claim (b) for fixed points (P, S). Controls: as many visited states; fixed points of an untrained network.
 
-    Points that are all one (spread under 1e-3 of their size) have no curve: shares and rank are NaN then.
+    Raises
+    ------
+    Unmeasured
+        If all points are one (their spread is under 1e-3 of their size).
     """
     centred = points - points.mean(0)
-    logit = _logits(model, points)
-    ends = (float(logit.min()), float(logit.max()))
-    if np.sqrt((centred**2).sum(-1).mean()) < 1e-3 * np.linalg.norm(points.mean(0)):
-        none = Estimate(np.nan, np.nan, np.nan)
-        return CurveShape(none, none, Estimate(0.0, 0.0, 0.0), none, 0.0, 0.0, 0.0, ends)
-    w = _readout(model)
-    curve, _, order = principal_curve(points, w)
-    held_out = principal_curve(points, w, leave_out=True)[0]
-    off = ((points - held_out) ** 2).sum(-1)
+    if np.sqrt((centred**2).sum(-1).mean()) <= 1e-3 * np.linalg.norm(points.mean(0)):
+        raise Unmeasured("all searches ended in one and the same point: there is no curve")
+    curve, _, order = principal_curve(points, _readout(model))
+    off = ((points - principal_curve(points, _readout(model), leave_out=True)[0]) ** 2).sum(-1)
     total = (centred**2).sum(-1)
-    axis = np.linalg.svd(centred, full_matrices=False)[2][0]
-    line = total - (centred @ axis) ** 2
-    place = np.argsort(order)
-    along = curve[order]
+    off_line = total - (centred @ np.linalg.svd(centred, full_matrices=False)[2][0]) ** 2
+    along, logit = curve[order], _logits(model, points)
+
+    def share(off: np.ndarray, total: np.ndarray, axis: int = -1) -> np.ndarray:
+        return 1 - off.sum(axis) / total.sum(axis)
+
     return CurveShape(
-        bootstrap((off, total), _share, n=1000),
-        bootstrap((line, total), _share, n=1000),
+        bootstrap((off, total), share, n=1000),
+        bootstrap((off_line, total), share, n=1000),
         bootstrap(local_dimension(points), np.median, n=1000),
-        bootstrap((place, logit), _spearman, n=300),
+        bootstrap((np.argsort(order), logit), _spearman, n=300),
         float(np.linalg.norm(np.diff(along, axis=0), axis=-1).sum()),
         float(np.linalg.norm(along[-1] - along[0])),
         float(np.median(np.sqrt(off))),
-        ends,
-    )  # fmt: skip
-
-
-def _share(off: np.ndarray, total: np.ndarray) -> float:
-    return float(1 - off.sum() / total.sum())
-
-
-def _spearman(a: np.ndarray, b: np.ndarray) -> float:
-    return float(scipy_stats.spearmanr(a, b).statistic)
+        float(logit.min()),
+        float(logit.max()),
+    )
 
 
 def unrest(attractor: Attractor, n_tokens: int = 100, n_states: int = 10) -> Estimate:
@@ -308,110 +292,101 @@ def unrest(attractor: Attractor, n_tokens: int = 100, n_states: int = 10) -> Est
 # --- (c) spectra ------------------------------------------------------------------------------------
 
 
-class Spectra(NamedTuple):
-    """The modes at every point of a curve.
+@dataclass(frozen=True, eq=False)
+class Spectra:
+    """The modes at every point of a curve, and medians over its points.
 
-    ``modes`` stacked (P, …); ``slow`` (P,) the place of the slowest real mode; ``gap`` the median over points of
-    τ₁/τ₂, the slowest mode's time constant over the next one's; ``tau_1``, ``tau_2`` their medians in tokens;
-    ``n_slow`` the median number of modes slower than 100 tokens.
+    ``modes`` stacked (P, …); ``slow`` (P,) the place of the slow mode, ``others`` (P, 5) of the next five by |log|λ||,
+    of a conjugate pair the first. Time constants are those of modes that do not grow.
     """
 
-    modes: Eigenmodes
-    slow: np.ndarray
-    gap: Estimate
-    tau_1: Estimate
-    tau_2: Estimate
-    n_slow: Estimate
-
-    def right(self, which: int = 0) -> np.ndarray:
-        """r of the ``which``-th mode at every point, real part, unit length: (P, S); 0 is the slow real mode."""
-        R = np.take_along_axis(self.modes.R, self._column(which)[:, None, None], -1)[..., 0].real
-        return R / np.linalg.norm(R, axis=-1, keepdims=True)
-
-    def left(self, which: int = 0) -> np.ndarray:
-        """ℓ of the ``which``-th mode at every point, real part: (P, S)."""
-        return np.take_along_axis(self.modes.L, self._column(which)[:, None, None], -2)[:, 0].real
-
-    def _column(self, which: int) -> np.ndarray:
-        if which == 0:
-            return self.slow
-        return which - 1 + (which - 1 >= self.slow)
+    modes: Eigenmodes = field(repr=False)
+    slow: np.ndarray = field(repr=False)
+    others: np.ndarray = field(repr=False)
+    gap_of_tau: Estimate = shown(".1f")  #: the slowest mode's time constant over the next one's, at least 1
+    tau_1: Estimate = shown(",.0f")  #: tokens
+    tau_2: Estimate = shown(",.0f")  #: tokens
+    slow_modes: Estimate = shown(".0f")  #: modes slower than 100 tokens
+    growing: Estimate = shown(".0f")  #: modes that grow
+    slow_grows: Estimate = shown(".0%")  #: share of the points where the slow mode itself grows
 
 
 def mode_spectra(J_rec: np.ndarray, w: np.ndarray) -> Spectra:
-    """Claim (c) for Jacobians (P, S, S). Control: those of an untrained network.
+    """Claim (c) for Jacobians (P, S, S). Control: those of an untrained network. A conjugate pair counts once.
 
-    Time constants are taken by size: a mode that grows as slowly as another fades is as slow.
+    Raises
+    ------
+    NoSlowMode
+        If no mode is real at one of the points.
     """
     modes = eigenmodes(J_rec, w)
-    slow = np.argmax(np.abs(modes.eigvals.imag) < 1e-12, axis=-1)
-    tau = np.sort(np.abs(modes.tau), axis=-1)[..., ::-1]
-    distinct = _distinct(modes)
+    slow = slow_mode(modes)
+    first = np.where(modes.eigvals.imag > -1e-12, modes.distance, np.inf)
+    np.put_along_axis(first, slow[:, None], np.inf, -1)
+    tau, rows = modes.slowest, np.arange(len(slow))
+
+    def median(values: np.ndarray) -> Estimate:
+        return bootstrap(values.astype(float), np.median, n=1000)
+
     return Spectra(
-        modes,
-        slow,
-        bootstrap(distinct[:, 0] / distinct[:, 1], np.median, n=1000),
-        bootstrap(distinct[:, 0], np.median, n=1000),
-        bootstrap(distinct[:, 1], np.median, n=1000),
-        bootstrap((tau > SLOW).sum(-1).astype(float), np.median, n=1000),
-    )
-
-
-def _distinct(modes: Eigenmodes) -> np.ndarray:
-    """The two longest time constants at every point (P, 2), a conjugate pair counting once."""
-    tau = np.where(modes.eigvals.imag < 0, 0, np.abs(modes.tau))
-    return np.sort(tau, axis=-1)[..., ::-1][..., :2]
+        modes, slow, np.argsort(first, axis=-1, kind="stable")[:, :5],
+        median(tau[:, 0] / tau[:, 1]), median(tau[:, 0]), median(tau[:, 1]), median((tau > SLOW).sum(-1)),
+        median(modes.growing.sum(-1)), bootstrap(modes.growing[rows, slow].astype(float), n=1000),
+    )  # fmt: skip
 
 
 # --- (d) directions and words -----------------------------------------------------------------------
 
 
-class Alignment(NamedTuple):
-    """Cosines along the curve, medians with intervals over its points.
+@dataclass(frozen=True, eq=False)
+class Alignment:
+    """How directions agree along the curve.
 
-    ``r_tangent`` of the slow mode's r and the tangent, ``others_tangent`` of the modes 2 to 6 and the tangent (largest
-    of them at each point: the hardest control); ``r_w`` and ``l_w`` of r and ℓ with the readout w; ``tangent_w``;
-    ``others_w`` as before; ``chance`` the 95th percentile of |cos| of random directions.
+    ``table``: medians over its points of the |cosine| of r with the tangent, of r with w (``alignment``) and of ℓ with
+    w (``alignment_left``); rows: the slow mode (""), the best of the next five at each point ("modes 2–6", the hardest
+    control), random directions. ``along``: column and row -> values (P,).
     """
 
-    r_tangent: Estimate
-    others_tangent: Estimate
-    r_w: Estimate
-    l_w: Estimate
-    others_w: Estimate
-    tangent_w: Estimate
-    chance: float
-    along: dict[str, np.ndarray]
+    table: pd.DataFrame
+    along: dict[tuple[str, str], np.ndarray] = field(repr=False)
 
 
-def alignment(attractor: Attractor, spectra: Spectra, n_others: int = 5) -> Alignment:
-    """Claim (d), directions. Cosines with w are taken on the units that w reads (an LSTM's hidden half)."""
+def alignment(attractor: Attractor, spectra: Spectra) -> Alignment:
+    """Claim (d), directions. Cosines with w are taken on the units that w reads (an LSTM's hidden half).
+
+    The cosine with a mode of a conjugate pair is that with the plane that the pair spans.
+
+    Raises
+    ------
+    Unmeasured
+        If all fixed points are one.
+    """
+    if np.ptp(attractor.arc) <= 1e-3 * np.linalg.norm(attractor.h_star.mean(0)):
+        raise Unmeasured("all searches ended in one and the same point: a point has no tangent")
     w = _readout(attractor.model)
     read = w != 0
-
-    def cosine(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        return np.abs((a * b).sum(-1)) / (np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1) + 1e-300)
-
-    tangent, r, l = attractor.tangent, spectra.right(), spectra.left()
-    others = [spectra.right(a) for a in range(1, n_others + 1)]
-    along = {
-        "r_tangent": cosine(r, tangent),
-        "others_tangent": np.max([cosine(o, tangent) for o in others], axis=0),
-        "r_w": cosine(r[:, read], w[read]),
-        "l_w": cosine(l[:, read], w[read]),
-        "others_w": np.max([cosine(o[:, read], w[read]) for o in others], axis=0),
-        "tangent_w": cosine(tangent[:, read], w[read]),
-    }
-    # the cosine of random directions in S dimensions, squared, is Beta(1/2, (S-1)/2)
-    chance = float(np.sqrt(scipy_stats.beta.ppf(0.95, 0.5, (r.shape[-1] - 1) / 2)))
-    return Alignment(**{k: bootstrap(v, np.median, n=1000) for k, v in along.items()}, chance=chance, along=along)
+    picked = np.concatenate([spectra.slow[:, None], spectra.others], 1)
+    R = np.take_along_axis(np.swapaxes(spectra.modes.R, -1, -2), picked[..., None], -2)
+    L = np.take_along_axis(spectra.modes.L, picked[..., None], -2)
+    along, columns = {}, {}
+    for column, vectors, direction in (
+        ("tangent", R, attractor.tangent[:, None]), ("alignment", R[..., read], w[read]),
+        ("alignment_left", L[..., read], w[read]),
+    ):  # fmt: skip
+        cosine = _cosine(vectors, direction)
+        along[column, ""], along[column, "modes 2–6"] = cosine[:, 0], cosine[:, 1:].max(1)
+        # the squared cosine of random directions in S dimensions is Beta(1/2, (S − 1)/2)
+        chance = np.sqrt(beta.ppf([0.5, 0.025, 0.975], 0.5, (vectors.shape[-1] - 1) / 2))
+        columns[column] = [bootstrap(along[column, row], np.median, n=1000) for row in ("", "modes 2–6")]
+        columns[column].append(Estimate(*map(float, chance)))
+    return Alignment(pd.DataFrame(columns, index=["", "modes 2–6", "random directions"]), along)
 
 
-def frequent_words(model: SentimentRNN, min_count: int = 200) -> np.ndarray:
-    """Numbers of the words seen at least ``min_count`` times in training, the unknown word and punctuation left out."""
-    words = model.vocabulary.words
-    counts = model.frequencies if model.counts is None else model.counts
-    return np.array([i for i in np.flatnonzero(counts >= min_count) if i > 1 and any(c.isalpha() for c in words[i])])
+def _cosine(vectors: np.ndarray, direction: np.ndarray) -> np.ndarray:
+    """Of directions (..., S) with the line or plane spanned by real and imaginary parts of vectors (..., S): (...)."""
+    plane = np.stack([vectors.real, vectors.imag], -1)
+    unit = direction / np.linalg.norm(direction, axis=-1, keepdims=True)
+    return np.linalg.norm(plane @ (np.linalg.pinv(plane, rcond=1e-9) @ unit[..., None]), axis=(-2, -1))
 
 
 def bag_valence(model: SentimentRNN, bag: BagOfWords) -> np.ndarray:
@@ -420,41 +395,39 @@ def bag_valence(model: SentimentRNN, bag: BagOfWords) -> np.ndarray:
     return np.array([beta.get(word, 0.0) for word in model.vocabulary.words])
 
 
-def word_valence(
-    point: OperatingPoint, ids: np.ndarray, *, inputs: str = "finite", mode: int | None = None
-) -> np.ndarray:
-    """What single words add to the logit for good, in nats: (w·r)(ℓ·d(x)) for token numbers (n,) -> (n,).
-
-    d(x) is F(h*, x) − F̄(h*), or J_inp (x − x̄) with ``inputs="jacobian"``. ``mode`` takes another mode than the slow
-    one (real part).
-    """
-    model = point.model
-    if inputs == "finite":
-        effect = model.cell.step_projected(point.h_star, model.projected[ids]) - point.mean_map(point.h_star)
-    else:
-        effect = (model.embedding[ids] - model.frequencies @ model.embedding) @ point.mean_map.J_inp(point.h_star).T
-    r, l = (point.r, point.l) if mode is None else (point.modes.R[:, mode], point.modes.L[mode])
-    return np.real((_readout(model) @ r) * (effect @ l))
+def _next(modes: Eigenmodes, n: int) -> np.ndarray:
+    """The places of the n next slowest modes after the slow one, of a conjugate pair the first."""
+    distance = np.where(modes.eigvals.imag > -1e-12, modes.distance, np.inf)
+    distance[slow_mode(modes)] = np.inf
+    return np.argsort(distance, kind="stable")[: min(n, int(np.isfinite(distance).sum()))]
 
 
-class Sorting(NamedTuple):
-    """How well a number for each word sorts words whose valence is known.
-
-    ``rank``: Spearman correlation with the known valence over all words; ``positive_negative``, ``positive_neutral``,
-    ``neutral_negative``: the chance that a word of the first kind has the larger number (AUC; 0.5 is chance).
-    """
-
-    rank: Estimate
-    positive_negative: Estimate
-    positive_neutral: Estimate
-    neutral_negative: Estimate
+def next_modes(point: OperatingPoint, words: np.ndarray, n: int = 10) -> np.ndarray:
+    """What words (K,) add to the logit through each of the n next slowest modes, (K, n) nats; a pair is one mode."""
+    modes = point.modes
+    which = _next(modes, n)
+    through = (_readout(point.model) @ modes.R[:, which])[:, None] * modes.L[which]
+    pairs = np.where(modes.real[which], 1, 2)
+    return input_effect(point, words) @ (pairs[:, None] * through.real).T
 
 
-def word_kinds(valence: np.ndarray, n_each: int = 100) -> np.ndarray:
+@dataclass(frozen=True, eq=False)
+class Sorting:
+    """How well a number for each word sorts words whose valence is known; AUCs are chances that a word of the first
+    kind has the larger number (.5 is chance)."""
+
+    sorting: Estimate = shown(".2f")  #: Spearman correlation with the known valence over all words
+    kinds_apart: Estimate = shown(".2f")  #: the lower AUC of the two neighbouring pairs of kinds
+    positive_negative: Estimate = shown(".3f")  #: AUC
+    positive_neutral: Estimate = shown(".3f")  #: AUC
+    neutral_negative: Estimate = shown(".3f")  #: AUC
+
+
+def word_kinds(known: np.ndarray, n_each: int = 100) -> np.ndarray:
     """1 for the ``n_each`` most positive words, −1 for the most negative, 0 for the most neutral, NaN for the rest."""
-    kinds = np.full(len(valence), np.nan)
-    order = np.argsort(valence, kind="stable")
-    kinds[np.argsort(np.abs(valence - np.median(valence)), kind="stable")[:n_each]] = 0
+    kinds = np.full(len(known), np.nan)
+    order = np.argsort(known, kind="stable")
+    kinds[np.argsort(np.abs(known - np.median(known)), kind="stable")[:n_each]] = 0
     kinds[order[:n_each]], kinds[order[-n_each:]] = -1, 1
     return kinds
 
@@ -462,86 +435,98 @@ def word_kinds(valence: np.ndarray, n_each: int = 100) -> np.ndarray:
 def valence_sorting(measured: np.ndarray, known: np.ndarray, n_each: int = 100) -> Sorting:
     """Claim (d), words: ``measured`` (n,) against ``known`` (n,) valences. Control: shuffle ``known``."""
     kinds = word_kinds(known, n_each)
-    groups = {k: measured[kinds == k] for k in (-1, 0, 1)}
+    negative, neutral, positive = (measured[kinds == k] for k in (-1, 0, 1))
 
     def auc(high: np.ndarray, low: np.ndarray) -> float:
-        return float(scipy_stats.mannwhitneyu(high, low).statistic / (len(high) * len(low)))
+        return float(mannwhitneyu(high, low).statistic / (len(high) * len(low)))
 
-    def compare(high: int, low: int) -> Estimate:
-        return bootstrap((groups[high], groups[low]), auc, n=300, paired=False)
+    def apart(*pair: np.ndarray) -> Estimate:
+        return bootstrap(pair, auc, n=300, paired=False)
 
-    return Sorting(bootstrap((measured, known), _spearman, n=300), compare(1, -1), compare(1, 0), compare(0, -1))
+    upper, lower = apart(positive, neutral), apart(neutral, negative)
+    return Sorting(
+        bootstrap((measured, known), _spearman, n=300), min(upper, lower), apart(positive, negative), upper, lower
+    )
 
 
 # --- (e) the linear model ---------------------------------------------------------------------------
 
 
-def _r_squared(full: np.ndarray, predicted: np.ndarray) -> float:
-    return float(1 - ((full - predicted) ** 2).sum() / ((full - full.mean()) ** 2).sum())
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What linear models and their controls make of reviews: ``logits`` by name (n,), "network" among them; ``table``
+    one row a name, Estimates ``r2``, ``agree`` (share of the same decisions) and, where labels are known,
+    ``accuracy``.
 
+    ``r2`` is the squared Spearman correlation with the network's logits: of a linear sum, which knows no saturation,
+    the order is asked and not the size, and no review weighs more than its rank (one that runs off cannot decide).
+    """
 
-def _correlation_squared(full: np.ndarray, predicted: np.ndarray) -> float:
-    size = float(np.abs(predicted).max())
-    if not np.isfinite(size) or np.ptp(predicted) == 0:
-        return 0.0
-    return float(np.corrcoef(full, predicted / size)[0, 1] ** 2)
-
-
-def score_predictions(full: np.ndarray, predicted: np.ndarray, labels: np.ndarray | None = None) -> dict[str, Any]:
-    """R², squared correlation, share of texts with the same sign, and accuracy (where labels are known)."""
-    # a linear model with a growing mode may have run off: its R² is then −inf, and that is the answer
-    with np.errstate(over="ignore", invalid="ignore"):
-        return _scores(full, predicted, labels)
-
-
-def _scores(full: np.ndarray, predicted: np.ndarray, labels: np.ndarray | None) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "R2": bootstrap((full, predicted), _r_squared, n=500),
-        "r2": bootstrap((full, predicted), _correlation_squared, n=500),
-        "agree": bootstrap(((full > 0) == (predicted > 0)).astype(float), n=1000),
-    }
-    if labels is not None:
-        row["accuracy"] = bootstrap(((predicted > 0) == (labels == 1)).astype(float), n=1000)
-    return row
+    table: pd.DataFrame
+    logits: dict[str, np.ndarray] = field(repr=False)
 
 
 def linear_predictions(
-    attractor: Attractor, point: OperatingPoint, reviews: Reviews, seed: int = 0
-) -> tuple[dict[str, dict[str, Any]], dict[str, np.ndarray]]:
-    """Claim (e): scores of each variant of the linear model, and the logits behind them.
+    attractor: Attractor, point: OperatingPoint, reviews: Reviews, bag: BagOfWords, seed: int = 0
+) -> Predictions:
+    """Claim (e): the linear model against the network, on whole reviews.
 
     Variants: re-linearized at the nearest fixed point or held at one, words by their finite effect or by J_inp; the
-    slow mode alone. Controls: the same model with every word taken for another about as frequent; the second mode
-    alone; all modes but the slow one.
+    slow mode alone. Yardsticks: the bag of words, and a linear recurrence fitted to the states of the other half of
+    the reviews. Controls: the next mode alone; all but the slow one; every word taken for another as frequent.
     """
     model = point.model
     ids = model.vocabulary.encode_all(reviews.texts)
     held = linear_model(point)
     final = held.final_states_of(ids) - point.h_star
-    offset = point.logit
+    modes, slow = point.modes, [point.slow]
+    second = [a for a in range(len(final[0])) if np.isclose(modes.eigvals[a], modes.eigvals[_next(modes, 1)]).any()]
+    second += [a + 1 for a in second if not modes.real[a]]
 
-    def through(modes: list[int]) -> np.ndarray:
-        R, L = point.modes.R[:, modes], point.modes.L[modes]
-        return offset + np.real(final @ L.T @ (_readout(model) @ R))
+    def through(which: list[int]) -> np.ndarray:
+        return point.logit + np.real(final @ modes.L[which].T @ (_readout(model) @ modes.R[:, which]))
 
-    slow = int(np.argmax(np.abs(point.modes.eigvals.imag) < 1e-12))
-    others = [a for a in range(len(point.h_star)) if a != slow]
-    second = [a for a in others if np.isclose(abs(point.modes.eigvals[a]), abs(point.modes.eigvals[others[0]]))][:2]
-    shuffle = _shuffled_alike(model, seed)
+    shuffled = _shuffled_alike(model, seed)
     logits = {
         "network": model.logits_of(ids),
-        "nearest, finite effects": linear_model(point, attractor.points).logits_of(ids),
-        "nearest, J_inp": linear_model(point, attractor.points, inputs="jacobian").logits_of(ids),
-        "held, finite effects": _logits(model, final + point.h_star),
-        "held, J_inp": linear_model(point, inputs="jacobian").logits_of(ids),
-        "slow mode alone": through([slow]),
-        "control: second mode alone": through(second),
-        "control: all but the slow mode": through(others),
-        "control: shuffled words": held.logits_of([shuffle[i] for i in ids]),
+        "nearest point": _run(linear_model(point, attractor.points), ids),
+        "nearest point, J_inp": _run(linear_model(point, attractor.points, inputs="jacobian"), ids),
+        "one point": _logits(model, final + point.h_star),
+        "one point, J_inp": _run(linear_model(point, inputs="jacobian"), ids),
+        "slow mode alone": through(slow),
+        "fitted recurrence": _cross_fitted(model, ids),
+        "bag of words": bag.logits(reviews.texts),
+        "next mode alone": through(second),
+        "all but the slow mode": through([a for a in range(len(final[0])) if a not in slow]),
+        "words shuffled": _run(held, [shuffled[i] for i in ids]),
     }
-    known = reviews.labels if (reviews.labels >= 0).all() else None
-    scores = {k: score_predictions(logits["network"], v, known) for k, v in logits.items() if k != "network"}
-    return scores, logits
+    labels = reviews.labels if (reviews.labels >= 0).all() else None
+    scores = {k: _score(logits["network"], v, labels) for k, v in logits.items() if k != "network"}
+    return Predictions(pd.DataFrame(scores.values(), index=list(scores)), logits)
+
+
+def _run(linear: LinearModel, ids: Sequence[np.ndarray]) -> np.ndarray:
+    # a growing mode may run off on a long review: what is left is its sign
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.nan_to_num(_logits(linear.model, linear.final_states_of(ids)))
+
+
+def _cross_fitted(model: SentimentRNN, ids: Sequence[np.ndarray]) -> np.ndarray:
+    """Logits (n,) of :func:`rnnrev.linear.fitted_recurrence`, each half of the texts by the fit to the other half."""
+    logits = np.empty(len(ids))
+    for half in (0, 1):
+        logits[half::2] = _run(fitted_recurrence(model, ids[1 - half :: 2]), ids[half::2])
+    return logits
+
+
+def _score(full: np.ndarray, predicted: np.ndarray, labels: np.ndarray | None) -> dict[str, Estimate]:
+    row = {
+        "r2": bootstrap((full, predicted), lambda a, b: _spearman(a, b) ** 2, n=500),
+        "agree": bootstrap(((full > 0) == (predicted > 0)).astype(float), n=1000),
+    }
+    if labels is not None:
+        row["accuracy"] = bootstrap(((predicted > 0) == (labels == 1)).astype(float), n=1000)
+    return row
 
 
 def _shuffled_alike(model: SentimentRNN, seed: int, block: int = 20) -> np.ndarray:
@@ -553,310 +538,191 @@ def _shuffled_alike(model: SentimentRNN, seed: int, block: int = 20) -> np.ndarr
     return shuffle
 
 
+def step_error(
+    linear: LinearModel, ids: Sequence[np.ndarray], lags: Sequence[int] = (1, 2, 5, 10, 20, 50), seed: int = 0
+) -> pd.DataFrame:
+    """How far a linear model is off the network n tokens after it stood on the network's own state.
+
+    Index n tokens; column ``error``: the median over texts of ‖h_lin − h‖ / ‖h − h_before‖, ``h_before`` the state n
+    tokens before, as an Estimate. At n = 1 this is LA19's relative error of a single step. Each text is entered at
+    four places after the tenth token.
+
+    Raises
+    ------
+    Unmeasured
+        If no text is long enough.
+    """
+    model, reach = linear.model, max(lags)
+    long = [i for i in ids if len(i) >= BURN_IN + reach]
+    if not long:
+        raise Unmeasured(f"no text has the {BURN_IN + reach} tokens that {reach} steps need")
+    places = np.random.default_rng([seed, 67]).random((len(long), 4))
+    starts, pieces = [], []
+    for h, tokens, shares in zip(model.states_of(long), long, places):
+        for place in BURN_IN + (shares * (len(tokens) - reach - BURN_IN + 1)).astype(int):
+            starts.append(h[place])
+            pieces.append(tokens[place : place + reach])
+    h0, at = np.array(starts, float), list(lags)
+    full, linearized = (np.array(m.states_of(pieces, h0=h0))[:, at] for m in (model, linear))
+    error = np.linalg.norm(linearized - full, axis=-1) / np.linalg.norm(full - h0[:, None], axis=-1)
+    by_text = np.median(error.reshape(len(long), 4, -1), axis=1)
+    return pd.DataFrame({"error": [bootstrap(e, np.median, n=500) for e in by_text.T]}, index=pd.Index(at, name="n"))
+
+
 # --- the three references ---------------------------------------------------------------------------
 
 
 def compare_references(
-    model: SentimentRNN,
-    texts: Sequence[str],
-    known: np.ndarray,
-    n_starts: int = 40,
-    n_tokens: int = 600,
-    seed: int = 0,
-) -> list[dict[str, Any]]:
+    model: SentimentRNN, texts: Sequence[str], known: np.ndarray, n_starts: int = 40, seed: int = 0
+) -> pd.DataFrame:
     """The same measures at fixed points of F(·, 0), of F(·, x̄) at the mean embedding, and of F̄: one row each.
 
     ``known`` (V,) valences of the vocabulary's words (say a bag of words' β). Effects are those of J_inp, so that the
-    three are judged alike: ``effect`` is the median size of what the 200 most polar frequent words add to the logit
-    through the slow mode, in nats, ``sorting`` the rank correlation with ``known`` (medians over points).
+    three are judged alike. Columns, medians over points as Estimates: ``q_start``, ``q``, ``tau_1``, ``tau_2``,
+    ``gap_of_tau``, ``slow_modes``; ``effect`` the size of what the 200 most polar frequent words add to the logit
+    through the slow mode, nats; ``sorting`` the rank correlation with ``known``; over reviews ``r2``, ``agree``.
     """
     model = model.astype(np.float64)
-    cell, w = model.cell, _readout(model)
-    x_mean = model.frequencies @ model.embedding
-    F = mean_map(model, n_tokens, seed)
-    starts = spread_starts(model, texts, n_starts, seed)
-    ids = frequent_words(model)
-    polar = ids[np.abs(word_kinds(known[ids])) == 1]
-    encoded = model.vocabulary.encode_all(texts)
-    full = model.logits_of(encoded)
-    rows = []
-    for name, x in (("zero input", np.zeros(cell.n_inputs)), ("mean embedding", x_mean), ("mean map", None)):
-        options: dict[str, Any] = {"unique_tol": None, "max_distance": None, "stability": False}
-        points = find_fixed_points(F if x is None else cell, starts, x, **options)
-        J = linearize(F if x is None else cell, points.h_star, x)
-        spectra = mode_spectra(J.J_rec, w)
-        x_ref = x_mean if x is None else x
-        gain = (spectra.right() @ w)[:, None] * np.einsum("ps,psd->pd", spectra.left(), J.J_inp)
-        effects = (model.embedding[ids] - x_mean) @ gain.T
-        sorting = np.array([_spearman(e, known[ids]) for e in effects.T])
-        after = F(points.h_star) if x is None else cell.step(points.h_star, x)
-        linear = LinearModel(model, points.h_star, J.J_rec, after, J.J_inp, x_ref).logits_of(encoded)
-        start_q = 0.5 * (((F(starts) if x is None else cell.step(starts, x)) - starts) ** 2).sum(-1)
-        rows.append(
-            {
-                "reference": name,
-                "q_start": float(np.median(start_q)),
-                "q": float(np.median(points.q)),
-                "moved": float(np.median(points.moved)),
-                "tau_1": spectra.tau_1,
-                "tau_2": spectra.tau_2,
-                "gap": spectra.gap,
-                "n_slow": spectra.n_slow,
-                "effect": bootstrap(np.median(np.abs(effects[np.isin(ids, polar)]), axis=1), np.median, n=500),
-                "sorting": bootstrap(sorting, np.median, n=500),
-                "r2": bootstrap((full, linear), _correlation_squared, n=500),
-                "agree": bootstrap(((full > 0) == (linear > 0)).astype(float), n=500),
-            }
-        )
-    return rows
+    w, x_mean = _readout(model), model.frequencies @ model.embedding
+    F = mean_map(model, seed=seed)
+    starts = _spread_starts(model, texts, n_starts, seed)
+    words = frequent_words(model)
+    polar = np.abs(word_kinds(known[words])) == 1
+    ids = model.vocabulary.encode_all(texts)
+    full, rows = model.logits_of(ids), {}
+    maps: list[tuple[str, Cell | MeanMap, np.ndarray | None]] = [
+        ("zero input", model.cell, np.zeros(model.cell.n_inputs)), ("mean embedding", model.cell, x_mean),
+        ("mean map", F, None),
+    ]  # fmt: skip
+    for name, step, x in maps:
+        inputs = () if x is None else (x,)
+        points = find_fixed_points(step, starts, x, unique_tol=None, max_distance=None, stability=False)
+        J, after = linearize(step, points.h_star, x), step(points.h_star, *inputs)
+        spectra, every = mode_spectra(J.J_rec, w), np.arange(len(points))
+        r, l = spectra.modes.R[every, :, spectra.slow].real, spectra.modes.L[every, spectra.slow].real
+        effects = (model.embedding[words] - x_mean) @ ((r @ w)[:, None] * np.einsum("ps,psd->pd", l, J.J_inp)).T
+        linear = LinearModel(model, points.h_star, J.J_rec, after, J.J_inp, x_mean if x is None else x)
+        score = _score(full, _run(linear, ids), None)
+        rows[name] = {
+            "q_start": bootstrap(0.5 * ((step(starts, *inputs) - starts) ** 2).sum(-1), np.median, n=500),
+            "q": bootstrap(points.q, np.median, n=500),
+            **{k: getattr(spectra, k) for k in ("tau_1", "tau_2", "gap_of_tau", "slow_modes")},
+            "effect": bootstrap(np.median(np.abs(effects[polar]), axis=0), np.median, n=500),
+            "sorting": bootstrap(np.array([_spearman(e, known[words]) for e in effects.T]), np.median, n=500),
+            **score,
+        }
+    return pd.DataFrame(rows.values(), index=pd.Index(list(rows), name="reference"))
 
 
 def sampling(
-    model: SentimentRNN, h: np.ndarray, sizes: Sequence[int] = (50, 100, 200, 400, 800, 1600), n_seeds: int = 4
-) -> list[dict[str, Any]]:
-    """How F̄ at a state h (S,) settles as it averages over more words: one row a size, a value for each draw.
+    model: SentimentRNN, h: np.ndarray, sizes: Sequence[int] = (50, 100, 200, 400, 800), n_seeds: int = 4
+) -> pd.DataFrame:
+    """How F̄ at a state h (S,) settles as it averages over more words: one row a size and draw.
 
     ``shift``: ‖F̄(h) − F̄_all(h)‖, ``cosine``: |cos| of the slow mode's ℓ with that over all words, ``tau`` in tokens.
     """
-    w = _readout(model)
-    whole = mean_map(model, len(model.vocabulary))
-    want, want_l = whole(h), mode_spectra(np.repeat(whole.jacobian(h)[None], 2, 0), w).left()[0]
-    rows = []
+    whole, rows = mean_map(model, len(model.vocabulary)), []
+
+    def at(F: MeanMap) -> tuple[np.ndarray, np.ndarray, float]:
+        modes = eigenmodes(F.jacobian(h))
+        l = modes.L[slow_mode(modes)].real
+        return F(h), l / np.linalg.norm(l), float(abs(modes.tau[slow_mode(modes)]))
+
+    want, want_l, _ = at(whole)
     for n_tokens in sizes:
-        maps = [mean_map(model, n_tokens, seed) for seed in range(n_seeds)]
-        found = mode_spectra(np.stack([F.jacobian(h) for F in maps]), w)
-        l = found.left()
-        rows.append(
-            {
-                "n_tokens": n_tokens,
-                "shift": np.array([np.linalg.norm(F(h) - want) for F in maps]),
-                "cosine": np.abs(l @ want_l) / (np.linalg.norm(l, axis=-1) * np.linalg.norm(want_l)),
-                "tau": _distinct(found.modes)[:, 0],
-            }
-        )
-    return rows
-
-
-# --- everything for one network, and the record -----------------------------------------------------
-
-
-def measure(
-    model: SentimentRNN,
-    reviews: Reviews,
-    known: np.ndarray,
-    *,
-    n_starts: int = 60,
-    n_tokens: int = 600,
-    seed: int = 0,
-) -> dict[str, Any]:
-    """All claims of chapter 2 for one network, as plain numbers for JSON (estimates as [value, low, high]).
-
-    Starting states come from ``reviews``, and the linear model is tested on them: give test reviews. ``known`` (V,)
-    are valences of the words from elsewhere (a bag of words' β).
-    """
-    texts = reviews.texts
-    point = operating_point(model, n_tokens=n_tokens, seed=seed, texts=texts)
-    attractor = find_attractor(model, texts, n_starts, n_tokens, seed)
-    spectra = mode_spectra(attractor.J_rec, _readout(attractor.model))
-    cell = model.cell
-    fresh = untrained(cell.kind, model.vocabulary, cell.n_units, cell.n_inputs, seed, model.counts)
-    fresh_attractor = find_attractor(fresh, texts, min(n_starts, 10), n_tokens, seed)
-    fresh_spectra = mode_spectra(fresh_attractor.J_rec, _readout(fresh))
-    ids = frequent_words(model)
-    valence, shuffled = word_valence(point, ids), np.random.default_rng([seed, 59]).permutation(known[ids])
-    at_points = _sorting_along(attractor, spectra, ids, known[ids])
-    scores, _ = linear_predictions(attractor, point, reviews, seed)
-    others = [abs(_spearman(word_valence(point, ids, mode=a), known[ids])) for a in range(1, 11)]
-    slow = int(np.argmax(np.abs(point.modes.eigvals.imag) < 1e-12))
-    found = {
-        "network": model.name,
-        "cell": cell.kind,
-        "reviews": f"{reviews.name}/{reviews.split}",
-        "n_reviews": len(reviews),
-        "fingerprint": reviews.fingerprint,
-        "n_starts": n_starts,
-        "n_tokens": n_tokens,
-        "dimensionality": dimensionality(model, texts, seed=seed)._asdict(),
-        "dimensionality_untrained": dimensionality(fresh, texts, seed=seed)._asdict(),
-        "q": bootstrap(attractor.points.q, np.median, n=500),
-        "q_start": bootstrap(
-            0.5 * ((attractor.mean_map(attractor.start) - attractor.start) ** 2).sum(-1), np.median, n=500
-        ),
-        "curve": curve_shape(attractor.model, attractor.h_star)._asdict(),
-        "curve_of_states": curve_shape(attractor.model, attractor.start)._asdict(),
-        "curve_untrained": curve_shape(fresh, fresh_attractor.h_star)._asdict(),
-        "spectra": {k: getattr(spectra, k) for k in ("gap", "tau_1", "tau_2", "n_slow")},
-        "spectra_untrained": {k: getattr(fresh_spectra, k) for k in ("gap", "tau_1", "tau_2", "n_slow")},
-        "alignment": {k: v for k, v in alignment(attractor, spectra)._asdict().items() if k != "along"},
-        "sorting": valence_sorting(valence, known[ids])._asdict(),
-        "sorting_jacobian": valence_sorting(word_valence(point, ids, inputs="jacobian"), known[ids])._asdict(),
-        "sorting_shuffled": valence_sorting(valence, shuffled)._asdict(),
-        "sorting_other_modes": [o for a, o in enumerate(others, 1) if a != slow],
-        "effect_size": float(valence.std()),
-        "effect_size_other_modes": [float(word_valence(point, ids, mode=a).std()) for a in range(11) if a != slow],
-        "sorting_along": bootstrap(at_points, np.median, n=500),
-        "linear": scores,
-        "point": {"logit": point.logit, "q": point.q, "tau": np.abs(point.modes.tau[:10])},
-        "references": compare_references(model, texts, known, 20, n_tokens, seed),
-        "unrest": unrest(attractor),
-        "period": float(2 * np.pi / turn) if (turn := abs(np.angle(point.modes.eigvals[0]))) > 1e-6 else None,
-        "along": {
-            "logit": attractor.logit,
-            "arc": attractor.arc,
-            "q": attractor.points.q,
-            "tau": np.sort(np.abs(spectra.modes.tau), -1)[:, ::-1][:, :10],
-        },
-        "eigvals": {"real": point.modes.eigvals.real, "imag": point.modes.eigvals.imag},
-    }
-    return _plain(found)
-
-
-def _sorting_along(attractor: Attractor, spectra: Spectra, ids: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Rank correlation (P,) of the words' finite effect through the slow mode with their known valence."""
-    model = attractor.model
-    found = []
-    for h, r, l in zip(attractor.h_star, spectra.right(), spectra.left()):
-        effect = model.cell.step_projected(h, model.projected[ids])
-        found.append(_spearman((_readout(model) @ r) * (effect @ l), known))
-    return np.array(found)
-
-
-def _plain(value: Any) -> Any:
-    """Arrays, estimates and NumPy numbers as lists and floats of six digits, for JSON (NaN as None)."""
-    if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items()}
-    if isinstance(value, (tuple, list, np.ndarray)):
-        return [_plain(v) for v in value]
-    if isinstance(value, (bool, np.bool_)):
-        return bool(value)
-    if isinstance(value, (float, np.floating)):
-        return float(f"{value:.6g}") if np.isfinite(value) else None
-    return int(value) if isinstance(value, np.integer) else value
+        for seed in range(n_seeds):
+            after, l, tau = at(mean_map(model, n_tokens, seed))
+            rows.append((n_tokens, seed, float(np.linalg.norm(after - want)), float(abs(l @ want_l)), tau))
+    return pd.DataFrame(rows, columns=["n_tokens", "seed", "shift", "cosine", "tau"])
 
 
 # --- data for the widgets ---------------------------------------------------------------------------
 
 
-def scene(
-    attractor: Attractor, spectra: Spectra, texts: Sequence[str], *, n_cloud: int = 1200, n_paths: int = 5
-) -> dict[str, Any]:
+def scene(attractor: Attractor, spectra: Spectra, texts: Sequence[str]) -> dict[str, object]:
     """What the 3-D view shows, in the first three principal components of the visited states; plain lists.
 
-    Keys: ``axes``, ``curve`` (``xyz`` the points, ``line`` the smooth curve through them), ``cloud``, ``paths`` (of the
-    first ``n_paths`` texts) and ``arrows`` (w, r and the tangent at the point in the middle).
+    Keys: ``axes``, ``curve`` (``xyz`` the points, ``line`` the smooth curve through them), ``cloud`` (1,200 states),
+    ``paths`` (of the first five texts) and ``arrows`` (w, r and the tangent at the point in the middle).
     """
-    model = attractor.model
+    model, w = attractor.model, _readout(attractor.model)
     states, _ = visited_states(model, texts)
     centre = states.mean(0)
-    variance = np.linalg.svd(states - centre, full_matrices=False)
-    axes = variance[2][:3]
-    axes = axes * np.where(axes @ _readout(model) < 0, -1, 1)[:, None]
-    share = variance[1] ** 2 / (variance[1] ** 2).sum()
+    _, size, axes = np.linalg.svd(states - centre, full_matrices=False)
+    axes = axes[:3] * np.where(axes[:3] @ w < 0, -1, 1)[:, None]
 
-    def seen(h: np.ndarray) -> Any:
+    def seen(h: np.ndarray) -> list[list[float]]:
         return ((h - centre) @ axes.T).round(3).tolist()
 
-    cloud = states[np.random.default_rng(61).permutation(len(states))[:n_cloud]]
+    cloud = states[np.random.default_rng(61).permutation(len(states))[:1200]]
     paths = []
-    for number, text in enumerate(texts[:n_paths], 1):
-        h = model.states([text])[0]
+    for number, (text, h) in enumerate(zip(texts[:5], model.states(texts[:5])), 1):
         tokens = ["(start)", *model.trace(text).tokens]
-        paths.append({"name": f"review {number}", "tokens": tokens, "xyz": seen(h), "logit": _round(_logits(model, h))})
+        logit = _logits(model, h).round(3).tolist()
+        paths.append({"name": f"review {number}", "tokens": tokens, "xyz": seen(h), "logit": logit})
     middle = int(np.abs(attractor.logit).argmin())
-    at, size = attractor.h_star[middle], 0.2 * np.linalg.norm(attractor.curve[-1] - attractor.curve[0])
-    arrows = []
-    for name, direction in (
-        ("w (readout)", _readout(model)),
-        ("r₁ (slow mode)", spectra.right()[middle]),
-        ("tangent of the curve", attractor.tangent[middle]),
-    ):
-        tip = at + size * direction / np.linalg.norm(direction)
-        arrows.append({"name": name, "from": seen(at), "to": seen(tip)})
+    at, length = attractor.h_star[middle], 0.2 * np.linalg.norm(attractor.curve[-1] - attractor.curve[0])
+    r = spectra.modes.R[middle, :, spectra.slow[middle]].real
+    directions = {"w (readout)": w, "r₁ (slow mode)": r, "tangent of the curve": attractor.tangent[middle]}
     return {
-        "axes": [f"PC {i + 1} ({s:.0%} of variance)" for i, s in enumerate(share[:3])],
+        "axes": [f"PC {i + 1} ({s:.0%} of variance)" for i, s in enumerate((size**2 / (size**2).sum())[:3])],
         "curve": {
             "xyz": seen(attractor.h_star),
             "line": seen(attractor.curve),
-            "logit": _round(attractor.logit),
+            "logit": attractor.logit.round(3).tolist(),
             "q": [float(f"{q:.2g}") for q in attractor.points.q],
-            "tau": [float(f"{t:.3g}") for t in _distinct(spectra.modes)[:, 0]],
+            "tau": [float(f"{t:.3g}") for t in spectra.modes.slowest[:, 0]],
         },
-        "cloud": {"xyz": seen(cloud), "logit": _round(_logits(model, cloud))},
+        "cloud": {"xyz": seen(cloud), "logit": _logits(model, cloud).round(3).tolist()},
         "paths": paths,
-        "arrows": arrows,
+        "arrows": [
+            {"name": name, "from": seen(at), "to": seen(at + length * d / np.linalg.norm(d))}
+            for name, d in directions.items()
+        ],
     }
-
-
-def _round(values: np.ndarray) -> list[float]:
-    return np.asarray(values, float).round(3).tolist()
 
 
 def relax_model(
     point: OperatingPoint, words: Sequence[str] | None = None, n_modes: int = 8, text: str | None = None
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """The linear model in its slowest modes, small enough for a page: z' = A z + B[word], logit = c0 + c·z.
 
-    A conjugate pair takes two coordinates (real and imaginary part). ``words`` default to the six most positive, most
-    negative and most neutral frequent words, by :func:`word_valence`. With ``text``, the network's own course through
-    it is added as ``exact``.
+    The slow mode comes first, then the next by |log|λ||; a conjugate pair takes two coordinates (real and imaginary
+    part); a small network has fewer. ``words`` default to the six most positive, most negative and most neutral
+    frequent words. With ``text``, the network's own course through it is added as ``exact``.
     """
     model, modes = point.model, point.modes
-    ids = frequent_words(model)
+    frequent = frequent_words(model)
+    lasting = valence(point, frequent)
     if words is None:
-        valence = word_valence(point, ids)
-        order = np.argsort(valence)
-        chosen = np.concatenate([order[-6:][::-1], np.argsort(np.abs(valence))[:6], order[:6]])
-        words = [model.vocabulary.words[i] for i in ids[chosen]]
-    numbers = np.array([model.vocabulary.number(v) for v in words])
-
+        order = np.argsort(lasting)
+        chosen = np.concatenate([order[-6:][::-1], np.argsort(np.abs(lasting))[:6], order[:6]])
+        words = [model.vocabulary.words[i] for i in dict.fromkeys(frequent[chosen])]
     rows: list[np.ndarray] = []
-    blocks, readout, labels, tau = [], [], [], []
-    a, name = 0, 1
-    while len(rows) < n_modes:
-        eigval, l = modes.eigvals[a], modes.L[a]
-        gain = _readout(model) @ modes.R[:, a]
-        which = "slow mode" if name == 1 else f"mode {name}"
-        label = f"{which}, τ = {abs(modes.tau[a]):,.0f} tokens"
-        if abs(eigval.imag) < 1e-12:
-            rows.append(l.real)
+    blocks, c, labels, tau = [], [], [], []
+    for number, a in enumerate([point.slow, *_next(modes, len(point.h_star))], 1):
+        if len(rows) >= n_modes:
+            break
+        eigval, l, gain = modes.eigvals[a], modes.L[a], _readout(model) @ modes.R[:, a]
+        label = f"{'slow mode' if number == 1 else f'mode {number}'}, τ = {abs(modes.tau[a]):,.0f} tokens"
+        if modes.real[a]:
             blocks.append(np.array([[eigval.real]]))
-            readout.append(gain.real)
-            labels.append(label)
-            tau.append(float(modes.tau[a]))
-            a += 1
+            rows, c, labels = [*rows, l.real], [*c, gain.real], [*labels, label]
         else:
-            rows += [l.real, l.imag]
             blocks.append(np.array([[eigval.real, -eigval.imag], [eigval.imag, eigval.real]]))
-            readout += [2 * gain.real, -2 * gain.imag]
+            rows, c = [*rows, l.real, l.imag], [*c, 2 * gain.real, -2 * gain.imag]
             labels += [f"{label}, real part", f"{label}, imaginary part"]
-            tau += [float(modes.tau[a])] * 2
-            a += 2
-        name += 1
-    from scipy.linalg import block_diag
-
-    to_z = np.array(rows)
-    effect = model.cell.step_projected(point.h_star, model.projected[numbers]) - point.mean_map(point.h_star)
-    B, c = effect @ to_z.T, np.array(readout)
-    lasting = word_valence(point, numbers)
-    # the neutral third of words, by what they add for good
-    floor = np.quantile(np.abs(word_valence(point, ids)), 0.5)
-    made = {
-        "k": len(to_z),
-        "A": block_diag(*blocks),
-        "tau": tau,
-        "labels": labels,
-        "words": list(words),
-        "B": B,
-        "kind": ["neutral" if abs(v) < floor else "positive" if v > 0 else "negative" for v in lasting],
-        "c": c,
-        "c0": point.logit,
-        "kicks": [
-            {"name": f"off the attractor, along {labels[j].split(',')[0]}", "z": np.eye(len(to_z))[j] * 2}
-            for j in range(1, len(to_z))
-        ],
-    }
+        tau += [float(modes.tau[a])] * (len(rows) - len(tau))
+    to_z, k = np.array(rows), len(rows)
+    neutral = np.median(np.abs(lasting))
+    kinds = ["neutral" if abs(v) < neutral else "positive" if v > 0 else "negative" for v in valence(point, words)]
+    kicks = [{"name": f"off the attractor, along {labels[j].split(',')[0]}", "z": np.eye(k)[j] * 2} for j in range(1, k)]
+    system = {
+        "k": k, "A": block_diag(*blocks), "tau": tau, "labels": labels, "words": list(words),
+        "B": input_effect(point, words) @ to_z.T, "kind": kinds, "c": np.array(c), "c0": point.logit, "kicks": kicks,
+    }  # fmt: skip
     if text is not None:
         h = model.states([text])[0]
-        z = (h - point.h_star) @ to_z.T
-        made["exact"] = {"words": ["(start)", *model.trace(text).tokens], "z": z, "logit": _logits(model, h)}
-    return _plain(made)
+        tokens = ["(start)", *model.trace(text).tokens]
+        system["exact"] = {"words": tokens, "z": (h - point.h_star) @ to_z.T, "logit": _logits(model, h)}
+    return system

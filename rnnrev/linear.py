@@ -28,14 +28,12 @@ __all__ = [
     "OperatingPoint",
     "Unmeasured",
     "eigenmodes",
+    "fitted_recurrence",
     "frequent_words",
     "input_effect",
     "linear_model",
     "linearize",
-    "mode_conditions",
-    "non_normality",
     "operating_point",
-    "participation",
     "slow_mode",
     "slow_readout",
     "time_constants",
@@ -87,6 +85,12 @@ class Eigenmodes:
         return np.abs(self.eigvals) > 1 + 1e-9
 
     @property
+    def distance(self) -> np.ndarray:
+        """|log|λ||, (..., S): how far each mode is from one that neither fades nor grows, per token."""
+        with np.errstate(divide="ignore"):
+            return np.abs(np.log(np.abs(self.eigvals)))
+
+    @property
     def slowest(self) -> np.ndarray:
         """Time constants of the modes that do not grow, longest first, (..., S) tokens; a conjugate pair counts once.
 
@@ -116,9 +120,7 @@ def slow_mode(modes: Eigenmodes) -> np.ndarray:
     """
     if not modes.real.any(-1).all():
         raise NoSlowMode("no mode of J_rec is real here, so none integrates: look near other states, or along text")
-    with np.errstate(divide="ignore"):
-        distance = np.where(modes.real, np.abs(np.log(np.abs(modes.eigvals))), np.inf)
-    return distance.argmin(-1)
+    return np.where(modes.real, modes.distance, np.inf).argmin(-1)
 
 
 def time_constants(eigvals: np.ndarray) -> np.ndarray:
@@ -166,24 +168,6 @@ def eigenmodes(J: np.ndarray, w: np.ndarray | None = None) -> Eigenmodes:
             stacklevel=2,
         )
     return Eigenmodes(eigvals, R, L, time_constants(eigvals), condition)
-
-
-def participation(modes: Eigenmodes) -> np.ndarray:
-    """How many units a mode lives on, (..., S): (Σ|r|²)² / Σ|r|⁴, from 1 (one unit) to S (all alike)."""
-    size = np.abs(modes.R) ** 2
-    return size.sum(-2) ** 2 / (size**2).sum(-2)
-
-
-def mode_conditions(modes: Eigenmodes) -> np.ndarray:
-    """‖ℓ_a‖‖r_a‖ (..., S): how many times a disturbance of J may move λ_a; 1 for all modes of a normal matrix."""
-    return np.linalg.norm(modes.L, axis=-1) * np.linalg.norm(modes.R, axis=-2)
-
-
-def non_normality(J: np.ndarray) -> np.ndarray:
-    """Henrici's departure from normality, √(‖J‖² − Σ|λ|²) / ‖J‖ in [0, 1): 0 where the modes are orthogonal."""
-    total = (np.asarray(J, float) ** 2).sum((-2, -1))
-    outside = total - (np.abs(np.linalg.eigvals(J)) ** 2).sum(-1)
-    return np.sqrt(np.maximum(outside, 0) / total)
 
 
 # --- the operating point ----------------------------------------------------------------------
@@ -363,15 +347,15 @@ class LinearModel:
             after = self.after[p] + (self.model.embedding[ids] - self.x_ref) @ self.J_inp[p].T
         return after + (h - h_star) @ self.J_rec[p].T
 
-    def states_of(self, ids: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """The states of texts given as token numbers, a list of (T + 1, S), h₀ first."""
+    def states_of(self, ids: Sequence[np.ndarray], h0: np.ndarray | None = None) -> list[np.ndarray]:
+        """States of texts given as token numbers, a list of (T + 1, S); from ``h0`` (S,) or (n, S), h₀ unless given."""
         out = Ragged(ids, (self.model.cell.n_state,), float)
 
         def visit(h: np.ndarray, step: Step) -> np.ndarray:
             out.write(step, h)
             return h
 
-        forward(self.step, self.model.cell.h0.astype(float), ids, visit)
+        forward(self.step, np.asarray(self.model.cell.h0 if h0 is None else h0, float), ids, visit)
         return out.arrays()
 
     def final_states_of(self, ids: Sequence[np.ndarray]) -> np.ndarray:
@@ -385,13 +369,9 @@ class LinearModel:
         forward(self.step, self.model.cell.h0.astype(float), ids, visit)
         return out
 
-    def logits_of(self, ids: Sequence[np.ndarray]) -> np.ndarray:
-        """Predicted logits (n,) of texts given as token numbers, in nats."""
-        return self.model.readout(self.final_states_of(ids))
-
     def logits(self, texts: Sequence[str]) -> np.ndarray:
         """Predicted logits (n,) of whole texts, in nats."""
-        return self.logits_of(self.model.vocabulary.encode_all(texts))
+        return self.model.readout(self.final_states_of(self.model.vocabulary.encode_all(texts)))
 
 
 def linear_model(
@@ -415,3 +395,21 @@ def linear_model(
     x_ref = point.model.frequencies @ point.model.embedding
     J_inp = J.J_inp if inputs == "jacobian" else None
     return LinearModel(point.model, h_star, J.J_rec, point.mean_map(h_star), J_inp, x_ref)
+
+
+def fitted_recurrence(model: SentimentRNN, ids: Sequence[np.ndarray]) -> LinearModel:
+    """The linear recurrence h' = A h + B x + c that is nearest to the network's own steps on texts.
+
+    A, B and c by least squares over every step of the texts (token numbers ``ids``), with a ridge of 1 on A and B.
+    Nothing is linearized and no label is used: a yardstick for linear models at fixed points.
+    Source: dynamic mode decomposition with control (Proctor, Brunton & Kutz 2016).
+    """
+    S, D = model.cell.n_state, model.cell.n_inputs
+    moment, target = np.zeros((S + D + 1, S + D + 1)), np.zeros((S + D + 1, S))
+    for tokens, h in zip(ids, model.astype(np.float64).states_of(ids)):
+        rows = np.concatenate([h[:-1], model.embedding[tokens], np.ones((len(tokens), 1))], axis=1)
+        moment += rows.T @ rows
+        target += rows.T @ h[1:]
+    moment[np.arange(S + D), np.arange(S + D)] += 1
+    A, B, c = np.split(np.linalg.solve(moment, target).T, [S, S + D], axis=1)
+    return LinearModel(model, np.zeros((1, S)), A[None], c.T, B[None], np.zeros(D))
