@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
-from scipy.linalg import block_diag
 from scipy.spatial import cKDTree
 from scipy.stats import beta, mannwhitneyu, spearmanr
 
@@ -35,7 +34,7 @@ from .linear import (
     linear_model,
     linearize,
     slow_mode,
-    valence,
+    slowest_first,
 )
 from .model import BagOfWords, SentimentRNN
 from .stats import Estimate, bootstrap, estimate, interval, resample, shown
@@ -59,9 +58,7 @@ __all__ = [
     "mode_spectra",
     "next_modes",
     "principal_curve",
-    "relax_model",
     "sampling",
-    "scene",
     "step_error",
     "unrest",
     "valence_sorting",
@@ -156,7 +153,7 @@ class Attractor:
 def _spread_starts(model: SentimentRNN, texts: Sequence[str], n_starts: int, seed: int) -> np.ndarray:
     """Visited states (n, S) whose logits stand at even ranks among all: ends and middle as often as they occur."""
     states, _ = visited_states(model, texts, seed=seed)
-    order = np.argsort(_logits(model, states), kind="stable")
+    order = np.argsort(model.readout(states), kind="stable")
     return states[order[np.linspace(0, len(order) - 1, min(n_starts, len(order))).round().astype(int)]]
 
 
@@ -166,26 +163,25 @@ def find_attractor(
     """Fixed points of the corpus-averaged map, from states that the network visits in ``texts``.
 
     The starts stand at even ranks of the logit. Every point is kept; none is chosen.
+
+    Raises
+    ------
+    Unmeasured
+        If the network has more than two classes.
     """
+    if model.n_classes > 2:
+        raise Unmeasured(f"the network has {model.n_classes} classes: a line has two ends")
     model = model.astype(np.float64)
     F = mean_map(model, seed=seed)
     starts = _spread_starts(model, texts, n_starts, seed)
     points = find_fixed_points(F, starts, damping=damping, unique_tol=None, max_distance=None, stability=False)
-    curve, tangent, order = principal_curve(points.h_star, _readout(model))
+    curve, tangent, order = principal_curve(points.h_star, model.w)
     points = points[order]
     arc = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(curve[order], axis=0), axis=-1))])
-    logit = _logits(model, points.h_star)
+    logit = model.readout(points.h_star)
     return Attractor(
         model, F, points, starts[order], logit, curve[order], tangent[order], arc, F.jacobian(points.h_star)
     )
-
-
-def _readout(model: SentimentRNN) -> np.ndarray:
-    return np.asarray(model.w, float).reshape(len(model.w), -1)[:, 0]
-
-
-def _logits(model: SentimentRNN, h: np.ndarray) -> np.ndarray:
-    return h @ _readout(model) + float(np.reshape(model.b, -1)[0])
 
 
 def principal_curve(
@@ -254,14 +250,14 @@ def curve_shape(model: SentimentRNN, points: np.ndarray) -> CurveShape:
     centred = points - points.mean(0)
     if np.sqrt((centred**2).sum(-1).mean()) <= 1e-3 * np.linalg.norm(points.mean(0)):
         raise Unmeasured("all searches ended in one and the same point: there is no curve")
-    curve, _, order = principal_curve(points, _readout(model))
-    off = ((points - principal_curve(points, _readout(model), leave_out=True)[0]) ** 2).sum(-1)
+    curve, _, order = principal_curve(points, model.w)
+    off = ((points - principal_curve(points, model.w, leave_out=True)[0]) ** 2).sum(-1)
     total = (centred**2).sum(-1)
     off_line = total - (centred @ np.linalg.svd(centred, full_matrices=False)[2][0]) ** 2
-    along, logit = curve[order], _logits(model, points)
+    along, logit = curve[order], model.readout(points)
 
-    def share(off: np.ndarray, total: np.ndarray, axis: int = -1) -> np.ndarray:
-        return 1 - off.sum(axis) / total.sum(axis)
+    def share(off: np.ndarray, total: np.ndarray) -> float:
+        return float(1 - off.sum() / total.sum())
 
     return CurveShape(
         bootstrap((off, total), share, n=1000),
@@ -320,18 +316,15 @@ def mode_spectra(J_rec: np.ndarray, w: np.ndarray) -> Spectra:
         If no mode is real at one of the points.
     """
     modes = eigenmodes(J_rec, w)
-    slow = slow_mode(modes)
-    first = np.where(modes.eigvals.imag > -1e-12, modes.distance, np.inf)
-    np.put_along_axis(first, slow[:, None], np.inf, -1)
-    tau, rows = modes.slowest, np.arange(len(slow))
+    order, tau = slowest_first(modes), modes.slowest
 
     def median(values: np.ndarray) -> Estimate:
         return bootstrap(values.astype(float), np.median, n=1000)
 
+    slow_grows = np.take_along_axis(modes.growing, order[:, :1], -1)[:, 0]
     return Spectra(
-        modes, slow, np.argsort(first, axis=-1, kind="stable")[:, :5],
-        median(tau[:, 0] / tau[:, 1]), median(tau[:, 0]), median(tau[:, 1]), median((tau > SLOW).sum(-1)),
-        median(modes.growing.sum(-1)), bootstrap(modes.growing[rows, slow].astype(float), n=1000),
+        modes, order[:, 0], order[:, 1:6], median(tau[:, 0] / tau[:, 1]), median(tau[:, 0]), median(tau[:, 1]),
+        median((tau > SLOW).sum(-1)), median(modes.growing.sum(-1)), bootstrap(slow_grows.astype(float), n=1000),
     )  # fmt: skip
 
 
@@ -363,7 +356,7 @@ def alignment(attractor: Attractor, spectra: Spectra) -> Alignment:
     """
     if np.ptp(attractor.arc) <= 1e-3 * np.linalg.norm(attractor.h_star.mean(0)):
         raise Unmeasured("all searches ended in one and the same point: a point has no tangent")
-    w = _readout(attractor.model)
+    w = attractor.model.w
     read = w != 0
     picked = np.concatenate([spectra.slow[:, None], spectra.others], 1)
     R = np.take_along_axis(np.swapaxes(spectra.modes.R, -1, -2), picked[..., None], -2)
@@ -374,7 +367,7 @@ def alignment(attractor: Attractor, spectra: Spectra) -> Alignment:
         ("alignment_left", L[..., read], w[read]),
     ):  # fmt: skip
         cosine = _cosine(vectors, direction)
-        along[column, ""], along[column, "modes 2–6"] = cosine[:, 0], cosine[:, 1:].max(1)
+        along[column, ""], along[column, "modes 2–6"] = cosine[:, 0], cosine[:, 1:].max(1, initial=0)
         # the squared cosine of random directions in S dimensions is Beta(1/2, (S − 1)/2)
         chance = np.sqrt(beta.ppf([0.5, 0.025, 0.975], 0.5, (vectors.shape[-1] - 1) / 2))
         columns[column] = [bootstrap(along[column, row], np.median, n=1000) for row in ("", "modes 2–6")]
@@ -395,18 +388,12 @@ def bag_valence(model: SentimentRNN, bag: BagOfWords) -> np.ndarray:
     return np.array([beta.get(word, 0.0) for word in model.vocabulary.words])
 
 
-def _next(modes: Eigenmodes, n: int) -> np.ndarray:
-    """The places of the n next slowest modes after the slow one, of a conjugate pair the first."""
-    distance = np.where(modes.eigvals.imag > -1e-12, modes.distance, np.inf)
-    distance[slow_mode(modes)] = np.inf
-    return np.argsort(distance, kind="stable")[: min(n, int(np.isfinite(distance).sum()))]
-
-
 def next_modes(point: OperatingPoint, words: np.ndarray, n: int = 10) -> np.ndarray:
     """What words (K,) add to the logit through each of the n next slowest modes, (K, n) nats; a pair is one mode."""
     modes = point.modes
-    which = _next(modes, n)
-    through = (_readout(point.model) @ modes.R[:, which])[:, None] * modes.L[which]
+    which = slowest_first(modes)[1 : n + 1]
+    which = which[modes.eigvals[which].imag > -1e-12]
+    through = (point.model.w @ modes.R[:, which])[:, None] * modes.L[which]
     pairs = np.where(modes.real[which], 1, 2)
     return input_effect(point, words) @ (pairs[:, None] * through.real).T
 
@@ -480,23 +467,22 @@ def linear_predictions(
     held = linear_model(point)
     final = held.final_states_of(ids) - point.h_star
     modes, slow = point.modes, [point.slow]
-    second = [a for a in range(len(final[0])) if np.isclose(modes.eigvals[a], modes.eigvals[_next(modes, 1)]).any()]
-    second += [a + 1 for a in second if not modes.real[a]]
+    second = int(slowest_first(modes)[1])
 
     def through(which: list[int]) -> np.ndarray:
-        return point.logit + np.real(final @ modes.L[which].T @ (_readout(model) @ modes.R[:, which]))
+        return point.logit + np.real(final @ modes.L[which].T @ (model.w @ modes.R[:, which]))
 
     shuffled = _shuffled_alike(model, seed)
     logits = {
         "network": model.logits_of(ids),
         "nearest point": _run(linear_model(point, attractor.points), ids),
         "nearest point, J_inp": _run(linear_model(point, attractor.points, inputs="jacobian"), ids),
-        "one point": _logits(model, final + point.h_star),
+        "one point": model.readout(final + point.h_star),
         "one point, J_inp": _run(linear_model(point, inputs="jacobian"), ids),
         "slow mode alone": through(slow),
         "fitted recurrence": _cross_fitted(model, ids),
         "bag of words": bag.logits(reviews.texts),
-        "next mode alone": through(second),
+        "next mode alone": through([second] if modes.real[second] else [second, second + 1]),
         "all but the slow mode": through([a for a in range(len(final[0])) if a not in slow]),
         "words shuffled": _run(held, [shuffled[i] for i in ids]),
     }
@@ -508,7 +494,7 @@ def linear_predictions(
 def _run(linear: LinearModel, ids: Sequence[np.ndarray]) -> np.ndarray:
     # a growing mode may run off on a long review: what is left is its sign
     with np.errstate(over="ignore", invalid="ignore"):
-        return np.nan_to_num(_logits(linear.model, linear.final_states_of(ids)))
+        return np.nan_to_num(linear.model.readout(linear.final_states_of(ids)))
 
 
 def _cross_fitted(model: SentimentRNN, ids: Sequence[np.ndarray]) -> np.ndarray:
@@ -583,7 +569,7 @@ def compare_references(
     through the slow mode, nats; ``sorting`` the rank correlation with ``known``; over reviews ``r2``, ``agree``.
     """
     model = model.astype(np.float64)
-    w, x_mean = _readout(model), model.frequencies @ model.embedding
+    w, x_mean = model.w, model.frequencies @ model.embedding
     F = mean_map(model, seed=seed)
     starts = _spread_starts(model, texts, n_starts, seed)
     words = frequent_words(model)
@@ -634,95 +620,3 @@ def sampling(
             after, l, tau = at(mean_map(model, n_tokens, seed))
             rows.append((n_tokens, seed, float(np.linalg.norm(after - want)), float(abs(l @ want_l)), tau))
     return pd.DataFrame(rows, columns=["n_tokens", "seed", "shift", "cosine", "tau"])
-
-
-# --- data for the widgets ---------------------------------------------------------------------------
-
-
-def scene(attractor: Attractor, spectra: Spectra, texts: Sequence[str]) -> dict[str, object]:
-    """What the 3-D view shows, in the first three principal components of the visited states; plain lists.
-
-    Keys: ``axes``, ``curve`` (``xyz`` the points, ``line`` the smooth curve through them), ``cloud`` (1,200 states),
-    ``paths`` (of the first five texts) and ``arrows`` (w, r and the tangent at the point in the middle).
-    """
-    model, w = attractor.model, _readout(attractor.model)
-    states, _ = visited_states(model, texts)
-    centre = states.mean(0)
-    _, size, axes = np.linalg.svd(states - centre, full_matrices=False)
-    axes = axes[:3] * np.where(axes[:3] @ w < 0, -1, 1)[:, None]
-
-    def seen(h: np.ndarray) -> list[list[float]]:
-        return ((h - centre) @ axes.T).round(3).tolist()
-
-    cloud = states[np.random.default_rng(61).permutation(len(states))[:1200]]
-    paths = []
-    for number, (text, h) in enumerate(zip(texts[:5], model.states(texts[:5])), 1):
-        tokens = ["(start)", *model.trace(text).tokens]
-        logit = _logits(model, h).round(3).tolist()
-        paths.append({"name": f"review {number}", "tokens": tokens, "xyz": seen(h), "logit": logit})
-    middle = int(np.abs(attractor.logit).argmin())
-    at, length = attractor.h_star[middle], 0.2 * np.linalg.norm(attractor.curve[-1] - attractor.curve[0])
-    r = spectra.modes.R[middle, :, spectra.slow[middle]].real
-    directions = {"w (readout)": w, "r₁ (slow mode)": r, "tangent of the curve": attractor.tangent[middle]}
-    return {
-        "axes": [f"PC {i + 1} ({s:.0%} of variance)" for i, s in enumerate((size**2 / (size**2).sum())[:3])],
-        "curve": {
-            "xyz": seen(attractor.h_star),
-            "line": seen(attractor.curve),
-            "logit": attractor.logit.round(3).tolist(),
-            "q": [float(f"{q:.2g}") for q in attractor.points.q],
-            "tau": [float(f"{t:.3g}") for t in spectra.modes.slowest[:, 0]],
-        },
-        "cloud": {"xyz": seen(cloud), "logit": _logits(model, cloud).round(3).tolist()},
-        "paths": paths,
-        "arrows": [
-            {"name": name, "from": seen(at), "to": seen(at + length * d / np.linalg.norm(d))}
-            for name, d in directions.items()
-        ],
-    }
-
-
-def relax_model(
-    point: OperatingPoint, words: Sequence[str] | None = None, n_modes: int = 8, text: str | None = None
-) -> dict[str, object]:
-    """The linear model in its slowest modes, small enough for a page: z' = A z + B[word], logit = c0 + c·z.
-
-    The slow mode comes first, then the next by |log|λ||; a conjugate pair takes two coordinates (real and imaginary
-    part); a small network has fewer. ``words`` default to the six most positive, most negative and most neutral
-    frequent words. With ``text``, the network's own course through it is added as ``exact``.
-    """
-    model, modes = point.model, point.modes
-    frequent = frequent_words(model)
-    lasting = valence(point, frequent)
-    if words is None:
-        order = np.argsort(lasting)
-        chosen = np.concatenate([order[-6:][::-1], np.argsort(np.abs(lasting))[:6], order[:6]])
-        words = [model.vocabulary.words[i] for i in dict.fromkeys(frequent[chosen])]
-    rows: list[np.ndarray] = []
-    blocks, c, labels, tau = [], [], [], []
-    for number, a in enumerate([point.slow, *_next(modes, len(point.h_star))], 1):
-        if len(rows) >= n_modes:
-            break
-        eigval, l, gain = modes.eigvals[a], modes.L[a], _readout(model) @ modes.R[:, a]
-        label = f"{'slow mode' if number == 1 else f'mode {number}'}, τ = {abs(modes.tau[a]):,.0f} tokens"
-        if modes.real[a]:
-            blocks.append(np.array([[eigval.real]]))
-            rows, c, labels = [*rows, l.real], [*c, gain.real], [*labels, label]
-        else:
-            blocks.append(np.array([[eigval.real, -eigval.imag], [eigval.imag, eigval.real]]))
-            rows, c = [*rows, l.real, l.imag], [*c, 2 * gain.real, -2 * gain.imag]
-            labels += [f"{label}, real part", f"{label}, imaginary part"]
-        tau += [float(modes.tau[a])] * (len(rows) - len(tau))
-    to_z, k = np.array(rows), len(rows)
-    neutral = np.median(np.abs(lasting))
-    kinds = ["neutral" if abs(v) < neutral else "positive" if v > 0 else "negative" for v in valence(point, words)]
-    kicks = [{"name": f"off the attractor, along {labels[j].split(',')[0]}", "z": np.eye(k)[j] * 2} for j in range(1, k)]
-    system = {
-        "k": k, "A": block_diag(*blocks), "tau": tau, "labels": labels, "words": list(words),
-        "B": input_effect(point, words) @ to_z.T, "kind": kinds, "c": np.array(c), "c0": point.logit, "kicks": kicks,
-    }  # fmt: skip
-    if text is not None:
-        h = model.states([text])[0]
-        tokens = ["(start)", *model.trace(text).tokens]
-        system["exact"] = {"words": tokens, "z": (h - point.h_star) @ to_z.T, "logit": _logits(model, h)}
-    return system

@@ -36,6 +36,7 @@ __all__ = [
     "operating_point",
     "slow_mode",
     "slow_readout",
+    "slowest_first",
     "time_constants",
     "valence",
 ]
@@ -121,6 +122,13 @@ def slow_mode(modes: Eigenmodes) -> np.ndarray:
     if not modes.real.any(-1).all():
         raise NoSlowMode("no mode of J_rec is real here, so none integrates: look near other states, or along text")
     return np.where(modes.real, modes.distance, np.inf).argmin(-1)
+
+
+def slowest_first(modes: Eigenmodes) -> np.ndarray:
+    """The places of all modes, (..., S): the slow mode, the others by |log|λ||, at the end the second of each pair."""
+    rank = np.where(modes.eigvals.imag < -1e-12, np.inf, modes.distance)
+    np.put_along_axis(rank, slow_mode(modes)[..., None], -1, -1)
+    return np.argsort(rank, axis=-1, kind="stable")
 
 
 def time_constants(eigvals: np.ndarray) -> np.ndarray:
@@ -400,8 +408,9 @@ def linear_model(
 def fitted_recurrence(model: SentimentRNN, ids: Sequence[np.ndarray]) -> LinearModel:
     """The linear recurrence h' = A h + B x + c that is nearest to the network's own steps on texts.
 
-    A, B and c by least squares over every step of the texts (token numbers ``ids``), with a ridge of 1 on A and B.
-    Nothing is linearized and no label is used: a yardstick for linear models at fixed points.
+    A, B and c by least squares over every step of the texts (token numbers ``ids``), with a ridge on A and B of 1e-6
+    of each number's mean square. Nothing is linearized and no label is used: a yardstick for linear models at fixed
+    points.
     Source: dynamic mode decomposition with control (Proctor, Brunton & Kutz 2016).
     """
     S, D = model.cell.n_state, model.cell.n_inputs
@@ -410,6 +419,6 @@ def fitted_recurrence(model: SentimentRNN, ids: Sequence[np.ndarray]) -> LinearM
         rows = np.concatenate([h[:-1], model.embedding[tokens], np.ones((len(tokens), 1))], axis=1)
         moment += rows.T @ rows
         target += rows.T @ h[1:]
-    moment[np.arange(S + D), np.arange(S + D)] += 1
+    moment[np.arange(S + D), np.arange(S + D)] *= 1 + 1e-6
     A, B, c = np.split(np.linalg.solve(moment, target).T, [S, S + D], axis=1)
     return LinearModel(model, np.zeros((1, S)), A[None], c.T, B[None], np.zeros(D))

@@ -103,20 +103,79 @@ def test_time_constants():
     assert linear.time_constants(np.array([1.01]))[0] < 0
 
 
-def test_participation_non_normality_and_mode_conditions():
-    normal = np.diag([0.9, 0.5, 0.1])
-    modes = linear.eigenmodes(normal)
-    np.testing.assert_allclose(linear.participation(modes), 1)
-    np.testing.assert_allclose(linear.non_normality(normal), 0, atol=1e-7)
-    np.testing.assert_allclose(linear.mode_conditions(modes), 1)
-    spread = np.full((4, 4), 0.2)
-    np.testing.assert_allclose(
-        linear.participation(linear.eigenmodes(spread + 1e-9 * np.diag(range(4))))[0], 4, rtol=1e-5
-    )
-    sheared = np.array([[0.9, 3.0], [0.0, 0.5]])
-    schur = linalg.schur(sheared)[0]  # the strictly upper part of the Schur form is what is not normal
-    assert np.isclose(linear.non_normality(sheared), abs(schur[0, 1]) / np.linalg.norm(sheared))
-    assert (linear.mode_conditions(linear.eigenmodes(sheared)) > 5).all()
+def in_some_basis(*blocks: np.ndarray | float) -> np.ndarray:
+    block = linalg.block_diag(*blocks)
+    basis = np.random.default_rng(4).standard_normal(block.shape)
+    return basis @ block @ np.linalg.inv(basis)
+
+
+def turn(size: float, angle: float = 0.4) -> np.ndarray:
+    return size * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+
+
+def test_the_slow_mode_is_the_real_one_nearest_to_one_and_not_the_largest():
+    modes = linear.eigenmodes(in_some_basis(1.3, 0.99, turn(0.995), -0.5))
+    slow = linear.slow_mode(modes)
+    np.testing.assert_allclose(modes.eigvals[slow], 0.99)  # 1.3 grows at once, the pair turns
+    np.testing.assert_allclose(modes.eigvals[modes.growing], 1.3)
+    np.testing.assert_allclose(modes.slowest[:3], -1 / np.log([0.995, 0.99, 0.5]))  # the pair once, the growing one not
+    assert np.isnan(modes.slowest[3:]).all()
+    order = linear.slowest_first(modes)
+    np.testing.assert_allclose(np.abs(modes.eigvals[order]), [0.99, 0.995, 1.3, 0.5, 0.995])
+    assert sorted(order) == list(range(5))
+
+
+def test_a_growing_mode_can_be_the_slow_one_and_a_stack_has_one_at_each_point():
+    modes = linear.eigenmodes(np.stack([in_some_basis(1.002, 0.9, 0.3), in_some_basis(1.5, 0.9, 0.3)]))
+    np.testing.assert_allclose(np.take_along_axis(modes.eigvals, linear.slow_mode(modes)[:, None], 1)[:, 0], [1.002, 0.9])
+    assert list(modes.growing.sum(-1)) == [1, 1]
+
+
+def test_without_a_real_mode_there_is_no_slow_one():
+    modes = linear.eigenmodes(in_some_basis(turn(0.999), turn(0.5)))
+    with pytest.raises(linear.NoSlowMode, match="no mode of J_rec is real"):
+        linear.slow_mode(modes)
+    assert issubclass(linear.NoSlowMode, linear.Unmeasured)
+
+
+def test_an_exact_integrator_neither_grows_nor_fades():
+    modes = linear.eigenmodes(np.diag([1.0, 0.5]))
+    assert not modes.growing.any()
+    assert modes.eigvals[linear.slow_mode(modes)] == 1
+    assert np.isinf(modes.slowest[0])
+
+
+def test_frequent_words_are_those_over_the_floor_and_may_be_none():
+    model = network("gru")
+    share = model.counts / model.counts.sum()
+    words = linear.frequent_words(model, 0.02)
+    assert list(words) == [i for i in range(2, len(share)) if share[i] >= 0.02]
+    none = linear.frequent_words(model, 2.0)
+    assert len(none) == 0
+    assert none.dtype == np.int64
+    assert model.embedding[none].shape == (0, 5)  # floats would not index
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_words_effect_is_its_step_less_the_average_one(kind):
+    model = network(kind)
+    point = linear.operating_point(model, texts=TEXTS)
+    words = linear.frequent_words(model)
+    h = np.random.default_rng(0).standard_normal((2, model.cell.n_state))
+    effect = linear.input_effect(point, words, h)
+    want = model.cell.step(h[1], model.embedding[words[3]]) - model.frequencies @ model.cell.step(h[1], model.embedding)
+    np.testing.assert_allclose(effect[1, 3], want, atol=1e-9)  # the mean map holds all of these few words
+    weighted = model.frequencies[words] @ linear.valence(point, words)
+    rest = np.setdiff1d(np.flatnonzero(model.frequencies), words)
+    np.testing.assert_allclose(weighted, -model.frequencies[rest] @ linear.valence(point, rest), atol=1e-9)
+    by_name = linear.valence(point, [model.vocabulary.words[i] for i in words])
+    np.testing.assert_allclose(by_name, linear.valence(point, words))
+    small = network(kind, scale=1e-4)
+    at = linear.operating_point(small, texts=TEXTS)
+    finite, jacobian = (linear.input_effect(at, words, inputs=i) for i in ("finite", "jacobian"))
+    np.testing.assert_allclose(finite, jacobian, atol=1e-3 * np.abs(finite).max())
+    with pytest.raises(ValueError, match="finite or jacobian"):
+        linear.valence(point, words, inputs="none")
 
 
 @pytest.mark.parametrize("kind", KINDS)
