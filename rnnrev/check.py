@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from . import edges, line_attractor, linear, modifiers, perturb, stats, zoo
+from . import edges, linear, modifiers, perturb, stats, zoo
 from .data import Reviews, load_reviews, tokenize
 from .language import Language
 from .subspace import Subspace, chosen_subspace
@@ -400,10 +400,10 @@ def _run_on(answer: Any) -> str:
 
 
 @cache
-def _extremes(name: str, floor: int = 200) -> tuple[set[str], set[str]]:
+def _extremes(name: str, floor: float = linear.FLOOR) -> tuple[set[str], set[str]]:
     point = _point(name)
-    words = line_attractor.frequent_words(point.model, floor)
-    order = words[np.argsort(line_attractor.word_valence(point, words))]
+    words = linear.frequent_words(point.model, floor)
+    order = words[np.argsort(linear.valence(point, words))]
     named = [point.model.vocabulary.words[i] for i in (*order[-10:], *order[:10])]
     return set(named[:10]), set(named[10:])
 
@@ -427,10 +427,10 @@ def _poles(answer: Any) -> str:
         return "The two lists are swapped: positive words come first."
     if same(_extremes("gru-imdb")):
         return "These are the GRU's words: use the LSTM's own operating point."
-    if same(_extremes("lstm-imdb", 1)):
-        return "Rare words are among them, whose vectors were hardly trained: rank `la.frequent_words(lstm)` only."
+    if same(_extremes("lstm-imdb", 0)):
+        return "Rare words are among them, whose vectors were hardly trained: rank `linear.frequent_words(lstm)` only."
     right = sum(len(p & f) for p, f in zip(pair, _extremes("lstm-imdb")))
-    return f"{right} of 20 words are right. Rank `la.frequent_words(lstm)` by `la.word_valence` at the LSTM's point."
+    return f"{right} of 20 words are right. Rank `linear.frequent_words(lstm)` by `linear.valence` at the LSTM's point."
 
 
 @_judges("ex-la-5")

@@ -267,7 +267,7 @@ class Grades:
     """
 
     table: pd.DataFrame = field(repr=False)
-    spearman: Estimate = shown(".2f")  # noqa: RUF009 #: of logit and grade, over reviews
+    spearman: Estimate = shown(".2f")  #: of logit and grade, over reviews
     on_line: float = shown(".1%")  #: share of the squared distances between the grades' mean states on one axis
     cosine: float = shown(".2f")  #: of that axis with r₁
 

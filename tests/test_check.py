@@ -292,8 +292,8 @@ def test_answers_that_take_longer(point: linear.OperatingPoint) -> None:
 
     def poles(name: str) -> list[list[str]]:
         at = linear.operating_point(zoo.load(name))
-        words = la.frequent_words(at.model)
-        order = words[np.argsort(la.word_valence(at, words))]
+        words = linear.frequent_words(at.model)
+        order = words[np.argsort(linear.valence(at, words))]
         return [[at.model.vocabulary.words[i] for i in rows] for rows in (order[-10:], order[:10])]
 
     right("ex-la-4", poles("lstm-imdb"))

@@ -10,10 +10,19 @@ import pytest
 from scipy.linalg import block_diag
 
 from rnnrev import line_attractor as la
+from rnnrev.book import views
 from rnnrev.cells import Cell
 from rnnrev.data import PAD, UNKNOWN, Reviews, Vocabulary
-from rnnrev.book import views
-from rnnrev.linear import NoSlowMode, Unmeasured, fitted_recurrence, frequent_words, input_effect, linear_model, operating_point, valence
+from rnnrev.linear import (
+    NoSlowMode,
+    Unmeasured,
+    fitted_recurrence,
+    frequent_words,
+    input_effect,
+    linear_model,
+    operating_point,
+    valence,
+)
 from rnnrev.model import BagOfWords, SentimentRNN, untrained
 
 N, LAMBDA = 12, 0.999
@@ -268,7 +277,11 @@ def test_one_review_that_runs_off_does_not_decide(built):
 def test_a_fitted_recurrence_is_the_one_that_made_the_states(built):
     model, _, _, R, L = built
     rng = np.random.default_rng(0)
-    A, B, c = R @ np.diag([0.99, *np.linspace(0.5, 0.1, N - 1)]) @ L, rng.standard_normal((N, N)), rng.standard_normal(N)
+    A, B, c = (
+        R @ np.diag([0.99, *np.linspace(0.5, 0.1, N - 1)]) @ L,
+        rng.standard_normal((N, N)),
+        rng.standard_normal(N),
+    )
 
     class Linear:
         cell, embedding, vocabulary, b, w = model.cell, rng.standard_normal(model.embedding.shape), None, 0.0, model.w

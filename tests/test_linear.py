@@ -127,7 +127,9 @@ def test_the_slow_mode_is_the_real_one_nearest_to_one_and_not_the_largest():
 
 def test_a_growing_mode_can_be_the_slow_one_and_a_stack_has_one_at_each_point():
     modes = linear.eigenmodes(np.stack([in_some_basis(1.002, 0.9, 0.3), in_some_basis(1.5, 0.9, 0.3)]))
-    np.testing.assert_allclose(np.take_along_axis(modes.eigvals, linear.slow_mode(modes)[:, None], 1)[:, 0], [1.002, 0.9])
+    np.testing.assert_allclose(
+        np.take_along_axis(modes.eigvals, linear.slow_mode(modes)[:, None], 1)[:, 0], [1.002, 0.9]
+    )
     assert list(modes.growing.sum(-1)) == [1, 1]
 
 
