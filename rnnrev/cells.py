@@ -24,15 +24,27 @@ with forget gate (LSTM).  The notation is that of Maheswaranathan & Sussillo 202
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
-__all__ = ["CELLS", "Cell", "CellKind", "Jacobians", "initial_weights", "tensorflow_ops"]
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+__all__ = ["CELLS", "NUMPY_OPS", "Cell", "CellKind", "Jacobians", "Ops", "initial_weights", "tensorflow_ops"]
+
+
+@dataclass(frozen=True)
+class Ops:
+    """What a cell does to arrays that NumPy and TensorFlow have different names for."""
+
+    sigmoid: Callable[[np.ndarray], np.ndarray]
+    tanh: Callable[[np.ndarray], np.ndarray]
+    concat: Callable[[Sequence[np.ndarray], int], np.ndarray]
 
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:
@@ -41,31 +53,17 @@ def _sigmoid(x: np.ndarray) -> np.ndarray:
     return half * (1 + np.tanh(half * x))
 
 
-NUMPY_OPS = SimpleNamespace(
-    sigmoid=_sigmoid,
-    tanh=np.tanh,
-    concat=np.concatenate,
-    stack=np.stack,
-    zeros_like=np.zeros_like,
-    ones_like=np.ones_like,
-)
+NUMPY_OPS = Ops(_sigmoid, np.tanh, np.concatenate)
 
 
-def tensorflow_ops() -> SimpleNamespace:
-    """The operations of :data:`NUMPY_OPS` in TensorFlow, imported only when asked for."""
+def tensorflow_ops() -> Ops:
+    """The operations in TensorFlow, imported only when asked for; arrays are then its tensors."""
     import tensorflow as tf
 
-    return SimpleNamespace(
-        sigmoid=tf.sigmoid,
-        tanh=tf.tanh,
-        concat=tf.concat,
-        stack=tf.stack,
-        zeros_like=tf.zeros_like,
-        ones_like=tf.ones_like,
-    )
+    return Ops(tf.sigmoid, tf.tanh, tf.concat)
 
 
-def _gates(x: Any, n: int, count: int) -> list[Any]:
+def _gates(x: np.ndarray, n: int, count: int) -> list[np.ndarray]:
     return [x[..., i * n : (i + 1) * n] for i in range(count)]
 
 
@@ -74,24 +72,26 @@ def _gates(x: Any, n: int, count: int) -> list[Any]:
 # partials(ops, h, u, a) returns (d_h, d_u, d_a), lists of lists of (..., N) arrays or None for zero:
 # d_h[i][j] = d h'_i / d h_j over state blocks i, j; d_u[i][g] and d_a[i][g] over gates g.
 
+Rows = list[list[np.ndarray | None]]
 
-def _vanilla(ops: Any, h: Any, u: Any, a: Any) -> Any:
+
+def _vanilla(ops: Ops, h: np.ndarray, u: np.ndarray, a: np.ndarray) -> np.ndarray:
     return ops.tanh(u + a)
 
 
-def _vanilla_partials(ops: Any, h: Any, u: Any, a: Any) -> Any:
+def _vanilla_partials(ops: Ops, h: np.ndarray, u: np.ndarray, a: np.ndarray) -> tuple[Rows, Rows, Rows]:
     slope = 1 - ops.tanh(u + a) ** 2
     return [[None]], [[slope]], [[slope]]
 
 
-def _ugrnn(ops: Any, h: Any, u: Any, a: Any) -> Any:
+def _ugrnn(ops: Ops, h: np.ndarray, u: np.ndarray, a: np.ndarray) -> np.ndarray:
     n = h.shape[-1]
     (u_g, u_c), (a_g, a_c) = _gates(u, n, 2), _gates(a, n, 2)
     g, c = ops.sigmoid(u_g + a_g), ops.tanh(u_c + a_c)
     return c + g * (h - c)
 
 
-def _ugrnn_partials(ops: Any, h: Any, u: Any, a: Any) -> Any:
+def _ugrnn_partials(ops: Ops, h: np.ndarray, u: np.ndarray, a: np.ndarray) -> tuple[Rows, Rows, Rows]:
     n = h.shape[-1]
     (u_g, u_c), (a_g, a_c) = _gates(u, n, 2), _gates(a, n, 2)
     g, c = ops.sigmoid(u_g + a_g), ops.tanh(u_c + a_c)
@@ -100,7 +100,7 @@ def _ugrnn_partials(ops: Any, h: Any, u: Any, a: Any) -> Any:
     return [[g]], [[d_g, d_c]], [[d_g, d_c]]
 
 
-def _gru(ops: Any, h: Any, u: Any, a: Any) -> Any:
+def _gru(ops: Ops, h: np.ndarray, u: np.ndarray, a: np.ndarray) -> np.ndarray:
     n = h.shape[-1]
     (u_z, u_r, u_c), (a_z, a_r, a_c) = _gates(u, n, 3), _gates(a, n, 3)
     z, r = ops.sigmoid(u_z + a_z), ops.sigmoid(u_r + a_r)
@@ -108,7 +108,7 @@ def _gru(ops: Any, h: Any, u: Any, a: Any) -> Any:
     return c + z * (h - c)
 
 
-def _gru_partials(ops: Any, h: Any, u: Any, a: Any) -> Any:
+def _gru_partials(ops: Ops, h: np.ndarray, u: np.ndarray, a: np.ndarray) -> tuple[Rows, Rows, Rows]:
     n = h.shape[-1]
     (u_z, u_r, u_c), (a_z, a_r, a_c) = _gates(u, n, 3), _gates(a, n, 3)
     z, r = ops.sigmoid(u_z + a_z), ops.sigmoid(u_r + a_r)
@@ -120,14 +120,14 @@ def _gru_partials(ops: Any, h: Any, u: Any, a: Any) -> Any:
     return [[z]], [[d_z, d_r, d_c]], [[d_z, d_r, d_ca]]
 
 
-def _lstm(ops: Any, h: Any, u: Any, a: Any) -> Any:
+def _lstm(ops: Ops, h: np.ndarray, u: np.ndarray, a: np.ndarray) -> np.ndarray:
     n = h.shape[-1] // 2
     i, f, g, o = _gates(u + a, n, 4)
     cell = ops.sigmoid(f) * h[..., n:] + ops.sigmoid(i) * ops.tanh(g)
     return ops.concat([ops.sigmoid(o) * ops.tanh(cell), cell], -1)
 
 
-def _lstm_partials(ops: Any, h: Any, u: Any, a: Any) -> Any:
+def _lstm_partials(ops: Ops, h: np.ndarray, u: np.ndarray, a: np.ndarray) -> tuple[Rows, Rows, Rows]:
     n = h.shape[-1] // 2
     i, f, g, o = _gates(u + a, n, 4)
     i, f, g, o = ops.sigmoid(i), ops.sigmoid(f), ops.tanh(g), ops.sigmoid(o)
@@ -139,14 +139,15 @@ def _lstm_partials(ops: Any, h: Any, u: Any, a: Any) -> Any:
     return [[None, through * f], [None, f]], [hidden, cell], [hidden, cell]
 
 
-class CellKind(NamedTuple):
+@dataclass(frozen=True)
+class CellKind:
     """What distinguishes one architecture from another."""
 
     title: str
     gates: tuple[str, ...]
     blocks: int  #: state blocks of N units: 1, or 2 for an LSTM
-    combine: Callable[..., Any]
-    partials: Callable[..., Any]
+    combine: Callable[[Ops, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+    partials: Callable[[Ops, np.ndarray, np.ndarray, np.ndarray], tuple[Rows, Rows, Rows]]
 
 
 CELLS: dict[str, CellKind] = {
@@ -164,7 +165,8 @@ def cell_kind(kind: str) -> CellKind:
     return CELLS[kind]
 
 
-class Jacobians(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Jacobians:
     """``J_rec`` (..., S, S) = dF/dh and ``J_inp`` (..., S, D) = dF/dx; column j is the effect of entry j."""
 
     J_rec: np.ndarray
@@ -242,7 +244,7 @@ class Cell:
         """S, the length of the flat state: N, or 2N for an LSTM."""
         return int(self.h0.shape[0])
 
-    def astype(self, dtype: Any) -> Cell:
+    def astype(self, dtype: DTypeLike) -> Cell:
         """The same cell in another float type (analyses use float64)."""
         names = ("W", "U", "b", "b_rec", "h0")
         changed: dict[str, Any] = {k: np.asarray(getattr(self, k), dtype) for k in names}
@@ -285,7 +287,7 @@ class Cell:
         """The same as :meth:`step`."""
         return self.step(h, x)
 
-    def step_tf(self, h: Any, x: Any) -> Any:
+    def step_tf(self, h: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
         """One step in TensorFlow, for autodiff; the same function as :meth:`step`."""
         import tensorflow as tf
 
@@ -320,7 +322,7 @@ class Cell:
         shape = np.broadcast_shapes(np.shape(h)[:-1], np.shape(u)[:-1], np.shape(a)[:-1])
         zero = np.zeros((*shape, self.n_units), dtype=np.result_type(h, u, a))
 
-        def pack(rows: list[list[Any]]) -> np.ndarray:
+        def pack(rows: Rows) -> np.ndarray:
             full = [[zero if d is None else np.broadcast_to(d, zero.shape) for d in r] for r in rows]
             return np.stack([np.stack(r, -2) for r in full], -3)
 
