@@ -79,10 +79,7 @@ def insertion_response(
 
     Parameters
     ----------
-    texts : array, (B, T)
-        Token numbers, all texts of one length.
-    words : array, (K,)
-        Token numbers of the words to place.
+    texts, words : token numbers, (B, T) and (K,)
     places, lags : lists of int, (P,) and (L,)
         Tokens read before the word, and after it before the logit is read.
     h0 : array, (S,) or (B, S), optional
@@ -93,12 +90,7 @@ def insertion_response(
     Returns
     -------
     array, (B, P, K, L) or (B, P, K, L, R)
-        logit with the word less logit without it, in nats. Run in float32.
-
-    Raises
-    ------
-    Unmeasured
-        If the texts end before the last lag after the last place.
+        logit with the word less logit without it, in nats. Run in float32. ``Unmeasured`` where texts are too short.
     """
     reach = max(places) + max(lags)
     if min(*places, *lags) < 0:
@@ -190,10 +182,9 @@ def _below(size: np.ndarray, p: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Profile:
-    """Emphasis by place (or lag), 1 where a word counts its lasting valence.
+    """Emphasis by place (or lag) ``at`` (P,), in tokens: 1 where a word counts its lasting valence.
 
-    ``at`` (P,) in tokens; ``curves`` (draws + 1, P): the emphasis, then its bootstrap draws, in which texts and words
-    are resampled independently, so that intervals cover both.
+    ``curves`` (draws + 1, P): the emphasis, then its bootstrap draws over texts and words.
     """
 
     at: np.ndarray
@@ -215,18 +206,21 @@ class Profile:
 
     def mean(self, at: Sequence[int]) -> Estimate:
         """Mean emphasis over some places with its interval; ``KeyError`` if one was not measured."""
+        return estimate(self._mean(at))
+
+    def _mean(self, at: Sequence[int]) -> np.ndarray:
         missing = set(at) - set(self.at.tolist())
         if missing:
             raise KeyError(f"not measured at {min(missing)}: there are {', '.join(map(str, self.at))}")
-        return estimate(self.curves[:, np.isin(self.at, at)].mean(1))
+        return self.curves[:, np.isin(self.at, at)].mean(1)
 
     def relative_to(self, at: Sequence[int]) -> Profile:
         """As multiples of the mean emphasis at these places; ``Unmeasured`` if that is not clearly above 0."""
-        there = self.mean(at)
-        if not there.low > 0:
-            where = ", ".join(map(str, at))
-            raise Unmeasured(f"emphasis is {there.format('.2f')} at {where} tokens: it must be above 0 to compare with")
-        return Profile(self.at, self.curves / self.curves[:, np.isin(self.at, at)].mean(1, keepdims=True))
+        if not self.mean(at).low > 0:
+            raise Unmeasured(
+                f"emphasis at {at} is {self.mean(at).format('.2f')}: it must be above 0 for others to be multiples"
+            )
+        return Profile(self.at, self.curves / self._mean(at)[:, None])
 
     def minus(self, other: Profile) -> Profile:
         """What this has more than another of the same texts, words and places: draws are paired."""
@@ -236,25 +230,11 @@ class Profile:
 
 
 def profile(effects: np.ndarray, lasting: np.ndarray, at: Sequence[int], n: int = 500, seed: int = 0) -> Profile:
-    """Emphasis from measured effects: at each place the slope of effect on lasting valence, over words.
+    """Emphasis from measured effects (B, P, K) of K words at P places in B texts: the slope on their lasting valence.
 
-    Parameters
-    ----------
-    effects : array, (B, P, K)
-        Of K words at P places in B texts, in nats.
-    lasting : array, (K,) or (B, P, K)
-        Their lasting valence, in nats.
-    at : list of int, (P,)
-        What the places are called.
-    n : int
-        Bootstrap draws: texts and words are resampled independently (Owen 2007, the pigeonhole bootstrap).
-
-    The slope has an intercept for each place, so that what the replaced token did drops out.
-
-    Raises
-    ------
-    Unmeasured
-        If all lasting valences at a place are alike.
+    ``lasting`` (K,) or (B, P, K), in nats as the effects; ``at`` (P,) names the places. The slope has an intercept for
+    each place, so that what the replaced token did drops out. Texts and words are resampled n times, each by themselves
+    (Owen 2007, the pigeonhole bootstrap). ``Unmeasured`` where all lasting valences are alike.
     """
     lasting = np.broadcast_to(lasting, effects.shape)
     if np.any(np.ptp(lasting, axis=(0, 2)) == 0):
@@ -366,24 +346,24 @@ def subspace_share(point: OperatingPoint, h: np.ndarray, subspace: Subspace) -> 
 
 
 def compare_shares(
-    point: OperatingPoint, subspace: Subspace, table: pd.DataFrame, n: int = 100, seed: int = 0
+    point: OperatingPoint, subspace: Subspace, table: pd.DataFrame, n: int = 50, seed: int = 0
 ) -> dict[str, Estimate]:
     """h₀'s share in the modifier subspace, and controls: the median and the middle 95 % of n draws each.
 
     ``visited states`` are those of running text in the same subspace; the others are h₀'s share in subspaces of as many
     non-modifiers of ``table``, as frequent as the modifiers, and in subspaces of random directions.
     """
-    h0, states = point.model.cell.h0, typical_states(point, seed=seed)
-    drawn = np.random.default_rng([seed, 73]).integers(len(states), size=5 * n)
-    others = {
-        "h₀ in a subspace of other words": control_subspaces(point, subspace, table, n, seed),
-        "h₀ in a random subspace": [random_subspace(point, subspace.dim, i) for i in range(n)],
+    h0, states = point.model.cell.h0[None], typical_states(point, seed=seed)
+    drawn = states[np.random.default_rng([seed, 73]).integers(len(states), size=5 * n)]
+    cases = {
+        "h₀": (h0, [subspace]),
+        "visited states": (drawn, [subspace]),
+        "h₀ in a subspace of other words": (h0, control_subspaces(point, subspace, table, n, seed)),
+        "h₀ in a random subspace": (h0, [random_subspace(point, subspace.dim, i) for i in range(n)]),
     }
-    shares = {name: np.array([subspace_share(point, h0, s) for s in many]) for name, many in others.items()}
     return {
-        "h₀": Estimate(float(subspace_share(point, h0, subspace)), np.nan, np.nan),
-        "visited states": _spread(subspace_share(point, states[drawn], subspace)),
-        **{name: _spread(values) for name, values in shares.items()},
+        name: _spread(np.concatenate([subspace_share(point, h, s) for s in spaces]))
+        for name, (h, spaces) in cases.items()
     }
 
 
@@ -424,7 +404,7 @@ def compare_barcodes(
         k: {"gain": _spread(c @ v / (v @ v)), "correlation": _spread(np.corrcoef(codes["h₀"], c)[0, 1:])}
         for k, c in codes.items()
     }
-    return pd.DataFrame.from_dict(rows, orient="index")
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("state")
 
 
 def starts(point: OperatingPoint, subspace: Subspace, table: pd.DataFrame, seed: int = 0) -> dict[str, np.ndarray]:
@@ -528,9 +508,7 @@ def end_effects(
     """
     last = texts.shape[1] - 1
     if max(lags) > last:
-        raise Unmeasured(
-            f"words {max(lags)} tokens before the last need {max(lags) + 1} tokens, the texts have {last + 1}"
-        )
+        raise Unmeasured(f"a word {max(lags)} tokens before the last is in no text of {last + 1}: give longer texts")
     effects = [insertion_response(model, texts, words, (last - n,), (n,), h0=h0, w=w)[:, 0, :, 0] for n in lags]
     return np.stack(effects, 1)
 
