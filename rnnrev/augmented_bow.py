@@ -1,4 +1,4 @@
-"""A bag of words with what the network has: modifiers, a beginning and an end (CP20, section 5).
+"""A bag of words with what the network has: modifiers, a beginning and an end (CP20).
 
 The bag of words adds up what words count, logit = Σ_t β[w_t] + b. Augmented, it lets every word be scaled by what
 stands around it:
@@ -13,7 +13,7 @@ f_mc(k) is the filter of modifier m at lag k = 1..K: short, and smooth, a sum of
 begin and end are filters of the same make, of two tokens that stand in every review. With one part (c = 1) and no f′
 (``two_sided=False``) this is CP20's model. Two extensions have a switch each in :class:`AugmentedConfig`: *parts*
 split a word's valence into a few, and a modifier scales each of them by itself (modifiers have barcodes, and barcodes
-span a few dimensions: CP20, Fig. 4); *two-sided* modifiers act on the words before them too.
+span a few dimensions: CP20); *two-sided* modifiers act on the words before them too.
 
 Units: logits and valences are in nats (log-odds of positive), lags and τ in tokens, gains are factors.
 """

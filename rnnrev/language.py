@@ -13,7 +13,7 @@ with P(positive) = 1/(1 + e^{−S/noise}), so the accuracy of the best possible 
 More than two classes come in two makes. *Ordered*: P(class ≤ c) = 1/(1 + e^{−(cut_c − S)/noise}), like stars.
 *Unordered*: each class has words of its own, S has one entry a class, and P = softmax(S/noise), like topics.
 
-Source: ours; the form of f is the augmented bag of words of CP20 (section 5). Classes as in Aitken et al. 2020.
+Source: ours; the form of f is the augmented bag of words of CP20. Classes as in Aitken et al. 2020.
 """
 
 from __future__ import annotations

@@ -19,10 +19,12 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from rnnrev import recovery, zoo
+from rnnrev import recovery, stats, zoo
 from rnnrev.augmented_bow import STEPS, AugmentedConfig, train_augmented
 from rnnrev.config import TrainConfig
 from rnnrev.data import DATA_SETS, Reviews, load_reviews
@@ -88,6 +90,20 @@ def learned(
 # --- cells: settings -> rows --------------------------------------------------------------------
 
 
+def marks(language: Language, model: SentimentRNN, test: Reviews | None, data: str, seed: int = 0) -> list[Row]:
+    """Marks of a network against the truth; controls under their own condition, errors as sizes where a claim asks."""
+    where: Row = {"network": model.name, "data": data, "condition": ""}
+    rows = rows_of(recovery.recover(language, model, test, seed=seed), **where)
+    value = {str(row["measure"]): float(str(row["value"])) for row in rows}
+    own = [row for row in rows if row["measure"] != "removal_ratio_random"]
+    more = [("removal_ratio", "random subspace", value["removal_ratio_random"])]
+    more += [(f"{end}_length_error_size", "", abs(value[f"{end}_length_error"])) for end in ("start", "end")]
+    for way, name in (("gain_slope", "one step"), ("gain_slope_settled", "settled")):
+        slope = value[way]  # one that is negative is infinitely far from 1 on a scale of ratios
+        more.append(("gain_slope_error", name, abs(np.log(slope)) if slope > 0 else np.inf if slope <= 0 else np.nan))
+    return own + [where | {"measure": m, "condition": c, "value": float(v)} for m, c, v in more]
+
+
 def known(cell: Cell, folder: Path) -> list[Row]:
     """What chapters 2 to 5 measure on a network that learned the known language, and marks against the truth."""
     from rnnrev.measure import measure
@@ -95,46 +111,52 @@ def known(cell: Cell, folder: Path) -> list[Row]:
     language, seed = Language(), int(str(cell["seed"]))
     model = learned(folder, language, str(cell["cell"]), seed)
     test = language.sample(4000, recovery.TEST_SEED, "test")
+    own = marks(language, model, test, "language/test", seed)
+    there = {row["measure"] for row in own}
     measured = measure(model, test, seed=seed, progress=False).to_dict("records")
-    return measured + rows_of(
-        recovery.recover(language, model, test, seed=seed), network=model.name, data="language/test"
-    )
+    return own + [row for row in measured if row["measure"] not in there]
 
 
 def harder(cell: Cell, folder: Path) -> list[Row]:
     """Marks on a language that is harder to learn or to analyse."""
     name = str(cell["language"])
     language, texts = HARDER[name]
-    model = learned(folder, language, "gru", 0, texts, of=name)
-    return rows_of(recovery.recover(language, model), network=model.name, data=f"language, {name}")
+    return marks(language, learned(folder, language, "gru", 0, texts, of=name), None, f"language, {name}")
 
 
 def bags(cell: Cell, folder: Path) -> list[Row]:
     """The bag of words and its augmentations (chapter 6) where all candidates are modifiers, beside the GRU."""
     language, seed = Language(), int(str(cell["seed"]))
     reviews, test = language.sample(recovery.TEXTS, seed), language.sample(4000, recovery.TEST_SEED, "test")
-    usual = AugmentedConfig(
-        n_parts=1, length_exponent=0.0, beta_l2=1e-6, filter_l2=1e-6, edge_l2=1e-6, epochs=5, learning_rate=1e-2,
-        validation_share=0.05, max_tokens=0, seed=seed,
-    )  # fmt: skip
-    readers = {
-        step: train_augmented(
-            replace(usual, **changes, n_parts=1, length_exponent=0.0), reviews, [m.word for m in language.modifiers],
-            progress=False,
-        ).logits(test.texts)
-        for step, changes in STEPS.items()
-        if step not in ("+ length", "+ parts")
+    usual: dict[str, Any] = {
+        "n_parts": 1, "length_exponent": 0.0, "beta_l2": 1e-6, "filter_l2": 1e-6, "edge_l2": 1e-6, "epochs": 5,
+        "learning_rate": 1e-2, "validation_share": 0.05, "max_tokens": 0, "seed": seed,
     }  # fmt: skip
-    readers["GRU"] = learned(folder, language, "gru", seed).logits(test.texts)
-    readers["best reader"] = language.totals(*language.encode(test.texts))
-    scores = {name: float(np.mean((logits > 0) == test.labels)) for name, logits in readers.items()}
-    gap = scores["GRU"] - scores["bag of words"]
-    shares = {step: (scores[step] - scores["bag of words"]) / gap for step in readers if step.startswith("+")}
+    scores = {}
+    for step in ("bag of words", "+ modifiers", "+ beginning", "+ end", "+ both sides"):
+        words = [m.word for m in language.modifiers]
+        bag = train_augmented(AugmentedConfig(**STEPS[step] | usual), reviews, words, progress=False)
+        scores[step] = bag.logits(test.texts)
+    scores["GRU"] = learned(folder, language, "gru", seed).logits(test.texts)
+    scores["best reader"] = language.totals(*language.encode(test.texts))
+    right = {name: float(np.mean((logits > 0) == test.labels)) for name, logits in scores.items()}
+    plain, gap = right["bag of words"], right["GRU"] - right["bag of words"]
+    shares = {step: (right[step] - plain) / gap for step in right if step.startswith("+")}
     return [
-        {"network": name, "data": "language/test", "measure": what, "at": seed, "value": value, "n": len(test)}
-        for what, values in (("accuracy", scores), ("gap_share", shares))
+        {"network": name, "data": "language/test", "measure": what, "condition": "", "at": seed, "value": value}
+        for what, values in (("accuracy", right), ("gap_share", shares))
         for name, value in values.items()
     ]
+
+
+def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
+    """A row for each number that was measured for several seeds (``at``): their mean with its interval."""
+    rows = []
+    for keys, group in table.groupby(["network", "data", "measure", "condition"], sort=False):
+        bounds = (0.0, 1.0) if keys[2] == "accuracy" else (-np.inf, np.inf)
+        found = stats.over_seeds(group.value, bounds)._asdict()
+        rows.append(dict(zip(("network", "data", "measure", "condition"), keys)) | found | {"n": len(group)})
+    return pd.concat([pd.DataFrame(rows), table], ignore_index=True)
 
 
 def attractor(model: SentimentRNN, test: Reviews, theory: int, best: float, data: str, seed: int) -> list[Row]:
@@ -144,6 +166,7 @@ def attractor(model: SentimentRNN, test: Reviews, theory: int, best: float, data
     numbers = {
         "accuracy": np.mean(model.classify(test.texts) == test.labels),
         "slow_modes_theory": theory,
+        "slow_modes_off": abs(found.slow_modes - theory),
         "best": best,
     }
     rows: list[Row] = [where | {"measure": k, "value": float(v)} for k, v in numbers.items()]
@@ -177,6 +200,8 @@ def stars(cell: Cell, folder: Path) -> list[Row]:
         )
         found = recovery.graded(model, reviews)
         rows = rows_of(found, **where)
+        step = float(np.diff(found.table.logit).min())  # between neighbouring grades, in nats
+        rows.append(where | {"measure": "smallest_step", "value": step})
         for row in found.table.itertuples():
             at = where | {"at": row.grade, "n": row.texts}
             rows += [at | {"measure": "logit", "value": row.logit, "low": row.low, "high": row.high}]
@@ -236,6 +261,7 @@ SWEEPS: dict[str, tuple[Run, Cells]] = {
 
 def main() -> None:
     from rnnrev.files import write_table
+    from rnnrev.measure import COLUMNS
 
     for variable in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(variable, "1")  # cells run side by side, each on one core
@@ -256,6 +282,8 @@ def main() -> None:
     if args.again:
         shutil.rmtree(folder, ignore_errors=True)
     table = sweep(cells, folder, partial(run, folder=args.out), workers=args.workers, scheduler=args.scheduler)
+    table = over_seeds(table) if args.name == "bags" else table
+    table = table.reindex(columns=list(COLUMNS)).fillna({"condition": "", "note": ""})
     table.to_csv(args.out / f"{args.name}.csv", index=False)
     print(f"{len(cells)} cells, {len(table):,} rows; written to {args.out / args.name}.csv")
     if args.name != "train" and (set(args.cells), set(args.seeds)) == (set(ARCHITECTURES), set(SEEDS)):
