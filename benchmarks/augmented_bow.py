@@ -28,5 +28,5 @@ modifiers = [f"w{i}" for i in range(1, 1001)]
 print(f"{'step':<16}{'tokens/s':>12}{'s/epoch':>10}")
 for step, changes in STEPS.items():
     config = replace(AugmentedConfig(epochs=2), **changes)
-    row = train_augmented(config, modifiers=modifiers, reviews=reviews, progress=False).record["curve"][-1]
+    row = train_augmented(config, reviews, modifiers, progress=False).record["curve"][-1]
     print(f"{step:<16}{row['tokens_per_second']:>12,.0f}{row['seconds']:>10.1f}")

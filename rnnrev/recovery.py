@@ -92,9 +92,11 @@ class Recovery:
     end_excess_error: float = shown("+.0%", default=np.nan)
     subspace_dimension: float = shown(".0f", default=np.nan)
     accuracy_without: float = shown(".1%", default=np.nan)  #: with the modifier subspace projected out
+    accuracy_without_held: float = shown(".1%", default=np.nan)  #: with its coordinates held at their mean
     accuracy_without_random: float = shown(".1%", default=np.nan)  #: with a random one of the same dimension
     #: accuracy lost without the subspace, in multiples of what not knowing the modifiers costs the best reader
     removal_ratio: float = shown(".2f", default=np.nan)
+    removal_ratio_held: float = shown(".2f", default=np.nan)
     removal_ratio_random: float = shown(".2f", default=np.nan)
 
 
@@ -129,8 +131,10 @@ def recover(
         k = subspace_dimension(point, chosen, others, probes).axes
         marks["subspace_dimension"] = k
         own, control = modifier_subspace(point, chosen, k), random_subspace(point, k, seed)
-        for name, subspace in (("", own), ("_random", control)):
-            changed = np.mean((perturb.run(model, ids, perturb.project_out(subspace)).final > 0) == test.labels)
+        typical = own.coordinates(np.concatenate(model.states_of(ids[:64]))).mean(0)
+        changes = {"": perturb.project_out(own), "_held": perturb.clamp(own, typical)}
+        for name, change in (changes | {"_random": perturb.project_out(control)}).items():
+            changed = np.mean((perturb.run(model, ids, change).final > 0) == test.labels)
             marks |= {
                 f"accuracy_without{name}": changed,
                 f"removal_ratio{name}": (accuracy - changed) / (best - without),

@@ -95,8 +95,9 @@ def marks(language: Language, model: SentimentRNN, test: Reviews | None, data: s
     where: Row = {"network": model.name, "data": data, "condition": ""}
     rows = rows_of(recovery.recover(language, model, test, seed=seed), **where)
     value = {str(row["measure"]): float(str(row["value"])) for row in rows}
-    own = [row for row in rows if row["measure"] != "removal_ratio_random"]
-    more = [("removal_ratio", "random subspace", value["removal_ratio_random"])]
+    controls = {"removal_ratio_held": "held at its mean", "removal_ratio_random": "random subspace"}
+    own = [row for row in rows if row["measure"] not in controls]
+    more = [("removal_ratio", condition, value[name]) for name, condition in controls.items()]
     more += [(f"{end}_length_error_size", "", abs(value[f"{end}_length_error"])) for end in ("start", "end")]
     for way, name in (("gain_slope", "one step"), ("gain_slope_settled", "settled")):
         slope = value[way]  # one that is negative is infinitely far from 1 on a scale of ratios
