@@ -111,11 +111,10 @@ def logits(model: Classifier, place: Path, reviews: Reviews) -> np.ndarray:
     return found
 
 
-def revised(files: Sequence[Path]) -> Reviews:
+def revised() -> Reviews:
     """The minimal revisions of IMDB reviews (Kaushik et al. 2020); their originals are among the training reviews."""
-    table = pd.concat([pd.read_parquet(file) for file in files])
-    table = table[table.version == "revised"]
-    return Reviews("imdb_counterfactual", "revised", tuple(table.text), table.label.to_numpy())
+    one, two = (load_reviews("imdb_counterfactual", split) for split in ("train", "validation"))
+    return replace(one, split="revised", texts=one.texts + two.texts, labels=np.concatenate([one.labels, two.labels]))
 
 
 # --- shares of a gap ----------------------------------------------------------------------------
@@ -311,10 +310,9 @@ def run(
         )
         shipped = right["chapter 1's bag", "", imdb]
         yield row(step, imdb, "gap_share_shipped", gap_share(shipped, own, network), condition=condition)
-        for where in data.keys() - {imdb}:
-            share = auc_share(
-                data[where].labels, *(z[k, c, where] for k, c in (("bag of words", ""), (step, condition), ("GRU", "")))
-            )
+        for where in [name for name in data if name != imdb]:
+            plain, mine, best_of = (z[k, c, where] for k, c in (("bag of words", ""), (step, condition), ("GRU", "")))
+            share = auc_share(data[where].labels, plain, mine, best_of)
             yield row(step, where, "gap_share_auc", share, condition=condition)
     gains = [
         ("accuracy_gain", a, b, c) for a, b in pairwise(STEPS) for c in ("", *CONTROLS) if not c or b == "+ modifiers"
@@ -370,13 +368,14 @@ def main() -> None:
     parser.add_argument("--vectors", required=True, help="word vectors (.npz), those of the networks")
     parser.add_argument("--soft-labels", required=True, help="labels of the unlabelled reviews (.npz)")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--revised", nargs="*", type=Path, default=[], help="files of imdb_counterfactual (.parquet)")
     parser.add_argument("--no-ablations", action="store_true")
     args = parser.parse_args()
     config = AugmentedConfig(vectors=args.vectors, soft_labels=args.soft_labels)
-    data = {"imdb/test": load_reviews("imdb", "test"), "sst2/validation": load_reviews("sst2", "validation")}
-    if args.revised:
-        data["imdb_counterfactual/revised"] = revised(args.revised)
+    data = {
+        "imdb/test": load_reviews("imdb", "test"),
+        "sst2/validation": load_reviews("sst2", "validation"),
+        "imdb_counterfactual/revised": revised(),
+    }
     table = pd.DataFrame(run(args.folder, config, args.seeds, data, not args.no_ablations))
     about = {"command": "python scripts/augmented.py", "config": asdict(config), "seeds": args.seeds}
     about |= {"networks": NETWORKS, "data": {name: reviews.fingerprint for name, reviews in data.items()}}

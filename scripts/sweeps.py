@@ -27,7 +27,7 @@ import pandas as pd
 from rnnrev import recovery, stats, zoo
 from rnnrev.augmented_bow import STEPS, AugmentedConfig, train_augmented
 from rnnrev.config import TrainConfig
-from rnnrev.data import DATA_SETS, Reviews, load_reviews
+from rnnrev.data import Reviews, load_reviews, split_names
 from rnnrev.files import write_npz
 from rnnrev.language import Language
 from rnnrev.model import BagOfWords, SentimentRNN
@@ -191,8 +191,10 @@ def in_order(reviews: Reviews) -> Reviews:
 
 
 def stars(cell: Cell, folder: Path) -> list[Row]:
-    """A network trained on the stars of the Yelp sample (vectors from the film network, ``best`` is the share of the
-    commonest grade), or a shipped network, trained on two classes, that reads them."""
+    """A network trained on the stars of the Yelp sample, or a shipped one, trained on two classes, that reads them.
+
+    Both need the mirror folder. Word vectors are those of the film network; ``best`` is the share of the commonest grade.
+    """
     if "network" in cell:
         reviews = load_reviews("yelp_polarity", "test", label="stars").sample(4000)
         model, where = (
@@ -235,11 +237,11 @@ def own(cell: Cell, folder: Path) -> list[Row]:
 
     kind, data, seed = str(cell["cell"]), str(cell["data"]), int(str(cell["seed"]))
     reviews = load_reviews(data, "train")
-    if data in DATA_SETS:
-        test = load_reviews(data)
-    else:
+    if split_names(data) == ("all",):  # a file
         held = np.random.default_rng(0).random(len(reviews)) < 0.1
         reviews, test = reviews.take(~held), replace(reviews.take(held), split="held-out")
+    else:
+        test = load_reviews(data)
     config = TrainConfig(cell=kind, seed=seed, data=data)
     file = folder / "models" / f"{kind}-{Path(data).stem}-{seed}.safetensors"
     model = kept(file, lambda: train(config, reviews=reviews, test=test, progress=False))
@@ -261,8 +263,9 @@ SWEEPS: dict[str, tuple[Run, Cells]] = {
 
 
 def main() -> None:
-    from rnnrev.files import write_table
     from rnnrev.measure import COLUMNS
+
+    from rnnrev.files import write_table
 
     for variable in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(variable, "1")  # cells run side by side, each on one core
