@@ -193,7 +193,7 @@ def in_order(reviews: Reviews) -> Reviews:
 def stars(cell: Cell, folder: Path) -> list[Row]:
     """A network trained on the stars of the Yelp sample, or a shipped one, trained on two classes, that reads them.
 
-    Both need the mirror folder. Word vectors are those of the film network; ``best`` is the share of the commonest grade.
+    Word vectors are those of the film network; ``best`` is the share of the commonest grade. Needs the mirror folder.
     """
     if "network" in cell:
         reviews = load_reviews("yelp_polarity", "test", label="stars").sample(4000)

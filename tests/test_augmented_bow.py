@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 from pathlib import Path
-from types import ModuleType
 
+import augmented as script  # scripts/augmented.py
 import numpy as np
 import pytest
 
@@ -256,22 +255,11 @@ def test_training_needs_two_classes() -> None:
 # --- the experiment (scripts/augmented.py) ----------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def script() -> ModuleType:
-    file = Path(__file__).parents[1] / "scripts" / "augmented.py"
-    spec = importlib.util.spec_from_file_location("augmented", file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def rights(accuracy: float, n: int = 4000, seeds: int = 3, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).random((seeds, n)) < accuracy
 
 
-def test_share_of_a_gap(script: ModuleType) -> None:
+def test_share_of_a_gap() -> None:
     bag, network = rights(0.8, seed=1), rights(0.9, seed=2)
     everything = script.gap_share(bag, network, network)
     assert everything.value == pytest.approx(1)
@@ -287,14 +275,14 @@ def test_share_of_a_gap(script: ModuleType) -> None:
         script.gap_share(network, bag, bag)
 
 
-def test_accuracies_of_one_seed_vary_as_the_bootstrap_says(script: ModuleType) -> None:
+def test_accuracies_of_one_seed_vary_as_the_bootstrap_says() -> None:
     before, after = rights(0.8, seed=1)[:1], rights(0.9, seed=2)[:1]
     a, b = script.accuracies(before, after)
     other = stats.bootstrap(after[0].astype(float) - before[0].astype(float))
     np.testing.assert_allclose(stats.estimate(b - a), other, atol=2e-3)
 
 
-def test_the_interval_covers_the_truth(script: ModuleType) -> None:
+def test_the_interval_covers_the_truth() -> None:
     """Over repeated draws from a known law, the interval holds the true share about 95 times in 100."""
     covered = 0
     for trial in range(100):
@@ -305,7 +293,7 @@ def test_the_interval_covers_the_truth(script: ModuleType) -> None:
     assert covered >= 85
 
 
-def test_share_of_a_gap_by_ranking(script: ModuleType) -> None:
+def test_share_of_a_gap_by_ranking() -> None:
     """A model's zero does not matter; nor does a network that ranks as the bag does."""
     rng = np.random.default_rng(4)
     labels = rng.integers(0, 2, 400)
@@ -314,7 +302,7 @@ def test_share_of_a_gap_by_ranking(script: ModuleType) -> None:
     assert script.auc_share(labels, bag, 3 * bag + 1, network, draws=9).value == pytest.approx(0, abs=1e-9)
 
 
-def test_kinds_of_reviews_by_hand(script: ModuleType) -> None:
+def test_kinds_of_reviews_by_hand() -> None:
     m = one_part()
     ids = m.vocabulary.encode_all(["good the the bad", "good good", "bad the good good"])
     kinds = script.review_kinds(ids, m.vocabulary, m.beta, ["good", "very"])
@@ -325,7 +313,7 @@ def test_kinds_of_reviews_by_hand(script: ModuleType) -> None:
     np.testing.assert_allclose(kinds["turn"], [0, 0, 0.5])  # −1.5, −1.5, 0.5, 2.5: positive from the third token on
 
 
-def test_the_missing_part_is_where_it_was_put(script: ModuleType) -> None:
+def test_the_missing_part_is_where_it_was_put() -> None:
     """A bag that fails on long reviews only: the lead lies there, and nowhere else."""
     rng = np.random.default_rng(3)
     length = rng.integers(10, 500, 4000)
@@ -339,14 +327,14 @@ def test_the_missing_part_is_where_it_was_put(script: ModuleType) -> None:
     assert next(r["value"] for r in rows if r["measure"] == "lead_from") == length.min()
 
 
-def test_yardsticks_read_words(script: ModuleType) -> None:
+def test_yardsticks_read_words() -> None:
     found = {r["network"]: r for r in script.yardsticks(corpus(600), corpus(300, seed=1))}
     # presence of words says little when all words stand in nearly all texts; pairs say more
     assert found["NB-SVM, bigrams"]["value"] > found["unigrams"]["value"]
     assert all(r["low"] < r["value"] < r["high"] for r in found.values())
 
 
-def test_other_words_as_modifiers(script: ModuleType) -> None:
+def test_other_words_as_modifiers() -> None:
     ranked = ("not", "very")
     assert script.candidates("", ranked, VOCABULARY, 0) == ["not", "very"]
     assert script.candidates("frequent words", ranked, VOCABULARY, 0) == ["good", "bad"]
@@ -355,7 +343,7 @@ def test_other_words_as_modifiers(script: ModuleType) -> None:
     assert all(len(set(words)) == 2 for words in drawn)
 
 
-def test_training_goes_on_where_it_stopped(script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_training_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = dataclasses.replace(FLIPS, epochs=1)
     made = script.trained(tmp_path / "m.safetensors", config, ["flip"], corpus(300))
     ran = []

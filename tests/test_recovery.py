@@ -129,6 +129,31 @@ def test_grades_lie_where_an_adder_puts_them() -> None:
         recovery.graded(model, Reviews("two", "all", texts, (logits > 0).astype(int)))
 
 
+def test_figures_show_what_was_found() -> None:
+    from rnnrev.plots import language as plots
+
+    profiles = pd.DataFrame({"end": ["start", "start", "end"], "at": [0, 1, 0], "found": [2.0, 1.5, 3.0],
+                             "low": 1.0, "high": 4.0, "true": [2.5, 1.5, 2.0]})  # fmt: skip
+    found, true = plots.profiles(profiles).axes[0].lines
+    assert (list(found.get_ydata()), list(true.get_ydata())) == ([2.0, 1.5], [2.5, 1.5])
+    words = pd.DataFrame({"role": ["positive", "modifier"], "kind": ["", "flip"], "true_valence": [1.0, 0],
+                          "found_valence": [0.5, 0], "true_gain": [0, -2.0], "found_gain": [0, -1.0],
+                          "decay": [np.nan, 3.0], "found_decay": [np.nan, 2.0]})  # fmt: skip
+    left, middle, right = plots.words(words).axes
+    assert list(left.lines[0].get_xydata()[0]) == [1, 0.5]
+    assert list(middle.lines[0].get_xydata()[0]) == [-2, -1]
+    assert list(right.lines[0].get_xydata()[0]) == [3, 2]
+    rows = [{"network": f"{cell}-x-{seed}", "data": "x", "measure": m, "value": seed}
+            for cell in ("gru", "lstm") for seed in (1, 2) for m in ("gap", "recall")]  # fmt: skip
+    panels = plots.spread(pd.DataFrame(rows), {"gap": "points", "recall": "recall"}, "cell", truth={"gap": 0}).axes
+    assert [line.get_ydata().tolist() for line in panels[0].lines[:2]] == [[1, 2], [1, 2]]
+    assert [text.get_text() for text in panels[1].get_xticklabels()] == ["gru", "lstm"]
+    curves = [{"network": "gru-x-0", "data": "x, 3 unordered classes", "measure": m, "at": at, "value": value}
+              for m, at, value in (("tau", 1, 90.0), ("tau", 2, 80.0), ("slow_modes_theory", np.nan, 2))]  # fmt: skip
+    curve, theory = plots.classes(pd.DataFrame(curves)).axes[0].lines
+    assert (list(curve.get_ydata()), theory.get_xdata()[0]) == ([90, 80], 2.5)
+
+
 @pytest.mark.slow
 def test_a_trained_network_is_recovered() -> None:
     """A GRU of 64 units, trained for half a minute: every analysis finds what was put in."""
