@@ -40,7 +40,7 @@ def emphasis(
         ax.fill_between(found.at, *found.band, color=look["color"], alpha=0.15, linewidth=0)
         ax.plot(found.at, found.value, label=name, markersize=4, **look)
     ax.set(xlabel=xlabel, ylabel="emphasis (× lasting valence)")
-    ax.legend()
+    ax.legend(ncols=1 + (len(profiles) > 4))
     return fig
 
 
