@@ -258,7 +258,12 @@ def leak_rate(memory: Profile) -> Estimate:
     """
     at = memory.at - memory.at.mean()
     with np.errstate(invalid="ignore", divide="ignore"):
-        return estimate(-(np.log(memory.curves) @ at) / (at @ at))
+        return _estimate(-(np.log(memory.curves) @ at) / (at @ at))
+
+
+def _estimate(values: np.ndarray) -> Estimate:
+    """:func:`rnnrev.stats.estimate`, or NaN where the value itself is none."""
+    return estimate(values) if np.isfinite(values[0]) else Estimate(np.nan, np.nan, np.nan)
 
 
 @dataclass(frozen=True)
@@ -294,7 +299,7 @@ def decay_length(emphasis: Profile) -> Decay:
     fits = np.array([fit(values) for values in emphasis.curves[:201]])
     rest = emphasis.value - curve(at, *fits[0])
     r_squared = 1 - rest @ rest / np.sum((emphasis.value - emphasis.value.mean()) ** 2)
-    plateau, excess, length = (estimate(column) for column in fits.T)
+    plateau, excess, length = (_estimate(column) for column in fits.T)
     return Decay(length, excess, plateau, float(r_squared))
 
 
@@ -519,15 +524,16 @@ def agreement(
     """How the network's mean response (K, L) goes with a prediction (K, L) over words, lag by lag (the index).
 
     ``correlation``; and ``partial``, that with the lasting valence (K,) held fixed: whether the theory knows which
-    words have a transient of their own. Intervals are over words.
+    words have a transient of their own; NaN where nothing is left to correlate. Intervals are over words.
     """
     weights = resample(len(lasting), seed=[seed, 67])
     rows = {}
     with np.errstate(invalid="ignore", divide="ignore"):  # a draw of one word again and again
         for n, x, y in zip(lags, predicted.T, measured.T):
             xy, xz, yz = (_correlation(weights, *pair) for pair in ((x, y), (x, lasting), (y, lasting)))
-            partial = (xy - xz * yz) / np.sqrt((1 - xz**2) * (1 - yz**2))
-            rows[n] = {"correlation": estimate(xy), "partial": estimate(partial)}
+            left = (1 - xz**2) * (1 - yz**2)  # nothing, where an effect is but a multiple of lasting valence
+            partial = (xy - xz * yz) / np.sqrt(np.where(left > 1e-12, left, np.nan))
+            rows[n] = {"correlation": _estimate(xy), "partial": _estimate(partial)}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("tokens after the word")
 
 
