@@ -12,7 +12,17 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-__all__ = ["RECORDS", "digest", "read_record", "write_bytes", "write_json", "write_npz", "write_record", "write_text"]
+__all__ = [
+    "RECORDS",
+    "check_out",
+    "digest",
+    "read_record",
+    "write_bytes",
+    "write_json",
+    "write_npz",
+    "write_record",
+    "write_text",
+]
 
 #: Results on full data that chapters quote; ``rnnrev measure`` writes them.
 RECORDS = Path(__file__).parent / "records"
@@ -35,6 +45,18 @@ def _write(file: str | os.PathLike[str], fill: Callable[[BinaryIO], object]) -> 
 def digest(file: str | os.PathLike[str]) -> str:
     """SHA-256 of a file's bytes, as hexadecimal digits."""
     return hashlib.sha256(Path(file).read_bytes()).hexdigest()
+
+
+def check_out(out: str | os.PathLike[str]) -> Path:
+    """The file to write, if it can be; ``OSError`` says what is wrong before hours are spent."""
+    file = Path(out)
+    if file.is_dir():
+        raise IsADirectoryError(f"{file} is a folder: give a file name")
+    if not file.parent.is_dir():
+        raise FileNotFoundError(f"the folder {file.parent} does not exist: make it first, or give another")
+    if not os.access(file.parent, os.W_OK):
+        raise PermissionError(f"the folder {file.parent} cannot be written to: give another")
+    return file
 
 
 def write_npz(file: str | os.PathLike[str], arrays: Mapping[str, Any]) -> Path:

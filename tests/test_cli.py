@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from test_train import toy
 
@@ -104,6 +106,24 @@ def test_record_is_of_the_weights_that_are_shipped(name):
     from rnnrev.model import evaluate
 
     assert evaluate(zoo.load(name), load_reviews("imdb", "test"))["accuracy"] == zoo.record(name)["test"]["accuracy"]
+
+
+def test_measure_prints_or_writes_the_tidy_table(tmp_path, capsys, monkeypatch):
+    from rnnrev import measure
+    from rnnrev.measure import COLUMNS, PARTS
+
+    few = [p for p in PARTS if p.name == "scores"]
+    whole = measure.measure
+    monkeypatch.setattr(measure, "measure", lambda *args, **options: whole(*args, parts=few, **options))
+    options = ["measure", "--model", "bow-imdb", "--scored", "20", "--quiet"]
+    assert main(options) == 0
+    printed = pd.read_csv(io.StringIO(capsys.readouterr().out))
+    assert tuple(printed.columns) == COLUMNS
+    assert main([*options, "--out", str(tmp_path / "table.csv")]) == 0
+    assert "written to" in capsys.readouterr().out
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "table.csv"), printed)
+    assert main([*options, "--out", str(tmp_path / "no" / "table.csv")]) == 1
+    assert "does not exist" in capsys.readouterr().err
 
 
 # --- files --------------------------------------------------------------------------------------

@@ -1,0 +1,271 @@
+"""Every claim of the book is a rule on a measured table, and there is one rule for verdicts.
+
+A table is tidy (:data:`rnnrev.measure.COLUMNS`): one row a network, text, measure and condition. A claim names the
+measure, the condition that is its control, and a limit; :func:`verdict` reads them off. Chapters, the page of claims
+and reports print what comes out, and have no rules of their own.
+
+The limits were written down before the results that they judge (``datasets/claims.toml``). Where a paper states a
+number, that is the limit; the others are ours and ask for an effect that can be seen, not for a certain size.
+
+Sources: LA19 (chapter 2), CP20 (chapters 1 and 3 to 7), Aitken et al. 2020 (chapter 8).
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from .files import RECORDS
+from .stats import Estimate, text_of
+
+__all__ = [
+    "CLAIMS",
+    "VERDICTS",
+    "Claim",
+    "Verdict",
+    "claim",
+    "judge",
+    "networks",
+    "read",
+    "summary",
+    "verdict",
+    "verdicts",
+]
+
+#: What can become of a claim.
+VERDICTS = ("holds", "in part", "does not hold", "not measured")
+HOLDS, IN_PART, NOT, NOT_MEASURED = VERDICTS
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A rule: the measure in ``condition`` must lie beyond the ``limit`` and apart from the ``control``.
+
+    ``label`` says what the number is, with its unit; ``format`` shows it. A limit of None leaves it to the control,
+    a control of None to the limit. ``why`` says where the limit comes from. ``record`` is the table that the book
+    judges the claim on; ``network`` and ``data``, regular expressions, say which of its rows.
+    """
+
+    id: str
+    chapter: int
+    source: str
+    text: str
+    measure: str
+    label: str
+    format: str
+    relation: str
+    limit: float | None = None
+    why: str = ""
+    condition: str = ""
+    at: float | None = None
+    control: str | None = None
+    record: str = "networks"
+    network: str = ".*"
+    data: str = ".*"
+    figure: str = ""
+
+    @property
+    def rule(self) -> str:
+        """The rule as text, "> 10, and over untrained" say."""
+        limit = "" if self.limit is None else f"{self.relation} {text_of(float(self.limit), self.format)}"
+        control = "" if self.control is None else f"{'over' if self.relation == '>' else 'under'} {self.control}"
+        return ", and ".join(filter(None, (limit, control)))
+
+    @property
+    def page(self) -> str:
+        """The figure that shows it, as a link inside the book."""
+        return f"{_PAGES[self.chapter]}.html" + (f"#{self.figure}" if self.figure else "")
+
+
+_PAGES = ("", "01-training", "02-line-attractor", "03-modifier-subspace", "04-initial-condition", "05-end-of-review",
+          "06-augmented-bag-of-words", "07-known-language", "08-universality")  # fmt: skip
+
+
+def _load() -> tuple[Claim, ...]:
+    text = (Path(__file__).parent / "datasets" / "claims.toml").read_text(encoding="utf-8")
+    return tuple(Claim(**row) for row in tomllib.loads(text)["claim"])
+
+
+#: The claims in the order of the book, from ``rnnrev/datasets/claims.toml``.
+CLAIMS = _load()
+
+
+def claim(id: str) -> Claim:
+    """The claim of this name; ``KeyError`` lists those there are."""
+    try:
+        return next(c for c in CLAIMS if c.id == id)
+    except StopIteration:
+        raise KeyError(f"no claim is called {id!r}: there are {', '.join(c.id for c in CLAIMS)}") from None
+
+
+# --- the rule -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a table says of a claim.
+
+    ``n`` is what the value was counted over, ``note`` why it, or its control, was not measured.
+    """
+
+    claim: Claim
+    value: Estimate
+    control: Estimate
+    n: float
+    verdict: str
+    note: str
+
+    @property
+    def found(self) -> str:
+        """The value with what it is."""
+        return f"{self.claim.label}: {text_of(self.value, self.claim.format)}"
+
+    @property
+    def against(self) -> str:
+        """The control with what it is; empty where there is none."""
+        return f"{self.claim.control}: {text_of(self.control, self.claim.format)}" if self.claim.control else ""
+
+
+def judge(claim: Claim, value: Estimate, control: Estimate) -> str:
+    """The one rule for verdicts.
+
+    *holds*: the interval lies beyond the limit and apart from the control's; *in part*: only one of the two does, or
+    the value lies beyond the limit but not all of its interval; *does not hold*: neither; *not measured*: the value is
+    NaN, or a control that has to decide alone is. A number without an interval is its own interval. A control that
+    was not measured counts against the claim.
+    """
+    value, control = (Estimate(v.value, *(v.value if np.isnan(b) else b for b in v[1:])) for v in (value, control))
+    if np.isnan(value.value) or (claim.limit is None and np.isnan(control.value)):
+        return NOT_MEASURED
+    inside = {">": np.greater, "<": np.less, "≤": np.less_equal}[claim.relation]
+    worst, best = (value.low, control.high) if claim.relation == ">" else (value.high, control.low)
+    tests = [] if claim.limit is None else [bool(inside(worst, claim.limit))]
+    beyond = claim.limit is not None and bool(inside(value.value, claim.limit))
+    if claim.control is not None:
+        tests.append(bool(worst > best if claim.relation == ">" else worst < best))
+    return HOLDS if all(tests) else IN_PART if any(tests) or beyond else NOT
+
+
+Cells = dict[tuple[str, str, str, str, float | None], tuple[Estimate, float, str]]
+
+
+def _cells(table: pd.DataFrame) -> Cells:
+    found = {}
+    for r in table.itertuples():
+        key = (r.network, r.data, r.measure, r.condition, None if np.isnan(r.at) else r.at)
+        found[key] = Estimate(r.value, r.low, r.high), r.n, r.note
+    return found
+
+
+def _verdict(claim: Claim, cells: Cells, network: str, data: str) -> Verdict:
+    missing = Estimate(np.nan, np.nan, np.nan), np.nan, "the table has no such row"
+    whole = cells.get((network, data, claim.measure, "", None), missing)
+    if not np.isnan(whole[0].value):  # else it says why none of the measure's conditions was measured
+        whole = missing
+    value, n, note = cells.get((network, data, claim.measure, claim.condition, claim.at), whole)
+    control, why = missing[0], ""
+    if claim.control is not None:
+        control, _, why = cells.get((network, data, claim.measure, claim.control, claim.at), whole)
+    told = judge(claim, value, control)
+    return Verdict(claim, value, control, n, told, note or (f"{claim.control}: {why}" if why else ""))
+
+
+def verdict(claim: Claim, table: pd.DataFrame) -> Verdict:
+    """What a table of one network on one text says of a claim.
+
+    Raises
+    ------
+    ValueError
+        If the table holds more than one network or text (:func:`verdicts` takes those).
+    """
+    pairs = table[["network", "data"]].drop_duplicates()
+    if len(pairs) != 1:
+        raise ValueError(f"the table holds {len(pairs)} pairs of network and text: give one, or use verdicts")
+    return _verdict(claim, _cells(table), *pairs.iloc[0])
+
+
+def verdicts(table: pd.DataFrame, record: str = "networks") -> pd.DataFrame:
+    """Every claim of a record on every network and text of its table: a tidy frame.
+
+    Columns ``claim`` (its id), ``chapter``, ``network``, ``data``, ``value``, ``low``, ``high``, ``n``,
+    ``control_value``, ``control_low``, ``control_high``, ``verdict``, ``note``. A claim is asked wherever its measure
+    has a row, be it one that says why it was not measured.
+    """
+    cells = _cells(table)
+    asked = table[["network", "data", "measure"]].drop_duplicates()
+    rows = []
+    for rule in (c for c in CLAIMS if c.record == record):
+        for network, data, _ in asked[asked.measure == rule.measure].itertuples(index=False):
+            if not (re.fullmatch(rule.network, network) and re.fullmatch(rule.data, data)):
+                continue
+            found = _verdict(rule, cells, network, data)
+            rows.append({
+                "claim": rule.id, "chapter": rule.chapter, "network": network, "data": data, **found.value._asdict(),
+                "n": found.n, **{f"control_{k}": v for k, v in found.control._asdict().items()},
+                "verdict": found.verdict, "note": found.note,
+            })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+# --- many networks ------------------------------------------------------------------------------
+
+ALL = "all texts"
+
+
+def summary(found: pd.DataFrame) -> pd.DataFrame:
+    """How many networks each claim holds in, text by text: one row a claim and ``data``, from :func:`verdicts`.
+
+    Columns ``claim``, ``data``, ``networks`` (all that were asked), how many have each of :data:`VERDICTS`, and
+    ``median``, ``lowest``, ``highest`` value over networks: points, so they stay inside what is possible. Texts read
+    by the same network are no further networks. The row "all texts" counts each once: it holds in a network if it does
+    on every text that could be measured, does not if it does on none, and else in part.
+    """
+    rows = []
+    for (name, data), group in [*found.groupby(["claim", "data"], sort=False), *_on_all(found)]:
+        counts, value = group.verdict.value_counts(), group.value
+        rows.append({
+            "claim": name, "data": data, "networks": len(group), **{v: int(counts.get(v, 0)) for v in VERDICTS},
+            "median": value.median(), "lowest": value.min(), "highest": value.max(),
+        })  # fmt: skip
+    order = {c.id: i for i, c in enumerate(CLAIMS)}
+    return pd.DataFrame(rows).sort_values("claim", key=lambda c: c.map(order), kind="stable", ignore_index=True)
+
+
+def _on_all(found: pd.DataFrame) -> Iterator[tuple[tuple[str, str], pd.DataFrame]]:
+    for name, group in found.groupby("claim", sort=False):
+        if group.data.nunique() < 2:
+            continue
+        once = group.groupby("network", sort=False).agg(verdict=("verdict", _together), value=("value", "median"))
+        yield (str(name), ALL), once
+
+
+def _together(told: pd.Series) -> str:
+    measured = set(told) - {NOT_MEASURED}
+    return NOT_MEASURED if not measured else measured.pop() if len(measured) == 1 else IN_PART
+
+
+def read(name: str) -> pd.DataFrame:
+    """A shipped tidy record, ``rnnrev/records/NAME.csv``.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is none; the message names those there are.
+    """
+    file = Path(RECORDS) / f"{name}.csv"
+    if not file.is_file():
+        there = ", ".join(sorted(f.stem for f in RECORDS.glob("*.csv"))) or "none"
+        raise FileNotFoundError(f"there is no table {name!r} among the records (there are: {there}): see scripts/")
+    numbers = dict.fromkeys(("at", "value", "low", "high", "n"), "")
+    return pd.read_csv(file, keep_default_na=False, na_values=numbers)
+
+
+def networks() -> pd.DataFrame:
+    """All shipped networks as they were measured on all texts: the table behind the claims of chapters 1 to 5."""
+    return read("networks")
