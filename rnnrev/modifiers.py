@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -65,6 +66,7 @@ N_TOKENS = 32  #: tokens of the averaged map where many states are scored: words
 WordList = Sequence[str] | Sequence[int] | np.ndarray
 
 
+@lru_cache(maxsize=2)
 def quick(point: OperatingPoint) -> OperatingPoint:
     """The operating point with an averaged map of few tokens, for work with many states."""
     return replace(point, mean_map=mean_map(point.model, N_TOKENS))

@@ -362,18 +362,20 @@ def conditions(
     """
     plain = run(point.model, list(pairs["without"]), start_from(point.h_star), states=True).states or []
     mean = subspace.coordinates(np.concatenate([h[1:] for h in plain])).mean(0)
+    (other,) = control_subspaces(point, subspace, table, seed=seed)
     removed = {
         "random directions": random_subspace(point, subspace.dim, seed),
         "random, same variance": matched_subspace(point, subspace, typical_states(point, seed), seed),
-        "other words removed": control_subspaces(point, subspace, table, seed=seed)[0],
+        "other words removed": other,
         "attractor removed": slow_subspace(point),
     }
     return {
         "intact": [],
         "modifiers removed": [project_out(subspace)],
         "modifiers at their mean": [clamp(subspace, mean)],
-        **{name: [project_out(other)] for name, other in removed.items()},
+        **{name: [project_out(space)] for name, space in removed.items()},
         "modifiers × 2": [amplify(subspace, 2.0)],
+        "other words × 2": [amplify(other, 2.0)],
     }
 
 

@@ -205,7 +205,8 @@ def subspace_dimension(
         size = np.linalg.eigvalsh(d @ d.T)[::-1]
         return (size / size.sum())[:n_axes]
 
-    controls = np.array([shares(others[[rng.choice(near) for near in partners]]) for _ in range(200)])
+    drawn = rng.permuted(np.broadcast_to(partners, (100, *partners.shape)), axis=-1)[..., 0]
+    controls = np.array([shares(others[rows]) for rows in drawn])
     own, limit = shares(deflections(point, numbers)), np.quantile(controls, 0.95, axis=0)
     return Dimension(
         int(small[0]) if len(small) else None, left[:, 0], left[:, 1], own, limit, controls.mean(0),
@@ -272,19 +273,21 @@ def matched_subspace(point: OperatingPoint, like: Subspace, states: np.ndarray, 
     states : array, (n, S)
         Visited states, see :meth:`rnnrev.model.SentimentRNN.states`.
     """
-    away = _without(np.column_stack([like.basis, point.l]), _off_attractor(point, states - point.h_star).T).T
-    wanted = captured(point, like, states)
-    _, size, axes = np.linalg.svd(away, full_matrices=False)
-    size, axes = size[size > 1e-6 * size[0]], axes[size > 1e-6 * size[0]]
+    off = _off_attractor(point, states - point.h_star)
+    covariance, wanted = off.T @ off, captured(point, like, states)
+    free = _without(np.column_stack([like.basis, point.l]), np.eye(len(covariance)))
+    size, axes = np.linalg.eigh(free @ covariance @ free)
+    size, axes = np.sqrt(size[size > 1e-12 * size[-1]]), axes[:, size > 1e-12 * size[-1]]
     z = np.random.default_rng([seed, 73]).standard_normal((len(size), like.dim))
 
     def made(power: float) -> Subspace:
-        weights = np.exp(power * (np.log(size) - np.log(size[0])))
+        weights = (size / size[-1]) ** power
         # orthonormal among the axes, so that the basis stays clear of ℓ₁ however steep the weights
-        return Subspace(*_with_dual(point, axes.T @ np.linalg.qr(weights[:, None] * z)[0]))
+        return Subspace(*_with_dual(point, axes @ np.linalg.qr(weights[:, None] * z)[0]))
 
     def excess(power: float) -> float:
-        return captured(point, made(power), states) - wanted
+        basis = made(power).basis
+        return float(np.trace(basis.T @ covariance @ basis) / np.trace(covariance)) - wanted
 
     low, high = -2.0, 12.0
     if excess(low) < 0 < excess(high):
