@@ -283,7 +283,7 @@ def settled_effects(point: OperatingPoint, h: np.ndarray, numbers: np.ndarray, n
     is integrated. ℓ₁ reads the latter off one step, as if the state went back to the attractor along the modes at
     h*; far off the attractor, where a strong modifier leaves it, it need not.
     """
-    F = point.mean_map if len(point.mean_map.words) <= 300 else mean_map(point.model, 128)
+    F = point.mean_map if len(point.mean_map.words) <= 300 else quick(point).mean_map
     after = F.cell.step_projected(h[:, None], point.model.projected[numbers].astype(float))
     states = np.concatenate([after, F(h)[:, None]], 1)
     for _ in range(n_steps):

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 
-from ..modifiers import Barcodes, ModeAccount, Probes, Transients
-from ..stats import Estimate
+from ..modifiers import Barcodes, ModeAccount, Probes, Ranking, Transients
 from ..subspace import Dimension, Plane, Volume
 from .style import (
     CONTROL,
@@ -22,6 +23,7 @@ from .style import (
     VALENCE_MAP,
     architecture,
     figure,
+    intervals,
     label_panels,
     log_ticks,
     sign_colors,
@@ -30,6 +32,7 @@ from .style import (
 __all__ = [
     "abolition",
     "barcodes",
+    "by_dimension",
     "costs",
     "dimension",
     "gains",
@@ -42,141 +45,111 @@ __all__ = [
     "volume",
 ]
 
-KINDS = {
-    "negator": MODIFIERS["negated"],
-    "amplifier": MODIFIERS["intensified"],
-    "intensifier": MODIFIERS["intensified"],
-    "downtoner": MODIFIERS["diminished"],
-    "diminisher": MODIFIERS["diminished"],
-    "other": NEUTRAL,
-}
-_MARKERS = {"negator": "v", "amplifier": "^", "downtoner": "s"}
+_LOOKS: dict[str, dict[str, Any]] = {
+    kind: {"color": MODIFIERS[condition], "marker": marker, "markersize": 5}
+    for kind, condition, marker in (
+        ("negator", "negated", "v"), ("amplifier", "intensified", "^"), ("downtoner", "diminished", "s")
+    )
+}  # fmt: skip
+_COLORS: dict[str, str] = {kind: look["color"] for kind, look in _LOOKS.items()} | {
+    "intensifier": MODIFIERS["intensified"], "diminisher": MODIFIERS["diminished"]
+}  # fmt: skip
 
 
-def ranking(table: Any, lexicon: Any, n_named: int = 12) -> Figure:
+def _cloud(ax: Axes, x: np.ndarray, y: np.ndarray, words: pd.Series, lexicon: pd.DataFrame) -> None:
+    """All words in grey, the grammar's in colour."""
+    ax.plot(x, y, ".", color="#C4C4C4", markersize=3, rasterized=True, label="any frequent word")
+    kinds = words.map(dict(zip(lexicon.word, lexicon.kind))).to_numpy()
+    for kind, look in _LOOKS.items():
+        ax.plot(x[kinds == kind], y[kinds == kind], label=kind, linestyle="none", **look)
+
+
+def ranking(table: pd.DataFrame, lexicon: pd.DataFrame, named: int = 12) -> Figure:
     """What each word does to positive against negative probes, as factors; the grammar's words in colour."""
-    made, (left, right) = figure(1, 2, height=3.8, width_ratios=(1.25, 1))
-    frequent = table[table.kind != "rare"]
-    factor = 1 + frequent[["positive", "negative"]].to_numpy()
-    left.plot(*factor.T, ".", color="#C4C4C4", markersize=3, rasterized=True, label="any frequent word")
-    role = dict(zip(lexicon.word, lexicon.kind))
-    kinds = frequent.word.map(role)
-    for kind, marker in _MARKERS.items():
-        hit = (kinds == kind).to_numpy()
-        left.plot(*factor[hit].T, marker, color=KINDS[kind], markersize=5, label=kind, linestyle="none")
-    named = frequent[kinds.notna()].sort_values("gain")
-    for part, x, heights in (
-        (named[: n_named // 2], 0.4, np.linspace(0.03, 0.33, n_named // 2)),
-        (named[-(n_named // 2) :], 0.42, np.linspace(0.62, 0.97, n_named // 2)),
-    ):
-        for word, height in zip(part.itertuples(), heights):
-            left.annotate(
-                word.word, (1 + word.positive, 1 + word.negative), (x, height), textcoords="axes fraction", fontsize=8,
-                ha="left" if x < 0.41 else "right", va="center",
-                arrowprops={"arrowstyle": "-", "lw": 0.4, "color": NEUTRAL},
-            )  # fmt: skip
-    low = max(0.08, 0.8 * factor.min())
-    for axis in (left.xaxis, left.yaxis):
-        axis.axes.set_xscale("log")
-        axis.axes.set_yscale("log")
-    left.set_xlim(low, 1.4 * factor.max())
-    left.set_ylim(low, 1.4 * factor.max())
-    _plain_log(left, low, factor.max())
+    fig, (left, right) = figure(1, 2, height=3.8, width_ratios=(1.25, 1))
+    factor = 1 + table[["positive", "negative"]].to_numpy()
+    _cloud(left, factor[:, 0], factor[:, 1], table.word, lexicon)
+    known = table[table.word.isin(lexicon.word)].sort_values("gain")
+    heights = np.r_[np.linspace(0.03, 0.33, named // 2), np.linspace(0.62, 0.97, named // 2)]
+    for word, height in zip(pd.concat([known[: named // 2], known[-(named // 2) :]]).itertuples(), heights):
+        place = (0.4, height) if height < 0.5 else (0.42, height)
+        left.annotate(
+            word.word, (1 + word.positive, 1 + word.negative), place, textcoords="axes fraction", fontsize=8,
+            ha="left" if height < 0.5 else "right", va="center",
+            arrowprops={"arrowstyle": "-", "lw": 0.4, "color": NEUTRAL},
+        )  # fmt: skip
+    low, high = max(0.08, 0.8 * factor.min()), 1.4 * factor.max()
+    left.set(xscale="log", yscale="log", xlim=(low, high), ylim=(low, high))
+    log_ticks(left.xaxis, low, high)
+    log_ticks(left.yaxis, low, high)
     left.axhline(1, color=NEUTRAL, linewidth=0.6)
     left.axvline(1, color=NEUTRAL, linewidth=0.6)
-    left.set_xlabel("positive words after it count (×)")
-    left.set_ylabel("negative words after it count (×)")
+    left.set(xlabel="positive words after it count (×)", ylabel="negative words after it count (×)")
     left.legend(loc="lower right", fontsize=8, handletextpad=0.2, borderaxespad=0)
-    linear = (frequent.positive_jacobian + frequent.negative_jacobian) / 2
-    right.plot(linear, frequent.gain, ".", color="#9A9A9A", markersize=3, rasterized=True)
-    ends = [min(linear.min(), frequent.gain.min()), max(linear.max(), frequent.gain.max())]
-    right.plot(ends, ends, color=INTACT, linewidth=0.8)
-    right.set_xlabel("gain from the Jacobian, ΔJ_inp")
-    right.set_ylabel("gain from the network's step")
+    linear = (table.positive_jacobian + table.negative_jacobian) / 2
+    right.plot(linear, table.gain, ".", color="#9A9A9A", markersize=3, rasterized=True)
+    right.axline((0, 0), slope=1, color=INTACT, linewidth=0.8)
+    right.set(xlabel="gain from the Jacobian, ΔJ_inp", ylabel="gain from the network's step")
     label_panels([left, right])
-    return made
+    return fig
 
 
-def _plain_log(ax: Any, low: float, high: float) -> None:
-    from matplotlib.ticker import FuncFormatter, NullFormatter
-
-    ticks = [t for t in (0.1, 0.2, 0.5, 1, 2, 4, 8) if low <= t <= 1.4 * high]
-    for axis in (ax.xaxis, ax.yaxis):
-        axis.set_ticks(ticks)
-        axis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
-        axis.set_minor_formatter(NullFormatter())
-
-
-def judgement(found: Mapping[str, Mapping[str, Any]]) -> Figure:
+def judgement(found: Mapping[str, Ranking]) -> Figure:
     """AUC of rankings against the grammar with intervals, and precision at 20 and 50 beside chance."""
-    made, (left, right) = figure(1, 2, height=2.2 + 0.12 * len(found), sharey=True)
-    y = np.arange(len(found))[::-1]
-    for row, judged in zip(y, found.values()):
-        value, low, high = judged["auc"]
-        left.plot([low, high], [row, row], color=INTACT)
-        left.plot(value, row, "o", color=INTACT, markersize=5)
-        for key, marker, color in (("precision20", "o", CYCLE[1]), ("precision50", "s", CYCLE[5])):
-            right.plot(judged[key], row, marker, color=color, markersize=6)
-        right.plot(judged["chance"], row, "|", color=NEUTRAL, markersize=12)
-    left.axvline(0.5, color=NEUTRAL, linewidth=0.8, linestyle="--")
-    left.set_yticks(y, list(found))
-    left.set_xlabel("AUC against matched words")
-    left.set_xlim(0.3, 1)
-    right.set_xlim(-0.02, 1)
-    right.set_xlabel("share of the top that the grammar lists")
-    handles = [
-        right.plot([], [], m, color=c, markersize=6)[0] for m, c in (("o", CYCLE[1]), ("s", CYCLE[5]), ("|", NEUTRAL))
-    ]
-    right.legend(handles, ["top 20", "top 50", "chance"], fontsize=8, loc="upper right")
+    fig, (left, right) = figure(1, 2, height=1.4 + 0.25 * len(found), sharey=True)
+    intervals({k: r.auc for k, r in found.items()}, ax=left, xlabel="AUC against matched words", reference=0.5)
+    rows = range(len(found))
+    for field, marker, color in (
+        ("precision20", "o", CYCLE[1]),
+        ("precision50", "s", CYCLE[5]),
+        ("chance", "|", NEUTRAL),
+    ):
+        values = [getattr(r, field) for r in found.values()]
+        label = field.replace("precision", "top ")
+        right.plot(values, rows, marker, color=color, markersize=12 if marker == "|" else 6, label=label)
+    right.set(xlim=(-0.02, 1), xlabel="share of the top that the grammar lists")
+    right.legend(fontsize=8, loc="upper right")
     label_panels([left, right])
-    return made
+    return fig
 
 
-def barcodes(codes: Barcodes, kinds: Sequence[str] | None = None) -> Figure:
-    """Barcodes as rows of a heat map: the change of what each probe adds, relative to the mean size of its sign."""
+def barcodes(codes: Barcodes, kinds: Sequence[str], *, ax: Axes | None = None) -> Figure:
+    """Barcodes as rows of a heat map: the change of what each probe adds, relative to the mean of its sign."""
     order = np.argsort(codes.finite @ codes.probes.valence)[::-1]
     sign = codes.probes.sign
-    size = np.where(
-        sign > 0, np.abs(codes.probes.valence[sign > 0]).mean(), np.abs(codes.probes.valence[sign < 0]).mean()
-    )
-    made, ax = figure(height=0.9 + 0.19 * len(order))
-    shown = codes.finite[order] / size
-    limit = np.quantile(np.abs(shown), 0.98)
-    image = ax.imshow(shown, cmap=VALENCE_MAP, norm=TwoSlopeNorm(0, -limit, limit), aspect="auto")
+    rows = codes.finite[order] / np.where(sign > 0, *np.abs(codes.probes.by_sign(codes.probes.valence)))
+    fig, ax = _axes(ax, 0.9 + 0.19 * len(order))
+    limit = np.quantile(np.abs(rows), 0.98)
+    image = ax.imshow(rows, cmap=VALENCE_MAP, norm=TwoSlopeNorm(0, -limit, limit), aspect="auto")
     ax.set_yticks(range(len(order)), [codes.words[i] for i in order], fontsize=8)
-    if kinds is not None:
-        for text, i in zip(ax.get_yticklabels(), order):
-            text.set_color(KINDS.get(kinds[i], INTACT))
     ax.set_xticks(range(len(sign)), codes.probes.words, rotation=90, fontsize=7)
-    for text, s in zip(ax.get_xticklabels(), sign):
-        text.set_color(sign_colors([s])[0])
+    for text, i in zip(ax.get_yticklabels(), order):
+        text.set_color(_COLORS.get(kinds[i], INTACT))
+    for text, color in zip(ax.get_xticklabels(), sign_colors(sign)):
+        text.set_color(color)
     ax.axvline(np.sum(sign > 0) - 0.5, color=INTACT, linewidth=0.8)
-    made.colorbar(image, ax=ax, label="change of what the probe adds (×)", shrink=0.6)
-    return made
+    fig.colorbar(image, ax=ax, label="change of what the probe adds (×)", shrink=0.6)
+    return fig
 
 
-def dimension(found: Dimension | Mapping[str, Any]) -> Figure:
+def dimension(found: Dimension) -> Figure:
     """Deflections' variance by axis beside random words, and what is left of the effect when axes are removed."""
-    get = found.__getitem__ if isinstance(found, Mapping) else lambda k: getattr(found, k)
-    made, (left, right) = figure(1, 2, height=2.8)
-    axes = np.arange(1, len(get("shares")) + 1)
-    left.bar(axes, get("shares"), color=PERTURBED, width=0.6, label="modifiers")
-    left.plot(axes, get("typical"), "o-", color=CONTROL, markersize=4, label="random words, mean")
-    left.plot(axes, get("limit"), "_", color=INTACT, markersize=14, label="random words, 95 %")
-    left.set_xlabel("axis")
-    left.set_ylabel("share of squared deflection")
-    left.legend()
-    k = np.arange(len(get("left")))
+    fig, (left, right) = figure(1, 2, height=2.8)
+    axes, k = np.arange(1, len(found.shares) + 1), np.arange(len(found.left))
+    left.bar(axes, found.shares, color=PERTURBED, width=0.6, label="modifiers")
+    left.plot(axes, found.typical, "o-", color=CONTROL, markersize=4, label="random words, mean")
+    left.plot(axes, found.limit, "_", color=INTACT, markersize=14, label="random words, 95 %")
+    left.set(xlabel="axis", ylabel="share of squared deflection")
     right.axhline(0.1, color=NEUTRAL, linewidth=0.8, linestyle="--")
-    right.plot(k, get("left"), "o-", color=PERTURBED, markersize=4, label="on what is integrated (ℓ₁)")
-    right.plot(k, get("left_now"), "s--", color=INTACT, markersize=4, label="on the logit now (w)")
-    right.axvline(len(get("shares")) if get("k") is None else get("k"), color=NEUTRAL, linewidth=0.8)
-    right.set_ylim(0, 1.05)
-    right.set_xlabel("axes removed")
-    right.set_ylabel("effect left (share of r.m.s.)")
-    right.legend()
+    right.plot(k, found.left, "o-", color=PERTURBED, markersize=4, label="on what is integrated (ℓ₁)")
+    right.plot(k, found.left_now, "s--", color=INTACT, markersize=4, label="on the logit now (w)")
+    if found.k is not None:
+        right.axvline(found.k, color=NEUTRAL, linewidth=0.8)
+    right.set(ylim=(0, 1.05), xlabel="axes removed", ylabel="effect left (share of r.m.s.)")
+    for ax in (left, right):
+        ax.legend()
     label_panels([left, right])
-    return made
+    return fig
 
 
 def plane(swept: Plane, probes: Probes, marks: Mapping[str, np.ndarray]) -> Figure:
@@ -184,10 +157,9 @@ def plane(swept: Plane, probes: Probes, marks: Mapping[str, np.ndarray]) -> Figu
 
     ``marks`` are coordinates (k,) in the subspace by name.
     """
-    made, axes = figure(1, 2, height=3.7, sharey=True)
-    for ax, sign, title in zip(axes, (1, -1), ("positive probes", "negative probes")):
-        chosen = probes.sign == sign
-        factor = swept.valence[..., chosen].mean(-1) / probes.valence[chosen].mean()
+    fig, axes = figure(1, 2, height=3.7, sharey=True)
+    factors = probes.by_sign(swept.valence) / probes.by_sign(probes.valence)
+    for ax, factor, title in zip(axes, np.moveaxis(factors, -1, 0), ("positive probes", "negative probes")):
         size = np.log2(np.maximum(factor, 1e-2))
         image = ax.pcolormesh(
             swept.x, swept.y, size, cmap=VALENCE_MAP, norm=TwoSlopeNorm(0, -4, 4), rasterized=True, shading="gouraud"
@@ -195,146 +167,114 @@ def plane(swept: Plane, probes: Probes, marks: Mapping[str, np.ndarray]) -> Figu
         lines = ax.contour(swept.x, swept.y, factor, [0, 0.25, 0.5, 1, 2, 4], colors=INTACT, linewidths=0.6)
         ax.clabel(lines, fmt="×%g", fontsize=7)
         for name, c in marks.items():
-            ax.plot(c[0], c[1], "o", color=INTACT, markersize=3)
+            ax.plot(*c[:2], "o", color=INTACT, markersize=3)
             ax.annotate(name, c[:2], (3, 2), textcoords="offset points", fontsize=8, color=INTACT)
         ax.plot(0, 0, "+", color=INTACT, markersize=9)
-        ax.set_xlim(swept.x[0], swept.x[-1])
-        ax.set_ylim(swept.y[0], swept.y[-1])
-        ax.set_xlabel("first axis of the modifier subspace")
-        ax.set_title(title)
+        ax.set(xlim=swept.x[[0, -1]], ylim=swept.y[[0, -1]], xlabel="first axis of the modifier subspace", title=title)
     axes[0].set_ylabel("second axis")
-    made.colorbar(image, ax=axes, label="valence, log₂ of the factor", shrink=0.8)
+    fig.colorbar(image, ax=axes, label="valence, log₂ of the factor", shrink=0.8)
     label_panels(axes)
-    return made
+    return fig
 
 
-def volume(found: Volume, words: Sequence[str], lexicon: Any) -> Figure:
+def volume(found: Volume, words: pd.Series, lexicon: pd.DataFrame, *, ax: Axes | None = None) -> Figure:
     """The volume knob: factor on valence against the first coordinate, of ``words`` and of states along the axis."""
-    made, ax = figure(height=3.3)
-    ax.plot(
-        found.coordinate, found.factor, ".", color="#C4C4C4", markersize=3, rasterized=True, label="any frequent word"
-    )
-    role = dict(zip(lexicon.word, lexicon.kind))
-    kinds = np.array([role.get(w, "") for w in words])
-    for kind, marker in _MARKERS.items():
-        hit = kinds == kind
-        style: dict[str, Any] = {"color": KINDS[kind], "markersize": 5, "linestyle": "none", "label": kind}
-        ax.plot(found.coordinate[hit], found.factor[hit], marker, **style)
+    fig, ax = _axes(ax, 3.3)
+    _cloud(ax, found.coordinate, found.factor, words, lexicon)
     ax.plot(found.x, np.maximum(found.curve, 0.02), color=INTACT, label="the state moved along the axis")
-    ax.set_yscale("log")
+    ax.set(yscale="log", xlim=found.x[[0, -1]], ylim=(0.8 * found.factor.min(), 1.3 * found.factor.max()))
     log_ticks(ax.yaxis, found.factor.min(), found.factor.max())
-    ax.set_xlabel("coordinate on the first axis of the modifier subspace")
-    ax.set_ylabel("factor on valence (×)")
+    ax.set(xlabel="coordinate on the first axis of the modifier subspace", ylabel="factor on valence (×)")
     ax.axhline(1, color=NEUTRAL, linewidth=0.6)
-    ax.set_ylim(0.8 * found.factor.min(), 1.3 * found.factor.max())
-    ax.set_xlim(found.x[0], found.x[-1])
     ax.legend(fontsize=8)
-    return made
+    return fig
 
 
 def transients(found: Transients, shown: Sequence[str], half_lives: Mapping[str, np.ndarray]) -> Figure:
     """Gain against tokens after the modifier, measured and linear; and half-lives by kind."""
-    made, (left, right) = figure(1, 2, height=3.2, width_ratios=(1.5, 1))
-    n = np.arange(found.gain.shape[1])
-    for color, word in zip(CYCLE, shown):
-        i = found.words.index(word)
-        left.plot(n, found.gain[i], "-", color=color, label=word)
-        left.plot(n, found.linear_gain[i], ":", color=color)
+    fig, (left, right) = figure(1, 2, height=3.2, width_ratios=(1.5, 1))
+    for color, i in zip(CYCLE, map(found.words.index, shown)):
+        left.plot(found.gain[i], "-", color=color, label=found.words[i])
+        left.plot(found.linear_gain[i], ":", color=color)
     left.axhline(0, color=NEUTRAL, linewidth=0.6)
-    left.set_xlim(0, min(20, n[-1]))
-    left.set_xlabel("average tokens after the modifier")
-    left.set_ylabel("gain on the valence of the next word")
+    left.set(xlim=(0, 20), xlabel="average tokens after the modifier", ylabel="gain on the valence of the next word")
     left.legend()
     for row, (name, values) in enumerate(half_lives.items()):
         jitter = np.random.default_rng(0).uniform(-0.18, 0.18, len(values))
-        right.plot(values, row + jitter, ".", color=KINDS[name], markersize=5)
+        right.plot(values, row + jitter, ".", color=_COLORS[name], markersize=5)
         right.plot(np.median(values), row, "|", color=INTACT, markersize=22, markeredgewidth=2)
     right.set_yticks(range(len(half_lives)), [f"{name}s" for name in half_lives])
-    right.set_ylim(-0.6, len(half_lives) - 0.4)
+    right.set(ylim=(-0.6, len(half_lives) - 0.4), xlabel="half-life of the gain (tokens)")
     right.set_xlim(left=0)
-    right.set_xlabel("half-life of the gain (tokens)")
     label_panels([left, right])
-    return made
+    return fig
 
 
 def modes(account: ModeAccount, words: Sequence[str], shown: int = 20) -> Figure:
     """A modifier's gain by the time constants of the modes that carry it, one panel a word."""
-    made, axes = figure(1, len(words), height=2.8, sharex=True, squeeze=False)
-    n = np.arange(min(shown, account.parts.shape[-1]))
+    fig, axes = figure(1, len(words), height=2.8, sharex=True, squeeze=False)
     for i, (ax, word) in enumerate(zip(axes[0], words)):
         for color, (name, part) in zip(CYCLE[1:], account.groups().items()):
-            ax.plot(n, part[i, : len(n)], color=color, label=name)
-        ax.plot(n, account.total[i, : len(n)], color=INTACT, linestyle="--", label="all modes")
+            ax.plot(part[i, :shown], color=color, label=name)
+        ax.plot(account.total[i, :shown], color=INTACT, linestyle="--", label="all modes")
         ax.axhline(0, color=NEUTRAL, linewidth=0.6)
-        ax.set_title(word)
-        ax.set_xlabel("tokens after")
+        ax.set(title=word, xlabel="tokens after")
     axes[0, 0].set_ylabel("gain, to first order")
     axes[0, -1].legend(fontsize=8)
     label_panels(axes)
-    return made
+    return fig
 
 
-_CONDITIONS = ("negated", "intensified", "diminished", "control")
+def abolition(found: pd.DataFrame, *, ax: Axes | None = None) -> Figure:
+    """Gain of modifiers under each perturbation (:func:`rnnrev.perturb.abolition`), with intervals."""
+    names = list(dict.fromkeys(found.perturbation))
+    fig, ax = _axes(ax, 0.9 + 0.45 * len(names))
+    for j, (condition, part) in enumerate(found.groupby("condition", sort=False)):
+        look: dict[str, Any] = {"color": MODIFIERS.get(str(condition), NEUTRAL), "marker": "v^so"[j]}
+        gain = part.set_index("perturbation").gain
+        intervals(
+            {k: gain[k] for k in names}, ax=ax, look=look, offset=0.22 * (j - 1), label=str(condition),
+            xlabel="gain: relative change of valence", reference=0,
+        )  # fmt: skip
+    ax.axvline(-1, color=NEUTRAL, linewidth=0.6, linestyle=":")
+    ax.set_xlim(-2.4, 1.6)  # where hardly any valence is left, relative changes have no bounds
+    ax.legend(fontsize=8)
+    return fig
 
 
-def _perturbation_color(name: str) -> str:
-    if name == "intact":
-        return INTACT
-    return CONTROL if name.startswith("random") else PERTURBED if "modif" in name else CYCLE[5]
-
-
-def abolition(found: Mapping[str, Any], perturbations: Sequence[str] | None = None) -> Figure:
-    """Gain of modifiers under each perturbation with intervals, one panel a set of texts.
-
-    ``found`` maps a title to a table (or list of rows) of :func:`rnnrev.perturb.abolition`.
-    """
-    import pandas as pd
-
-    tables = {k: pd.DataFrame(v) for k, v in found.items()}
-    first = next(iter(tables.values()))
-    names = list(dict.fromkeys(first.perturbation)) if perturbations is None else list(perturbations)
-    made, axes = figure(1, len(tables), height=0.9 + 0.5 * len(names), sharey=True, squeeze=False)
-    for ax, (title, table) in zip(axes[0], tables.items()):
-        for row, name in enumerate(names[::-1]):
-            for j, condition in enumerate(c for c in _CONDITIONS if c in set(table.condition)):
-                hit = table[(table.perturbation == name) & (table.condition == condition)]
-                if hit.empty:
-                    continue
-                value, low, high = hit.gain.iloc[0]
-                y = row + 0.24 - 0.16 * j
-                color = MODIFIERS.get(condition, NEUTRAL)
-                ax.plot([low, high], [y, y], color=color)
-                marker = "vs^o"[("negated", "diminished", "intensified", "control").index(condition)]
-                ax.plot(value, y, marker, color=color, markersize=5, label=condition if row == 0 else None)
-        ax.axvline(0, color=NEUTRAL, linewidth=0.8)
-        ax.axvline(-1, color=NEUTRAL, linewidth=0.6, linestyle=":")
-        ax.set_xlim(-2.4, 1.6)  # where hardly any valence is left, relative changes have no bounds
-        ax.set_yticks(range(len(names)), names[::-1])
-        ax.set_xlabel("gain: relative change of valence")
-        ax.set_title(title)
-    for text, name in zip(axes[0, 0].get_yticklabels(), names[::-1]):
-        text.set_color(_perturbation_color(name))
-    made.legend(*axes[0, -1].get_legend_handles_labels(), fontsize=8, loc="outside upper center", ncols=4)
+def by_dimension(found: pd.DataFrame) -> Figure:
+    """Gain left when axes are removed: the modifiers' (:func:`rnnrev.perturb.by_dimension`) and, each draw, others'."""
+    conditions = [c for c in ("negated", "intensified") if c in set(found.condition)]
+    fig, axes = figure(1, len(conditions), height=2.8, squeeze=False)
+    for ax, condition in zip(axes[0], conditions):
+        for (name, draw), part in found[found.condition == condition].groupby(["subspace", "draw"]):
+            own = name == "modifiers"
+            look: dict[str, Any] = {"color": PERTURBED, "marker": "o"} if own else {"color": CONTROL, "linestyle": "--"}
+            value, low, high = np.array(part.gain.to_list()).T
+            ax.plot(part.dim, value, markersize=4, label=str(name) if draw == 0 else None, **look)
+            if own:
+                ax.fill_between(part.dim, low, high, color=PERTURBED, alpha=0.2, linewidth=0)
+        ax.axhline(0, color=NEUTRAL, linewidth=0.6)
+        ax.set(xlabel="axes removed", title=condition)
+    axes[0, 0].set_ylabel("gain")
+    axes[0, 0].legend(title="axes of")
     label_panels(axes)
-    return made
+    return fig
 
 
-def gains(rows: Any) -> Figure:
-    """Effect of modifiers on the logit, base × gain in nats, against the gain set on the modifier subspace."""
-    import pandas as pd
+def gains(found: pd.DataFrame) -> Figure:
+    """What modifiers add to valence, base × gain in nats, against the gain on the subspace; and plain valence.
 
-    table = pd.DataFrame(rows)
-    made, (left, right) = figure(1, 2, height=2.8)
-    for condition in [c for c in _CONDITIONS if c in set(table.condition)]:
-        part = table[table.condition == condition]
-        x = part.perturbation.astype(float).to_numpy()
-        base, gain = (np.array([list(v) for v in part[k]]) for k in ("base", "gain"))
-        left.plot(
-            x, base[:, 0] * gain[:, 0], "o-", color=MODIFIERS.get(condition, NEUTRAL), markersize=4, label=condition
-        )
+    ``found`` is a table of :func:`rnnrev.perturb.abolition` whose perturbations are named by their gain.
+    """
+    fig, (left, right) = figure(1, 2, height=2.8)
+    for condition, part in found.groupby("condition", sort=False):
+        x, base = part.perturbation.astype(float), np.array(part.base.to_list()).T
+        added = base[0] * np.array(part.gain.to_list())[:, 0]
+        left.plot(x, added, "o-", color=MODIFIERS[str(condition)], markersize=4, label=condition)
         if condition == "negated":
-            right.fill_between(x, base[:, 1], base[:, 2], color=INTACT, alpha=0.15, linewidth=0)
-            right.plot(x, base[:, 0], "o-", color=INTACT, markersize=4)
+            right.fill_between(x, *base[1:], color=INTACT, alpha=0.15, linewidth=0)
+            right.plot(x, base[0], "o-", color=INTACT, markersize=4)
     left.axhline(0, color=NEUTRAL, linewidth=0.6)
     for ax in (left, right):
         ax.axvline(1, color=NEUTRAL, linewidth=0.6, linestyle="--")
@@ -343,46 +283,41 @@ def gains(rows: Any) -> Figure:
     right.set_ylabel("valence without modifier (nats)")
     left.legend()
     label_panels([left, right])
-    return made
+    return fig
 
 
-def costs(found: Any) -> Figure:
-    """Test accuracy under each perturbation, with intervals."""
-    import pandas as pd
-
-    table = pd.DataFrame(found)
-    made, ax = figure(height=0.8 + 0.3 * len(table))
-    for row, (name, estimate) in enumerate(zip(table.perturbation[::-1], table.accuracy[::-1])):
-        value, low, high = Estimate(*estimate)
-        color = _perturbation_color(name)
-        ax.plot([low, high], [row, row], color=color)
-        ax.plot(value, row, "o", color=color, markersize=6)
-    ax.set_yticks(range(len(table)), list(table.perturbation[::-1]))
-    ax.set_xlabel("test accuracy")
-    ax.xaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
-    return made
+def _rows(table: pd.DataFrame, key: str) -> dict[str, tuple[float, float, float]]:
+    return {row[key]: (row["value"], row["low"], row["high"]) for row in table.to_dict("records")}
 
 
-def networks(records: Mapping[str, Mapping[str, Any]], shown: Sequence[str] = ("negated", "intensified")) -> Figure:
-    """Gain of modifiers, intact and with the subspace removed, for each network."""
-    made, axes = figure(1, len(shown), height=0.9 + 0.35 * len(records), sharey=True, squeeze=False)
-    y = np.arange(len(records))[::-1]
-    for ax, condition in zip(axes[0], shown):
-        for row, (name, record) in zip(y, records.items()):
-            for perturbation, offset, filled in (("intact", 0.12, True), ("modifiers removed", -0.12, False)):
-                hit = [
-                    r for r in record["phrases"] if r["perturbation"] == perturbation and r["condition"] == condition
-                ]
-                value, low, high = hit[0]["gain"]
-                style = architecture(name)
-                ax.plot([low, high], [row + offset] * 2, color=style["color"])
-                ax.plot(
-                    value, row + offset, style["marker"], color=style["color"], markersize=6,
-                    markerfacecolor=style["color"] if filled else "white",
-                )  # fmt: skip
-        ax.axvline(0, color=NEUTRAL, linewidth=0.8)
-        ax.set_xlabel(f"gain, {condition}")
-    axes[0, 0].set_yticks(y, list(records))
-    axes[0, 0].set_ylim(-0.6, len(records) - 0.4)
+def costs(measured: pd.DataFrame, network: str, data: str, *, ax: Axes | None = None) -> Figure:
+    """Accuracy lost under each perturbation, from a measured table (:mod:`rnnrev.measure`)."""
+    rows = measured.query("network == @network and data == @data and measure == 'accuracy_lost'")
+    return intervals(_rows(rows, "condition"), ax=ax, xlabel="accuracy lost", reference=0, percent=0)
+
+
+def networks(measured: pd.DataFrame, data: str, shown: Sequence[str] = ("negated", "intensified")) -> Figure:
+    """Gain of modifiers in each network of a measured table, intact (filled) and with axes removed."""
+    names = list(dict.fromkeys(measured.network[(measured.data == data) & measured.measure.str.startswith("gain_")]))
+    fig, axes = figure(1, len(shown), height=0.9 + 0.4 * len(names), sharey=True, squeeze=False)
+    series = {"intact": "full", "other words removed": "left", "modifiers removed": "none"}
+    for ax, kind in zip(axes[0], shown):
+        for number, (condition, fill) in enumerate(series.items()):
+
+            def look(name: str, fill: str = fill) -> dict[str, Any]:
+                return {k: v for k, v in architecture(name).items() if k != "linestyle"} | {"fillstyle": fill}
+
+            part = measured[(measured.data == data) & (measured.measure == f"gain_{kind}")]
+            rows = _rows(part[part.condition == condition], "network")
+            rows = {name: rows.get(name, (np.nan, np.nan, np.nan)) for name in names}
+            intervals(rows, ax=ax, look=look, offset=0.22 * (number - 1), reference=0, xlabel=f"gain, {kind}")
     label_panels(axes)
-    return made
+    return fig
+
+
+def _axes(ax: Axes | None, height: float) -> tuple[Figure, Axes]:
+    if ax is None:
+        return figure(height=height)
+    fig = ax.get_figure(root=True)
+    assert fig is not None
+    return fig, ax
