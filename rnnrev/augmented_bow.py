@@ -67,16 +67,6 @@ class _Form:
     length_exponent: float
 
 
-def _form(
-    vocabulary: Vocabulary, modifiers: Sequence[str], taus: Sequence[float] | np.ndarray, n_parts: int, taps: int,
-    edge_taus: Sequence[float] | np.ndarray, length_exponent: float,
-) -> _Form:  # fmt: skip
-    rows = np.zeros(len(vocabulary), np.int32)
-    rows[[vocabulary.number(w) for w in modifiers]] = 1 + np.arange(len(modifiers))
-    kernel = np.einsum("kp,cd->kcpd", _basis(taps, taus), np.eye(n_parts)).reshape(taps, -1, n_parts)
-    return _Form(rows, kernel.astype(np.float32), np.asarray(edge_taus, np.float32), length_exponent)
-
-
 def _basis(n: int, taus: Sequence[float] | np.ndarray) -> np.ndarray:
     """exp(−k/τ_p) for k = 0..n − 1, (n, P)."""
     return np.exp(-np.arange(n)[:, None] / np.asarray(taus, float))
@@ -259,10 +249,11 @@ class AugmentedBagOfWords(Classifier):
 
     @cached_property
     def _form(self) -> _Form:
-        return _form(
-            self.vocabulary, self.modifiers, self.taus, self.parts.shape[1], self.taps, self.edge_taus,
-            self.length_exponent,
-        )  # fmt: skip
+        rows = np.zeros(len(self.vocabulary), np.int32)
+        rows[self.vocabulary.numbers(self.modifiers)] = 1 + np.arange(len(self.modifiers))
+        kernel = np.einsum("kp,cd->kcpd", _basis(self.taps, self.taus), np.eye(self.parts.shape[1]))
+        flat = kernel.reshape(self.taps, -1, self.parts.shape[1]).astype(np.float32)
+        return _Form(rows, flat, np.asarray(self.edge_taus, np.float32), self.length_exponent)
 
     @cached_property
     def _arrays(self) -> dict[str, np.ndarray]:
@@ -403,33 +394,40 @@ def ranked_modifiers(point: OperatingPoint, n: int) -> tuple[str, ...]:
     return tuple(table.word.iloc[order[:n]])
 
 
+def _untrained(
+    config: AugmentedConfig, vocabulary: Vocabulary, modifiers: tuple[str, ...], name: str
+) -> AugmentedBagOfWords:
+    c = config.n_parts
+    spread = 0.05 if c > 1 else 0.0  # parts that start alike would stay alike
+    parts = np.random.default_rng([config.seed, 31]).normal(0, spread, (len(vocabulary), c))
+    filters, ends = np.zeros((len(modifiers), c, len(config.taus))), np.zeros((c, len(config.edge_taus)))
+    return AugmentedBagOfWords(
+        parts, 0.0, vocabulary, modifiers, np.array(config.taus, np.float32),
+        after=filters if modifiers else None,
+        before=filters if modifiers and config.two_sided else None,
+        edge_taus=np.array(config.edge_taus, np.float32),
+        begin_coefficients=ends if config.beginning else None,
+        end_coefficients=ends if config.end else None,
+        taps=config.taps, length_exponent=config.length_exponent, name=name,
+    )  # fmt: skip
+
+
 class _Trainee:
     """The model while it is trained: TensorFlow variables, for the training loop of :mod:`rnnrev.train`."""
 
-    def __init__(
-        self, config: AugmentedConfig, vocabulary: Vocabulary, modifiers: tuple[str, ...], vectors: np.ndarray | None
-    ) -> None:
+    def __init__(self, start: AugmentedBagOfWords, config: AugmentedConfig, vectors: np.ndarray | None) -> None:
         import keras
         import tensorflow as tf
 
-        self.config, self.vocabulary, self.modifiers = config, vocabulary, modifiers
-        rng = np.random.default_rng([config.seed, 31])
-        c, n_words = config.n_parts, len(vocabulary)
-        start: dict[str, np.ndarray] = {"delta": np.zeros((n_words, c)), "b": np.zeros(())}
+        self.start, self.config = start, config
         self.vectors = None if vectors is None else tf.constant(vectors, tf.float32)
+        values = {"parts": start.parts, "b": np.asarray(start.b), "after": start.after, "before": start.before,
+                  "beginning": start.begin_coefficients, "end": start.end_coefficients}  # fmt: skip
         if vectors is not None:
-            start["theta"] = np.zeros((vectors.shape[1], c))
-        if c > 1:  # parts that start alike would stay alike
-            for name in [n for n in ("delta", "theta") if n in start]:
-                start[name] = rng.normal(0, 0.05, start[name].shape)
-        if modifiers:
-            for name in ("after", "before") if config.two_sided else ("after",):
-                start[name] = np.zeros((len(modifiers), c * len(config.taus)))
-        for name in ("beginning", "end"):
-            if getattr(config, name):
-                start[name] = np.zeros((len(config.edge_taus), c))
-        self.form = _form(vocabulary, modifiers, config.taus, c, config.taps, config.edge_taus, config.length_exponent)
-        self.variables = {k: keras.Variable(v.astype(np.float32), name=k) for k, v in start.items()}
+            spread = 0.05 if config.n_parts > 1 else 0.0
+            shape = vectors.shape[1], config.n_parts
+            values["theta"] = np.random.default_rng([config.seed, 37]).normal(0, spread, shape)
+        self.variables = {k: keras.Variable(v.astype(np.float32), name=k) for k, v in values.items() if v is not None}
         self.trainable_variables = list(self.variables.values())
 
     def logits(self, ids: Any, lengths: Any, seed: Any) -> Any:
@@ -438,35 +436,28 @@ class _Trainee:
         from keras import ops
 
         p = {k: tf.convert_to_tensor(v) for k, v in self.variables.items()}
-        p["beta"] = p.pop("delta")
-        if self.vectors is not None:
-            p["beta"] += tf.matmul(self.vectors, p.pop("theta"))
+        p["beta"] = p["parts"] if self.vectors is None else p["parts"] + tf.matmul(self.vectors, p["theta"])
         for name in [n for n in ("after", "before") if n in p]:
-            p[name] = tf.pad(p[name], [[1, 0], [0, 0]])  # row 0: no modifier
+            p[name] = tf.pad(tf.reshape(p[name], (len(self.start.modifiers), -1)), [[1, 0], [0, 0]])  # row 0: none
+        p |= {name: tf.transpose(p[name]) for name in ("beginning", "end") if name in p}
         kept = tf.cast(tf.sequence_mask(lengths, tf.shape(ids)[1]), tf.float32)
-        return _logits(ops, p, self.form, ids, tf.cast(lengths, tf.float32), kept)[:, None]
+        return _logits(ops, p, self.start._form, ids, tf.cast(lengths, tf.float32), kept)[:, None]
 
     def penalty(self) -> Any:
         import tensorflow as tf
 
         c = self.config
-        rates = {"delta": c.beta_l2, "after": c.filter_l2, "before": c.filter_l2}
+        rates = {"parts": c.beta_l2, "after": c.filter_l2, "before": c.filter_l2}
         rates |= {"beginning": c.edge_l2, "end": c.edge_l2}
         squares = {k: tf.reduce_sum(tf.square(tf.convert_to_tensor(v))) for k, v in self.variables.items()}
         return sum(rate * squares[k] for k, rate in rates.items() if k in squares)
 
-    def to_model(self, name: str) -> AugmentedBagOfWords:
-        v, c = {k: np.asarray(x) for k, x in self.variables.items()}, self.config
-        parts = v["delta"] if self.vectors is None else v["delta"] + self.vectors.numpy() @ v["theta"]
-        coefficients: dict[str, Any] = {
-            k: v[k].reshape(len(self.modifiers), c.n_parts, len(c.taus)) for k in ("after", "before") if k in v
-        }
-        return AugmentedBagOfWords(
-            parts, float(v["b"]), self.vocabulary, self.modifiers, np.array(c.taus, np.float32),
-            edge_taus=np.array(c.edge_taus, np.float32),
-            begin_coefficients=v["beginning"].T if "beginning" in v else None,
-            end_coefficients=v["end"].T if "end" in v else None,
-            taps=c.taps, length_exponent=c.length_exponent, name=name, **coefficients,
+    def to_model(self) -> AugmentedBagOfWords:
+        v = {k: np.asarray(x) for k, x in self.variables.items()}
+        parts = v["parts"] if self.vectors is None else v["parts"] + self.vectors.numpy() @ v["theta"]
+        return replace(
+            self.start, parts=parts, b=float(v["b"]), after=v.get("after"), before=v.get("before"),
+            begin_coefficients=v.get("beginning"), end_coefficients=v.get("end"),
         )  # fmt: skip
 
 
@@ -521,21 +512,18 @@ def train_augmented(
     ids = vocabulary.encode_all(t for part, _ in [(fit, None), *more] for t in part.texts)
     labels = np.concatenate([fit.labels, *(targets for _, targets in more)]).astype(np.float32)
     chosen = tuple(w for w in modifiers if w in vocabulary)[: config.n_modifiers]
-    vectors = None
-    if config.vectors != "none":
-        vectors = train.load_vectors(config.vectors, vocabulary)
-
-    name = f"augmented-bow-{reviews.name}"
-    network = _Trainee(config, vocabulary, chosen, vectors)
+    vectors = None if config.vectors == "none" else train.load_vectors(config.vectors, vocabulary)
+    start = _untrained(config, vocabulary, chosen, f"augmented-bow-{reviews.name}")
+    network = _Trainee(start, config, vectors)
     val_ids = vocabulary.encode_all(validation.texts)
 
     def validate() -> float:
-        right = (network.to_model(name).logits_of(val_ids) > 0) == validation.labels
+        right = (network.to_model().logits_of(val_ids) > 0) == validation.labels
         return float(np.mean(right)) if val_ids else float("nan")
 
     curve = train.fit(network, ids, labels, config, validate, progress=progress)
     counts = np.bincount(np.concatenate(ids), minlength=len(vocabulary)).astype(np.uint32)
-    model = replace(network.to_model(name), counts=counts)
+    model = replace(network.to_model(), counts=counts)
     if out is not None:
         model = load(save(model, out, compact=True), AugmentedBagOfWords)  # what is shipped is evaluated
     record = {
