@@ -5,12 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
+import shutil
+import subprocess
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "RECORDS",
@@ -21,6 +27,7 @@ __all__ = [
     "write_json",
     "write_npz",
     "write_record",
+    "write_table",
     "write_text",
 ]
 
@@ -103,3 +110,22 @@ def read_record(name: str, folder: str | os.PathLike[str] = RECORDS) -> dict[str
         there = ", ".join(sorted(f.stem for f in Path(folder).glob("*.json"))) or "none"
         raise FileNotFoundError(f"there is no record {name!r} (there are: {there}): `rnnrev measure {name}` writes it")
     return json.loads(file.read_text(encoding="utf-8"))
+
+
+def write_table(
+    name: str, table: pd.DataFrame, about: Mapping[str, Any], folder: str | os.PathLike[str] = RECORDS
+) -> Path:
+    """Write a tidy record: ``NAME.csv``, numbers with five figures, and beside it ``NAME.json``: how it was made.
+
+    ``about`` gives the command, seeds and fingerprints; commit and versions are added. Returns the table's file.
+    """
+    from . import __version__
+
+    commit = None
+    if shutil.which("git"):
+        asked = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
+        commit = subprocess.run(asked, capture_output=True, text=True).stdout.strip() or None
+    versions = {"rnnrev": __version__, "python": platform.python_version(), "numpy": np.__version__}
+    file = Path(folder) / f"{name}.csv"
+    write_json(file.with_suffix(".json"), {**about, "commit": commit, "versions": versions})
+    return write_text(file, table.to_csv(index=False, float_format="%.5g"))

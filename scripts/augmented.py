@@ -29,7 +29,7 @@ from tqdm import tqdm
 from rnnrev import modifiers, stats, zoo
 from rnnrev.augmented_bow import STEPS, AugmentedBagOfWords, AugmentedConfig, ranked_modifiers, train_augmented
 from rnnrev.data import Reviews, Vocabulary, load_reviews, split_validation, tokenize
-from rnnrev.files import write_npz
+from rnnrev.files import write_npz, write_table
 from rnnrev.linear import OperatingPoint, operating_point
 from rnnrev.model import BagOfWords, Classifier, SentimentRNN
 from rnnrev.stats import Estimate
@@ -361,8 +361,6 @@ def run(
 
 
 def main() -> None:
-    from rnnrev.files import write_table
-
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, default=Path("runs/augmented"), help="models (default: %(default)s)")
     parser.add_argument("--vectors", required=True, help="word vectors (.npz), those of the networks")

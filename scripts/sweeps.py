@@ -28,8 +28,9 @@ from rnnrev import recovery, stats, zoo
 from rnnrev.augmented_bow import STEPS, AugmentedConfig, train_augmented
 from rnnrev.config import TrainConfig
 from rnnrev.data import Reviews, load_reviews, split_names
-from rnnrev.files import write_npz
+from rnnrev.files import write_npz, write_table
 from rnnrev.language import Language
+from rnnrev.measure import COLUMNS, measure
 from rnnrev.model import BagOfWords, SentimentRNN
 from rnnrev.sweep import Cell, Row, grid, rows_of, sweep
 
@@ -71,20 +72,20 @@ HARDER: dict[str, tuple[Language, int]] = {
 }
 
 
-def kept(file: Path, train: Callable[[], SentimentRNN | BagOfWords], name: str = "") -> SentimentRNN:
+def kept(file: Path, train: Callable[[], SentimentRNN | BagOfWords]) -> SentimentRNN:
     """The network in a file, or trained and kept there."""
     if not file.is_file():
-        zoo.save(replace(train(), name=name or file.stem), file)
+        zoo.save(replace(train(), name=file.stem), file)
     return zoo.load(file, SentimentRNN)
 
 
 def learned(
-    folder: Path, language: Language, cell: str, seed: int, texts: int = recovery.TEXTS, of: str = ""
+    folder: Path, language: Language, cell: str, seed: int, texts: int = recovery.TEXTS, of: str = "language"
 ) -> SentimentRNN:
-    """A network that learned a language; ``of`` names one that is not the usual."""
-    name = f"{cell}-language-{seed}"
-    file = folder / "models" / f"{name}{of and f' {of}'}.safetensors"
-    return kept(file, lambda: recovery.learn(language, cell, seed, texts), name)
+    """A network that learned a language, called ``of``."""
+    return kept(
+        folder / "models" / f"{cell}-{of}-{seed}.safetensors", lambda: recovery.learn(language, cell, seed, texts)
+    )
 
 
 # --- cells: settings -> rows --------------------------------------------------------------------
@@ -107,8 +108,6 @@ def marks(language: Language, model: SentimentRNN, test: Reviews | None, data: s
 
 def known(cell: Cell, folder: Path) -> list[Row]:
     """What chapters 2 to 5 measure on a network that learned the known language, and marks against the truth."""
-    from rnnrev.measure import measure
-
     language, seed = Language(), int(str(cell["seed"]))
     model = learned(folder, language, str(cell["cell"]), seed)
     test = language.sample(4000, recovery.TEST_SEED, "test")
@@ -231,8 +230,6 @@ def stars(cell: Cell, folder: Path) -> list[Row]:
 
 def own(cell: Cell, folder: Path) -> list[Row]:
     """A network trained on any data set, measured on its test split (a file: on the reviews that are held out)."""
-    from rnnrev.measure import measure
-
     from rnnrev.train import train
 
     kind, data, seed = str(cell["cell"]), str(cell["data"]), int(str(cell["seed"]))
@@ -263,9 +260,6 @@ SWEEPS: dict[str, tuple[Run, Cells]] = {
 
 
 def main() -> None:
-    from rnnrev.measure import COLUMNS
-
-    from rnnrev.files import write_table
 
     for variable in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(variable, "1")  # cells run side by side, each on one core

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from rnnrev import claims
 from rnnrev import sweep as sweeps
-from rnnrev.sweep import Cell, Row, finished, grid, name_of, sweep, table
+from rnnrev.files import write_table
+from rnnrev.measure import COLUMNS
+from rnnrev.stats import Estimate, shown
+from rnnrev.sweep import Cell, Row, finished, grid, name_of, rows_of, sweep, table
 
 RAN: Counter[str] = Counter()
 CELLS = grid(cell=["gru", "lstm"], seed=[0, 1, 2])
@@ -109,3 +115,28 @@ def test_a_scheduler_by_address(tmp_path: Path) -> None:
 def test_the_same_cell_twice_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="twice"):
         here([CELLS[0], CELLS[0]], tmp_path)
+
+
+def test_results_become_rows_and_rows_a_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    @dataclass(frozen=True)
+    class Found:
+        curve: tuple[float, ...]  # has no format: not shown
+        share: float = shown(".1%")
+        slope: Estimate = shown(".2f")
+
+    rows = rows_of(Found((1.0,), 1 / 3, Estimate(2.0, 1.0, np.nan)), network="gru-0", data="x/test", condition="")
+    assert [(r["measure"], r["value"], r["low"]) for r in rows] == [
+        ("share", 1 / 3, pytest.approx(np.nan, nan_ok=True)),
+        ("slope", 2.0, 1.0),
+    ]
+    table = pd.DataFrame(rows).reindex(columns=list(COLUMNS)).fillna({"note": ""})
+    write_table("mine", table, {"command": "test"}, tmp_path)
+    monkeypatch.setattr(claims, "RECORDS", tmp_path)
+    back = claims.read("mine")
+    assert list(back.columns) == list(COLUMNS)
+    assert back.value.tolist() == [0.33333, 2.0]
+    assert back.condition.tolist() == ["", ""]
+    assert back.low.isna().tolist() == [True, False]
+    about = json.loads((tmp_path / "mine.json").read_text())
+    assert about["command"] == "test"
+    assert set(about) == {"command", "commit", "versions"}
