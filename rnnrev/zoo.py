@@ -14,7 +14,7 @@ import hashlib
 import importlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
@@ -65,28 +65,24 @@ def save(model: Classifier, file: str | os.PathLike[str], *, compact: bool = Fal
     Path
         The file that was written.
     """
+    from safetensors.numpy import save as packed
+
+    target = _path(file)
     settings, arrays = model.to_arrays(compact)
     if model.counts is not None:
-        arrays["counts"] = np.asarray(model.counts)
-    about = {"kind": model.kind, "name": model.name, "settings": settings, "record": model.record}
-    return _write(_path(file), about, arrays, model.vocabulary.words)
+        arrays["counts"] = model.counts
+    arrays = {k: np.asarray(v, order="C") for k, v in arrays.items()}
+    about = {"format": FORMAT, "kind": model.kind, "name": model.name, "settings": settings, "record": model.record}
+    about["words"] = list(model.vocabulary.words)
+    if target.parent.resolve() == FOLDER:
+        about["words"] = write_bytes(*_words_file(model.vocabulary.words)).name
+    about["sha256"] = _digest(about, arrays)
+    return write_bytes(target, packed(arrays, {"rnnrev": json.dumps(about)}))
 
 
 def _path(file: str | os.PathLike[str]) -> Path:
     path = Path(file)
     return path if path.suffix == SUFFIX else path.with_name(path.name + SUFFIX)
-
-
-def _write(target: Path, about: dict[str, Any], arrays: Mapping[str, np.ndarray], words: tuple[str, ...]) -> Path:
-    from safetensors.numpy import save
-
-    plain = {k: np.asarray(v, order="C") for k, v in arrays.items()}
-    about = {"format": FORMAT, **about, "words": list(words)}
-    if target.parent.resolve() == FOLDER:
-        about["words"] = hashlib.sha256(_lines(words)).hexdigest()
-        write_bytes(_words_file(about["words"]), _lines(words))
-    about["sha256"] = _digest(about, plain)
-    return write_bytes(target, save(plain, {"rnnrev": json.dumps(about)}))
 
 
 def _digest(about: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
@@ -97,21 +93,19 @@ def _digest(about: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
     return digest.hexdigest()
 
 
-def _lines(words: tuple[str, ...]) -> bytes:
-    return ("\n".join(words) + "\n").encode()
-
-
-def _words_file(digest: str) -> Path:
-    return FOLDER / f"words-{digest[:12]}.txt"
+def _words_file(words: Sequence[str]) -> tuple[Path, bytes]:
+    """Where words that networks share are written, by their hash, and what is written."""
+    content = ("\n".join(words) + "\n").encode()
+    return FOLDER / f"words-{hashlib.sha256(content).hexdigest()[:12]}.txt", content
 
 
 @lru_cache(maxsize=4)
-def _shared_words(digest: str) -> Vocabulary:
-    file = _words_file(digest)
+def _shared_words(name: str) -> Vocabulary:
+    file = FOLDER / name
     if not file.is_file():
-        raise ModelFileError(f"it refers to {file.name}, which is not shipped with this rnnrev: save it with its words")
+        raise ModelFileError(f"it refers to {name}, which is not shipped with this rnnrev: save it with its words")
     words = tuple(file.read_text(encoding="utf-8").split("\n")[:-1])
-    if hashlib.sha256(_lines(words)).hexdigest() != digest:
+    if _words_file(words)[0] != file:
         raise ModelFileError(f"{file} is damaged (its SHA-256 differs): restore it")
     return Vocabulary(words)
 
@@ -166,16 +160,14 @@ def _read(file: Path) -> Classifier:
         raise ModelFileError(f"{file} has format {about['format']}, this rnnrev reads up to {FORMAT}: update it")
     if about.get("sha256") != _digest(about, arrays):
         raise ModelFileError(f"{file} is damaged (its SHA-256 differs): restore it or save the model again")
+    words, counts = about["words"], arrays.pop("counts", None)
     try:
-        shared = isinstance(about["words"], str)
-        vocabulary = _shared_words(about["words"]) if shared else Vocabulary(tuple(about["words"]))
+        vocabulary = _shared_words(words) if isinstance(words, str) else Vocabulary(tuple(words))
     except ModelFileError as error:
         raise ModelFileError(f"{file}: {error}") from None
     module, name = KINDS[about["kind"]].split(":")
-    return getattr(importlib.import_module(module), name).from_arrays(
-        about["settings"], arrays, vocabulary, name=about["name"], record=about["record"],
-        counts=arrays.pop("counts", None),
-    )  # fmt: skip
+    make = getattr(importlib.import_module(module), name).from_arrays
+    return make(about["settings"], arrays, vocabulary, name=about["name"], record=about["record"], counts=counts)
 
 
 # --- shipped networks -----------------------------------------------------------------------------
