@@ -23,7 +23,7 @@ from .data import DataError, Reviews, load_contrasts
 from .linear import OperatingPoint, Unmeasured, frequent_words, linear_model, operating_point, valence
 from .model import BagOfWords, Classifier, SentimentRNN, untrained
 from .stats import Estimate, text_of
-from .subspace import Dimension, Subspace, chosen_subspace, random_subspace, subspace_dimension, volume
+from .subspace import Dimension, Subspace, chosen_subspace, random_subspace, subspace_dimension, top_words, volume
 
 __all__ = ["COLUMNS", "PARTS", "Analysis", "Part", "measure", "tabulate"]
 
@@ -229,8 +229,7 @@ class Analysis:
 
     @once
     def dimension(self) -> Dimension:
-        top = self.effects.word[: max(4, min(100, len(self.effects) // 10))]
-        return subspace_dimension(self.lasting, list(top), self.effects.word, self.probes, self.seed)
+        return subspace_dimension(self.lasting, top_words(self.effects), self.effects.word, self.probes, self.seed)
 
     @once
     def subspace(self) -> Subspace:

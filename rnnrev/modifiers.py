@@ -30,7 +30,7 @@ from scipy.spatial import cKDTree
 
 from .cells import Cell
 from .fixed_points import mean_map
-from .linear import OperatingPoint, Unmeasured, frequent_words, input_effect, slow_readout, valence
+from .linear import OperatingPoint, Unmeasured, frequent_words, slow_readout, valence
 from .stats import Estimate, bootstrap, shown
 
 __all__ = [
@@ -141,13 +141,13 @@ def _jacobian_norm(cell: Cell, d_u: np.ndarray) -> np.ndarray:
     return np.sqrt(np.maximum(np.einsum("aign,gfn,aifn->a", d_u, gram, d_u, optimize=True), 0))
 
 
-def _jacobian_effects(point: OperatingPoint, probes: Probes, d_u: np.ndarray, reads: np.ndarray) -> np.ndarray:
-    """readᵀ J_inp (x_k − x̄) for input partials d_u (n, k, G, N) and readouts (S, R): (R, n, K)."""
+def _jacobian_effects(point: OperatingPoint, probes: Probes, d_u: np.ndarray) -> np.ndarray:
+    """(w·r₁) ℓ₁ᵀ J_inp (x_k − x̄) for input partials d_u (n, k, G, N): (n, K)."""
     model, cell = point.model, point.mean_map.cell
     x = model.embedding[probes.numbers] - model.frequencies @ model.embedding
     gates = np.einsum("kd,dgn->gnk", x, cell.W.reshape(cell.n_inputs, -1, cell.n_units))
-    through = np.einsum("aign,rin->ragn", d_u, reads.T.reshape(reads.shape[1], -1, cell.n_units))
-    return through.reshape(*through.shape[:2], -1) @ gates.reshape(-1, len(x))
+    through = np.einsum("aign,in->agn", d_u, slow_readout(point).reshape(-1, cell.n_units))
+    return through.reshape(len(d_u), -1) @ gates.reshape(-1, len(x))
 
 
 def modifier_effects(
@@ -175,13 +175,13 @@ def modifier_effects(
     probes = probe_words(point) if probes is None else probes
     model = point.model
     numbers = frequent_words(model) if words is None else model.vocabulary.numbers(words)
-    many, read = quick(point), slow_readout(point)[:, None]
+    many = quick(point)
     states = np.concatenate([point.h_star[None], states_after(point, numbers)])
     finite, first_order, norm, base = [], [], [], many.mean_map.partials(point.h_star)[1]
     for h in np.array_split(states, -(-len(states) // 256)):  # (256, K, S) at a time
         finite.append(valence(many, probes.numbers, h))
         d_u = many.mean_map.partials(h)[1]
-        first_order.append(_jacobian_effects(many, probes, d_u, read)[0])
+        first_order.append(_jacobian_effects(many, probes, d_u))
         norm.append(_jacobian_norm(many.mean_map.cell, d_u - base))
     table = pd.DataFrame({"word": _names(point, numbers), "number": numbers})
     table["per_million"] = 1e6 * np.asarray(model.frequencies)[numbers]
@@ -217,29 +217,24 @@ def modifier_words(table: pd.DataFrame, n: int = 100) -> tuple[str, ...]:
 
 @dataclass(frozen=True, eq=False)
 class Barcodes:
-    """Effects of words on probes, each (n, K) in nats: on what is integrated (ℓ₁) and on the logit now (w)."""
+    """Effects of words on probes, each (n, K) in nats: by the network's own step and by its input Jacobian."""
 
     words: tuple[str, ...]
     probes: Probes
     finite: np.ndarray = field(repr=False)
     jacobian: np.ndarray = field(repr=False)
-    now_finite: np.ndarray = field(repr=False)
-    now_jacobian: np.ndarray = field(repr=False)
 
 
 def barcode(point: OperatingPoint, words: WordList, probes: Probes | None = None) -> Barcodes:
     """The barcode of each word: what it does to each probe word after it (CP20, figure 4).
 
-    ``jacobian`` holds ℓ₁ᵀ ΔJ_inp(m) (x_k − x̄), ``finite`` Δv_k(m) with the network's own step; ``now_…`` the same
-    read by w.
+    ``jacobian`` holds ℓ₁ᵀ ΔJ_inp(m) (x_k − x̄), ``finite`` Δv_k(m) with the network's own step.
     """
     probes = probe_words(point) if probes is None else probes
-    reads = np.stack([slow_readout(point), np.asarray(point.model.w, float)], 1)
     states = np.concatenate([point.h_star[None], states_after(point, words)])
-    finite = np.moveaxis(input_effect(point, probes.numbers, states) @ reads, -1, 0)
-    first_order = _jacobian_effects(point, probes, point.mean_map.partials(states)[1], reads)
-    finite, first_order = (e[:, 1:] - e[:, :1] for e in (finite, first_order))
-    return Barcodes(_names(point, words), probes, finite[0], first_order[0], finite[1], first_order[1])
+    finite = valence(point, probes.numbers, states)
+    first_order = _jacobian_effects(point, probes, point.mean_map.partials(states)[1])
+    return Barcodes(_names(point, words), probes, finite[1:] - finite[0], first_order[1:] - first_order[0])
 
 
 @dataclass(frozen=True, eq=False)

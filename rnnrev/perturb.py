@@ -22,7 +22,6 @@ from .model import Ragged, SentimentRNN, Step, forward
 from .modifiers import Probes, barcode, lexicon, matched_words, modifier_effects, probe_words, states_after
 from .stats import Estimate, accuracy, bootstrap, estimate, resample, shown
 from .subspace import (
-    RANKED,
     Subspace,
     control_subspaces,
     matched_subspace,
@@ -30,6 +29,7 @@ from .subspace import (
     random_subspace,
     slow_subspace,
     subspace_dimension,
+    top_words,
 )
 
 __all__ = [
@@ -192,7 +192,6 @@ def run(
     *,
     states: bool = False,
     progress: bool = False,
-    batch_size: int = 128,
 ) -> Run:
     """Run texts through a network while changing its state.
 
@@ -226,7 +225,7 @@ def run(
         last[step.rows[step.last]] = h[step.last]
         return h
 
-    forward(model.advance, model.cell.h0.astype(kind), ids, visit, batch_size=batch_size, progress=progress)
+    forward(model.advance, model.cell.h0.astype(kind), ids, visit, progress=progress)
     return Run(logits.arrays(), logits.last(), last, None if kept is None else kept.arrays())
 
 
@@ -421,20 +420,19 @@ def abolition(
 
 
 def by_dimension(
-    point: OperatingPoint, table: pd.DataFrame, pairs: pd.DataFrame, dims: Sequence[int] = range(6), draws: int = 3,
-    seed: int = 0,
+    point: OperatingPoint, table: pd.DataFrame, pairs: pd.DataFrame, dims: Sequence[int] = range(6), draws: int = 3
 ) -> pd.DataFrame:  # fmt: skip
     """:func:`abolition` with more and more axes removed, of the ranking's top and of words that are no modifiers.
 
     Columns ``subspace`` (modifiers, other words), ``dim``, ``draw`` and those of :func:`abolition`. It shows how far
     the modifier subspace is special: axes of ordinary words take modifiers away too, if there are enough of them.
     """
-    full = modifier_subspace(point, list(table.word[:RANKED]), max(dims))
+    full = modifier_subspace(point, top_words(table), max(dims))
     spaces = {("modifiers", 0): full}
-    spaces |= {("other words", i): s for i, s in enumerate(control_subspaces(point, full, table, draws, seed))}
+    spaces |= {("other words", i): s for i, s in enumerate(control_subspaces(point, full, table, draws))}
     parts = []
     for (name, draw), space in spaces.items():
-        found = abolition(point, pairs, {str(k): [project_out(space.take(k))] for k in dims}, seed=seed)
+        found = abolition(point, pairs, {str(k): [project_out(space.take(k))] for k in dims})
         parts.append(found.assign(subspace=name, draw=draw, dim=found.perturbation.astype(int)))
     return pd.concat(parts, ignore_index=True).drop(columns="perturbation")
 
@@ -444,7 +442,6 @@ def costs(
     ids: Sequence[np.ndarray],
     labels: np.ndarray,
     perturbations: Mapping[str, Sequence[Change]],
-    progress: bool = False,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Accuracy under each perturbation and what it costs.
@@ -456,7 +453,7 @@ def costs(
     labels = np.asarray(labels)
     right: dict[str, np.ndarray] = {}
     for name, changes in perturbations.items():
-        right[name] = (run(model, ids, changes, progress=progress).final > 0) == labels
+        right[name] = (run(model, ids, changes).final > 0) == labels
     first = next(iter(right.values())).astype(float)
     return pd.DataFrame({
         "perturbation": list(right),
@@ -497,7 +494,7 @@ def lab(point: OperatingPoint, table: pd.DataFrame | None = None) -> Lab:
     """A :class:`Lab`; ``table`` is :func:`modifiers.modifier_effects` with the default probes, where it is at hand."""
     probes = probe_words(point)
     table = modifier_effects(point, probes=probes) if table is None else table
-    top, words = list(table.word[:RANKED]), list(table.word[:200])
+    top, words = top_words(table), list(table.word[:200])
     subspace = modifier_subspace(point, top, 5)
     spaces = {
         "modifiers": subspace,

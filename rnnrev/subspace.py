@@ -35,11 +35,11 @@ __all__ = [
     "random_subspace",
     "slow_subspace",
     "subspace_dimension",
+    "top_words",
     "valence_plane",
     "volume",
 ]
 
-RANKED = 100  #: words of the ranking, from the top, that span the modifier subspace
 N_AXES = 8  #: dimensions that are tried
 
 
@@ -214,20 +214,22 @@ def subspace_dimension(
     )  # fmt: skip
 
 
-def chosen_subspace(point: OperatingPoint, table: pd.DataFrame, dimension: Dimension | None = None) -> Subspace:
-    """The modifier subspace of a network: of the ranking's first hundred words, with the dimension chosen by function.
+def top_words(table: pd.DataFrame) -> list[str]:
+    """The words that span a network's modifier subspace: the ranking's first hundred, of few words the first tenth.
 
-    They are taken however weak: a network may have no modifiers by the rule. Where no number of axes takes away 90 % of
-    their effect, all that were tried are taken.
-
-    Parameters
-    ----------
-    table : pandas table
-        Of :func:`rnnrev.modifiers.modifier_effects`.
-    dimension : Dimension, optional
-        Of the same words, where it is at hand.
+    They are taken however weak: a network may have no modifiers by the rule. ``table`` is that of
+    :func:`rnnrev.modifiers.modifier_effects`.
     """
-    words = list(table.word[:RANKED])
+    return list(table.word[: max(4, min(100, len(table) // 10))])
+
+
+def chosen_subspace(point: OperatingPoint, table: pd.DataFrame, dimension: Dimension | None = None) -> Subspace:
+    """The modifier subspace of a network: of its :func:`top_words`, with the dimension chosen by function.
+
+    Where no number of axes takes away 90 % of their effect, all that were tried are taken. ``dimension`` is that of the
+    same words, where it is at hand.
+    """
+    words = top_words(table)
     dimension = subspace_dimension(point, words, table.word) if dimension is None else dimension
     return modifier_subspace(point, words, dimension.axes)
 
@@ -325,9 +327,9 @@ class Plane:
     valence: np.ndarray = field(repr=False)
 
 
-def valence_plane(point: OperatingPoint, subspace: Subspace, words: WordList, span: float = 2.5, n: int = 15) -> Plane:
+def valence_plane(point: OperatingPoint, subspace: Subspace, words: WordList) -> Plane:
     """Sweep the state over the subspace's first two axes, the integrated coordinate kept, and read words there."""
-    grid = np.linspace(-span, span, n)
+    grid = np.linspace(-2.5, 2.5, 15)
     c = np.stack(np.meshgrid(grid, grid), -1)
     return Plane(grid, grid, valence(point, words, subspace.take(2).state(c)))
 

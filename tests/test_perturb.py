@@ -54,7 +54,7 @@ def test_no_change_gives_the_network_itself(kind):
     ids = some_texts(p.model)
     identity = perturb.amplify(random_subspace(p, 2), 1.0)
     for changes in ((), identity, [perturb.scale(random_subspace(p, 2), 1.0)]):
-        made = perturb.run(p.model, ids, changes, states=True, batch_size=7)
+        made = perturb.run(p.model, ids, changes, states=True)
         np.testing.assert_allclose(made.final, p.model.logits_of(ids), atol=1e-12)
         np.testing.assert_allclose(made.last, p.model.final_states_of(ids), atol=1e-12)
         for own, reference, logits in zip(made.states, p.model.states_of(ids), made.logits):
@@ -147,9 +147,9 @@ def test_changes_compose_in_order(point, subspace):
 def test_amplifying_multiplies_the_coordinates_of_the_intact_run(kind, gain):
     point = make_point(kind)
     model, subspace = point.model, modifier_subspace(point, [f"w{i}" for i in range(15)], 3)
-    ids = some_texts(model, 20, 60)
+    ids = some_texts(model, 150, 30)
     intact = perturb.run(model, ids, states=True)
-    made = perturb.run(model, ids, perturb.amplify(subspace, gain), states=True, batch_size=7)
+    made = perturb.run(model, ids, perturb.amplify(subspace, gain), states=True)
     removed = perturb.run(model, ids, perturb.project_out(subspace), states=True)
     rest = np.eye(model.cell.n_state) - subspace.basis @ subspace.dual.T
     for text, own, usual, without in zip(ids, made.states, intact.states, removed.states):
