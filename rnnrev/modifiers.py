@@ -226,7 +226,7 @@ class Barcodes:
 
 
 def barcode(point: OperatingPoint, words: WordList, probes: Probes | None = None) -> Barcodes:
-    """The barcode of each word: what it does to each probe word after it (CP20, figure 4).
+    """The barcode of each word: what it does to each probe word after it (CP20).
 
     ``jacobian`` holds ℓ₁ᵀ ΔJ_inp(m) (x_k − x̄), ``finite`` Δv_k(m) with the network's own step.
     """

@@ -4,7 +4,7 @@ A *change* is a function ``change(h, step) -> h`` on a batch of states. :func:`r
 the initial state and after every token; :func:`only` limits one to a window or to chosen tokens. So perturbations
 compose, and one's own is one function.
 
-Source: CP20, figure 5 (projecting out the modifier subspace); the controls are ours.
+Source: CP20, for projecting out the modifier subspace; the controls are ours.
 """
 
 from __future__ import annotations
