@@ -18,7 +18,7 @@ from . import edges, modifiers, perturb
 from .data import Reviews
 from .fixed_points import find_fixed_points, mean_map
 from .language import Language
-from .linear import OperatingPoint, eigenmodes, frequent_words, operating_point, valence
+from .linear import OperatingPoint, Unmeasured, eigenmodes, frequent_words, operating_point, valence
 from .model import SentimentRNN
 from .stats import Estimate, bootstrap, shown
 from .subspace import modifier_subspace, random_subspace, subspace_dimension
@@ -65,16 +65,19 @@ class Recovery:
     """
 
     words: pd.DataFrame = field(repr=False)  #: the language's words but the neutral ones: true_…, found_… columns
-    profiles: pd.DataFrame = field(repr=False)  #: emphasis: end ("beginning", "end"), at, found, low, high, true
+    profiles: pd.DataFrame = field(repr=False)  #: emphasis: end ("start", "end"), at, found, low, high, true
+    note: str  #: why something was not measured
     accuracy: float = shown(".1%")
     best_reader: float = shown(".1%")  #: accuracy on the same texts of the reader that knows the language
     reader_without: float = shown(".1%")  #: and of one that knows all but the modifiers
     gap: float = shown(".1f")  #: points short of the best reader
-    valence_spearman: float = shown(".3f")  #: found and true, over valence words
-    valence_slope: float = shown(".2f")  #: found on true, in one step
-    valence_slope_settled: float = shown(".2f")  #: and after waiting (:func:`rnnrev.modifiers.settled_effects`)
-    modifiers_called: float = shown(".0f")
-    decoys_called: float = shown(".0f")
+    valence_spearman: float = shown(".3f", default=np.nan)  #: found and true, over valence words
+    valence_slope: float = shown(".2f", default=np.nan)  #: found on true, in one step
+    valence_slope_settled: float = shown(
+        ".2f", default=np.nan
+    )  #: and after waiting (:func:`rnnrev.modifiers.settled_effects`)
+    modifiers_called: float = shown(".0f", default=np.nan)
+    decoys_called: float = shown(".0f", default=np.nan)
     precision: float = shown(".2f", default=np.nan)  #: of words called modifiers, share that change valence by a third
     recall: float = shown(".2f", default=np.nan)  #: of words that do, share called so
     modifier_auc: float = shown(".2f", default=np.nan)  #: chance that one of these ranks above another word
@@ -112,36 +115,46 @@ def recover(
     span : int
         Tokens over which beginning and end are looked at.
     """
-    test = language.sample(4000, TEST_SEED, "test") if test is None else test
-    point = operating_point(model, texts=test.sample(300, seed).texts, seed=seed)
-    ids = model.vocabulary.encode_all(test.texts)
-    probes = modifiers.probe_words(point)
-    effects = modifiers.modifier_effects(point, frequent_words(model), probes)
+    import pandas as pd
 
+    test = language.sample(4000, TEST_SEED, "test") if test is None else test
+    ids = model.vocabulary.encode_all(test.texts)
     encoded = language.encode(test.texts)
     best, without = (np.mean((language.totals(*encoded, modifiers=m) > 0) == test.labels) for m in (True, False))
     accuracy = np.mean((model.logits_of(ids) > 0) == test.labels)
     marks = {"accuracy": accuracy, "best_reader": best, "reader_without": without, "gap": 100 * (best - accuracy)}
-    words = _found_words(language, point, effects, probes, 2 * span)
-    marks |= _mark_words(words) | _mark_ranking(words, effects)
+    words, profiles, note = pd.DataFrame(), pd.DataFrame(), ""
+    try:
+        point = operating_point(model, texts=test.sample(300, seed).texts, seed=seed)
+        probes = modifiers.probe_words(point)
+        effects = modifiers.modifier_effects(point, frequent_words(model), probes)
+        words = _found_words(language, point, effects, probes, 2 * span)
+        marks |= _mark_words(words) | _mark_ranking(words, effects)
+        profiles, of_ends = _mark_ends(language, point, ids, probes, effects, span, seed)
+        marks |= of_ends
+        if best > without:
+            marks["subspace_dimension"], logits = _removed(point, ids, effects, probes, seed)
+            right = {name: np.mean((z > 0) == test.labels) for name, z in logits.items()}
+            marks |= {f"accuracy_without{name}": v for name, v in right.items()}
+            marks |= {f"removal_ratio{name}": (accuracy - v) / (best - without) for name, v in right.items()}
+    except Unmeasured as error:
+        note = str(error)
+    return Recovery(words, profiles, note, **{k: float(v) for k, v in marks.items()})
 
+
+def _removed(
+    point: OperatingPoint, ids: Sequence[np.ndarray], effects: pd.DataFrame, probes: modifiers.Probes, seed: int
+) -> tuple[int, dict[str, np.ndarray]]:
+    """Dimension of the modifier subspace; logits without it, with it held at its mean, without a random one."""
     chosen = modifiers.modifier_words(effects, 100)
-    if len(chosen) > 3 and best > without:
-        others = tuple(effects.word[effects.kind == "other"])
-        k = subspace_dimension(point, chosen, others, probes).axes
-        marks["subspace_dimension"] = k
-        own, control = modifier_subspace(point, chosen, k), random_subspace(point, k, seed)
-        typical = own.coordinates(np.concatenate(model.states_of(ids[:64]))).mean(0)
-        changes = {"": perturb.project_out(own), "_held": perturb.clamp(own, typical)}
-        for name, change in (changes | {"_random": perturb.project_out(control)}).items():
-            changed = np.mean((perturb.run(model, ids, change).final > 0) == test.labels)
-            marks |= {
-                f"accuracy_without{name}": changed,
-                f"removal_ratio{name}": (accuracy - changed) / (best - without),
-            }
-
-    profiles, of_ends = _mark_ends(language, point, ids, probes, effects, span, seed)
-    return Recovery(words, profiles, **{k: float(v) for k, v in (marks | of_ends).items()})
+    if len(chosen) < 4:
+        raise Unmeasured(f"{len(chosen)} words are called modifiers: too few to span a subspace")
+    k = subspace_dimension(point, chosen, tuple(effects.word[effects.kind == "other"]), probes).axes
+    own, control = modifier_subspace(point, chosen, k), random_subspace(point, k, seed)
+    typical = own.coordinates(np.concatenate(point.model.states_of(ids[:64]))).mean(0)
+    changes = {"": perturb.project_out(own), "_held": perturb.clamp(own, typical)}
+    changes["_random"] = perturb.project_out(control)
+    return k, {name: perturb.run(point.model, ids, change).final for name, change in changes.items()}
 
 
 def _found_words(

@@ -94,7 +94,8 @@ def learned(
 def marks(language: Language, model: SentimentRNN, test: Reviews | None, data: str, seed: int = 0) -> list[Row]:
     """Marks of a network against the truth; controls under their own condition, errors as sizes where a claim asks."""
     where: Row = {"network": model.name, "data": data, "condition": ""}
-    rows = rows_of(recovery.recover(language, model, test, seed=seed), **where)
+    found = recovery.recover(language, model, test, seed=seed)
+    rows = rows_of(found, **where, note=found.note)
     value = {str(row["measure"]): float(str(row["value"])) for row in rows}
     controls = {"removal_ratio_held": "held at its mean", "removal_ratio_random": "random subspace"}
     own = [row for row in rows if row["measure"] not in controls]
@@ -103,7 +104,8 @@ def marks(language: Language, model: SentimentRNN, test: Reviews | None, data: s
     for way, name in (("gain_slope", "one step"), ("gain_slope_settled", "settled")):
         slope = value[way]  # one that is negative is infinitely far from 1 on a scale of ratios
         more.append(("gain_slope_error", name, abs(np.log(slope)) if slope > 0 else np.inf if slope <= 0 else np.nan))
-    return own + [where | {"measure": m, "condition": c, "value": float(v)} for m, c, v in more]
+    own += [where | {"measure": m, "condition": c, "value": float(v), "note": found.note} for m, c, v in more]
+    return [row | {"note": row["note"] if np.isnan(float(str(row["value"]))) else ""} for row in own]
 
 
 def known(cell: Cell, folder: Path) -> list[Row]:
