@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .. import book
-from ..book import table
+from ..book import page as book
+from ..book.page import table
 from ..stats import text_of
 
 __all__ = ["claims", "glue", "table", "text_of"]
@@ -14,7 +14,7 @@ __all__ = ["claims", "glue", "table", "text_of"]
 
 def glue(name: str, value: Any, spec: str = ".3g") -> None:
     """As before: one name, one value."""
-    book._publish(name, {"text/plain": repr(text_of(value, spec))})
+    book.publish(name, {"text/plain": repr(text_of(value, spec))})
 
 
 def claims(name: str, rows: Sequence[tuple[str, str, bool | None]]) -> Any:
@@ -27,5 +27,5 @@ def claims(name: str, rows: Sequence[tuple[str, str, bool | None]]) -> Any:
         columns=["The papers claim", "We found", "Holds here"],
     )
     html = found.to_html(index=False, border=0, escape=False, classes="claims", justify="left")
-    book._publish(f"claims-{name}", {"text/html": html, "text/plain": found.to_string(index=False)})
+    book.publish(f"claims-{name}", {"text/html": html, "text/plain": found.to_string(index=False)})
     return book.Html(html)

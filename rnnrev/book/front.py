@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
-from .style import INTACT, NEGATIVE, NEUTRAL, POSITIVE, VALENCE_MAP, figure
+from ..plots.style import INTACT, NEGATIVE, NEUTRAL, POSITIVE, VALENCE_MAP, figure
 
 __all__ = ["reading"]
 

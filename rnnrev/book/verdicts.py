@@ -1,0 +1,144 @@
+"""What became of each claim, and single numbers of the records, as the pages show them; the rules are in `claims`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from html import escape
+
+import numpy as np
+import pandas as pd
+
+from .. import claims as rules
+from ..stats import Estimate, text_of
+from .page import Html, publish
+
+__all__ = ["all_claims", "claims", "over_networks", "value"]
+
+#: The network and the text that the chapters open.
+SHOWN = {"network": "gru-imdb", "data": "imdb/test"}
+
+
+@cache
+def _record(name: str) -> pd.DataFrame:
+    return rules.read(name)
+
+
+@cache
+def _verdicts(record: str) -> pd.DataFrame:
+    return rules.verdicts(_record(record), record)
+
+
+def value(
+    measure: str, condition: str = "", at: float | None = None, *,
+    network: str = SHOWN["network"], data: str = SHOWN["data"], record: str = "networks",
+) -> Estimate:  # fmt: skip
+    """A number of a record with its interval, NaN where it was not measured; ``KeyError`` where it has no such row."""
+    table = _record(record)
+    row = table[(table.network == network) & (table.data == data) & (table.measure == measure)]
+    row = row[(row.condition == condition) & (row["at"].isna() if at is None else row["at"] == at)]
+    if len(row) != 1:
+        asked = f"{measure} [{condition}]{'' if at is None else f' at {at:g}'} of {network} on {data}"
+        raise KeyError(f"the record {record!r} has {len(row)} rows for {asked}: see claims.read({record!r})")
+    return Estimate(*row.iloc[0][["value", "low", "high"]].astype(float))
+
+
+def over_networks(
+    columns: Mapping[str, tuple[str, str] | tuple[str, str, float]], spec: str = ".2f", data: str = SHOWN["data"]
+) -> Html:
+    """A table of the shipped networks: title -> (measure, condition[, at]), each with its interval."""
+    names = list(dict.fromkeys(_record("networks").query("data == @data").network))
+
+    def cell(network: str, which: tuple) -> str:
+        try:
+            return text_of(value(*which, network=network, data=data), spec)
+        except KeyError:
+            return "not measured"
+
+    return _html([{"network": name} | {title: cell(name, which) for title, which in columns.items()} for name in names])
+
+
+def claims(chapter: int) -> Html:
+    """What the papers claim in a chapter and what became of it: shown, and named ``claims-<chapter>`` for others.
+
+    Value and verdict are those of ``gru-imdb`` on IMDB's test reviews where it was asked; where several networks were
+    and it is not among them, of all: the lowest and the highest value. The last column counts networks, those without a
+    result among them.
+    """
+    rows = []
+    for rule in (c for c in rules.CLAIMS if c.chapter == chapter):
+        asked = _verdicts(rule.record).query("claim == @rule.id")
+        one = asked[(asked.network == SHOWN["network"]) & (asked.data == SHOWN["data"])]
+        one = asked if one.empty else one
+        rows.append({
+            "The papers claim": f"{_link(rule)} ({escape(rule.source)})",
+            "We found": f"{escape(rule.label)}: {_span(one, '', rule.format)}",
+            "Control": f"{escape(rule.control)}: {_span(one, 'control_', rule.format)}" if rule.control else "none",
+            "Limit": escape(rule.rule),
+            "Verdict": _counted(one) if len(one) > 1 else _told(one),
+            "Networks that agree": _counted(asked[asked.data.isin(one.data)]),
+        })  # fmt: skip
+    made = _html(rows, "claims")
+    publish(f"claims-{chapter}", {"text/html": made.html, "text/plain": f"claims of chapter {chapter}"})
+    return made
+
+
+def all_claims() -> Html:
+    """Every claim with its rule, its lowest, median and highest value over networks, and in how many of them it holds.
+
+    A network counts once, however many texts it read: it agrees where the claim holds on all that could be measured.
+    """
+    rows = []
+    for rule in rules.CLAIMS:
+        counted = rules.summary(_verdicts(rule.record).query("claim == @rule.id"))
+        by_text = {row["data"]: row for row in counted.to_dict("records")}
+        whole = by_text.get(rules.ALL, next(iter(by_text.values()), None))
+        if whole is None:
+            rows.append({"Claim": _link(rule), "Limit": escape(rule.rule), "Verdict": "not measured"})
+            continue
+        texts = [f"{escape(name)}: {r['holds']} of {r['networks']}" for name, r in by_text.items() if name != rules.ALL]
+        points = ", ".join(text_of(float(whole[name]), rule.format) for name in ("lowest", "median", "highest"))
+        rows.append({
+            "Claim": f"{_link(rule)} ({escape(rule.source)})",
+            "Limit": escape(rule.rule),
+            "Lowest, median and highest": f"{escape(rule.label)}: {points}",
+            "Holds, by text": "<br>".join(texts),
+            "Verdict": ", ".join(f"{v} in {whole[v]}" for v in rules.VERDICTS if whole[v]),
+        })  # fmt: skip
+    return _html(rows, "claims all-networks")
+
+
+def _link(rule: rules.Claim) -> str:
+    return f'<a href="{rule.page}">{escape(rule.text)}</a>'
+
+
+def _told(row: pd.DataFrame) -> str:
+    if row.empty:
+        return "not measured"
+    note = row.note.iloc[0]
+    return row.verdict.iloc[0] + (f" ({escape(note)})" if note else "")
+
+
+def _span(rows: pd.DataFrame, prefix: str, spec: str) -> str:
+    """One row's value with its interval; of several, three points or the range."""
+    found = rows[[prefix + name for name in ("value", "low", "high")]].dropna(how="all").to_numpy(float)
+    if not len(found):
+        return "not measured"
+    if len(found) == 1:
+        return text_of(Estimate(*found[0]), spec)
+    points = np.sort(found[:, 0])
+    if len(points) <= 3:
+        return ", ".join(text_of(p, spec) for p in points)
+    return f"{text_of(points[0], spec)} to {text_of(points[-1], spec)} ({len(points)} networks)"
+
+
+def _counted(rows: pd.DataFrame) -> str:
+    """How many networks a claim holds in, and what became of the others."""
+    counts = rows.verdict.value_counts()
+    others = [f"{counts[v]} {v}" for v in rules.VERDICTS[1:] if counts.get(v, 0)]
+    return f"{counts.get('holds', 0)} of {len(rows)}" + (f" ({', '.join(others)})" if others else "")
+
+
+def _html(rows: list[dict[str, str]], classes: str = "") -> Html:
+    frame = pd.DataFrame(rows).fillna("")
+    return Html(frame.to_html(index=False, border=0, escape=False, classes=classes or None, justify="left"))
