@@ -21,7 +21,6 @@ from rnnrev import linear, widgets, zoo
 from rnnrev.modifiers import Probes
 from rnnrev.perturb import Lab
 from rnnrev.subspace import random_subspace
-from rnnrev.widgets import SPACES
 
 SENTENCE = "The movie was not very good but the music was really great and we liked the actors a lot ."
 CHANGES: dict[str, tuple[str, list[Any]]] = {
@@ -48,7 +47,7 @@ TIME = """async ([kind, name, value]) => {
 def make() -> dict[str, widgets.Widget]:
     model = zoo.load("gru-imdb")
     point = linear.operating_point(model, n_tokens=200, texts=[SENTENCE, "A dull , bad film . " * 3], n_starts=2)
-    spaces = {name: random_subspace(point, 5, seed) for seed, name in enumerate(SPACES)}
+    spaces = {name: random_subspace(point, 5, seed) for seed, name in enumerate(("modifiers", "random directions"))}
     nothing = np.zeros((0, 5))
     lab = Lab(spaces, 3, (), (), nothing, Probes((), np.zeros(0, int), np.zeros(0)), nothing)
     made = [

@@ -156,8 +156,8 @@ def test_typed_sentence_gives_the_logits_of_the_package(pages: Pages, model: Sen
         ("flow_2d", {"matrix": [[1.2, 0.4], [0.5, 1.1]], "start": [1.0, 1.0]}),
         ("flow_2d", {"matrix": [[0.7, 1.2], [0.0, 0.6]], "start": [-1.0, 0.3]}),
         ("relax", {"start": [0.5, 1.0], "sequence": ["", "awful", "", "great"]}),
-        ("modifier_lab", {"text": "not very good", "gain": 2.45, "dimension": 3, "space": "random"}),
-        ("modifier_lab", {"text": TEXT * 3, "gain": -1.0, "dimension": 1, "space": "matched", "begin": "middle"}),
+        ("modifier_lab", {"text": "not very good", "gain": 2.45, "dimension": 3, "space": "random directions"}),
+        ("modifier_lab", {"text": TEXT * 3, "gain": -1.0, "dimension": 1, "space": "other words", "begin": "middle"}),
         ("barcode_explorer", {"words": ["the", "don't"]}),
         ("build_a_bag", {"text": TEXT, "beginning": True, "end": True}),
         ("build_a_bag", {"text": "good", "modifiers": False, "beginning": True}),
@@ -226,8 +226,8 @@ def test_everything_by_keyboard(pages: Pages) -> None:
 def test_examples_and_choices_by_click(pages: Pages) -> None:
     page = pages.open("modifier_lab")
     page.get_by_role("button", name="The movie was not bad.").click()
-    page.get_by_label("random subspace").check()
-    page.wait_for_function("document.querySelector('.rw-summary').textContent.includes('random subspace')")
+    page.get_by_label("random directions").check()
+    page.wait_for_function("document.querySelector('.rw-summary').textContent.includes('random directions')")
     assert page.get_by_label("Sentence", exact=True).input_value() == "The movie was not bad."
     assert frame_of(page, "modifier_lab")["tokens"] == ["the", "movie", "was", "not", "bad", "."]
 

@@ -119,6 +119,12 @@ def test_unknown_exercise_names_the_known_ones_and_what_was_meant() -> None:
         check("ex-trainig-1", 3)
 
 
+@pytest.mark.parametrize("answer", [..., [..., ...], [[0.7, ...], -1]])
+def test_a_cell_that_was_not_filled_in_says_so(answer: Any) -> None:
+    assert "no answer yet" in hint("ex-training-1", answer)
+    assert check("ex-end-2", answer).ok is None
+
+
 class Hostile:
     """An answer that fails however it is looked at."""
 

@@ -98,11 +98,12 @@ def row(
 @pytest.fixture
 def record(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three networks read IMDB, one of them SST-2 too; one was not measured. Three of the language have points."""
+    imdb, sst2 = "imdb/test", "sst2/validation"
     networks = [
-        row("gru-imdb", "imdb/test", "tau_1", 200, 50), row("gru-imdb", "imdb/test", "tau_1", 5, 1, "untrained"),
-        row("gru-imdb", "sst2/validation", "tau_1", 90, 20), row("gru-imdb", "sst2/validation", "tau_1", 5, 1, "untrained"),
-        row("lstm-imdb", "imdb/test", "tau_1", 50, 5), row("lstm-imdb", "imdb/test", "tau_1", 60, 5, "untrained"),
-        row("vanilla-imdb", "imdb/test", "tau_1", np.nan, note="no mode is real"),
+        row("gru-imdb", imdb, "tau_1", 200, 50), row("gru-imdb", imdb, "tau_1", 5, 1, "untrained"),
+        row("gru-imdb", sst2, "tau_1", 90, 20), row("gru-imdb", sst2, "tau_1", 5, 1, "untrained"),
+        row("lstm-imdb", imdb, "tau_1", 50, 5), row("lstm-imdb", imdb, "tau_1", 60, 5, "untrained"),
+        row("vanilla-imdb", imdb, "tau_1", np.nan, note="no mode is real"),
     ]  # fmt: skip
     language = [row(f"gru-language-{k}", "language", "gap", v) for k, v in enumerate((0.2, 3.0, 0.1))]
     tables = {"networks": pd.DataFrame(networks), "language": pd.DataFrame(language)}

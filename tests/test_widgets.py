@@ -91,7 +91,7 @@ def test_long_texts_are_cut(point: OperatingPoint, bag: BagOfWords) -> None:
 
 def test_lab_does_by_hand_what_it_says(point: OperatingPoint, lab: perturb.Lab) -> None:
     widget = widgets.modifier_lab(point, lab, TEXT, gain=0.4)
-    widget.dimension, widget.space = 3, "random"
+    widget.dimension, widget.space = 3, "random directions"
     B, D, model = lab.spaces["random directions"].basis, lab.spaces["random directions"].dual, point.model
     h = usual = model.cell.h0
     logits = []
@@ -107,11 +107,11 @@ def test_lab_agrees_with_perturb_for_every_control(point: OperatingPoint, lab: p
     widget = widgets.modifier_lab(point, lab, TEXT)
     for space, gain, dimension, begin in (
         ("modifiers", 0.0, 1, "h0"),
-        ("random", 2.5, 2, "middle"),
-        ("matched", -1.0, 3, "h0"),
+        ("random directions", 2.5, 2, "middle"),
+        ("other words", -1.0, 3, "h0"),
     ):
         widget.space, widget.gain, widget.dimension, widget.begin = space, gain, dimension, begin
-        subspace = dict(zip(widgets.SPACES, lab.spaces.values()))[space].take(dimension)
+        subspace = lab.spaces[space].take(dimension)
         start = [perturb.start_from(point.h_star)] if begin == "middle" else []
         for name, changes in (("intact", start), ("perturbed", [*start, perturb.amplify(subspace, gain)])):
             expected = perturb.run(point.model, [TEXT], changes).logits[0]

@@ -107,7 +107,7 @@ def escape_bars(app: Sphinx, what: str, name: str, thing: Any, options: Any, lin
 
 def hide_answers(app: Sphinx, module: str) -> tuple[str, dict[str, Any]] | None:
     """The source of the checks works answers out: a book without solutions does not show it."""
-    return ("", {}) if module == "rnnrev.check" and not app.config.book_solutions else None
+    return ("", {}) if module == "rnnrev.book.answers" and not app.config.book_solutions else None
 
 
 def share_cache(app: Sphinx, config: Any) -> None:

@@ -2,6 +2,6 @@
 
 from .answers import check
 from .page import Html, glue, table
-from .verdicts import all_claims, claims, over_networks, value
+from .verdicts import all_claims, claims, over_networks, points, value
 
-__all__ = ["Html", "all_claims", "check", "claims", "glue", "over_networks", "table", "value"]
+__all__ = ["Html", "all_claims", "check", "claims", "glue", "over_networks", "points", "table", "value"]

@@ -16,9 +16,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import edges, linear, modifiers, perturb, stats, zoo
+from ..augmented_bow import AugmentedBagOfWords
 from ..data import Reviews, load_reviews, tokenize
-from ..files import read_record
 from ..language import Language
+from ..model import SentimentRNN
+from ..subspace import Subspace, chosen_subspace
 
 __all__ = ["TOLERANCE", "Checked", "check", "exercises"]
 
@@ -88,8 +90,15 @@ def check(exercise: str, answer: object = None) -> Checked:
         near = difflib.get_close_matches(str(exercise), exercises(), n=3)
         meant = f"did you mean {' or '.join(near)}? " if near else ""
         raise ValueError(f"there is no exercise {exercise!r}: {meant}There are {', '.join(exercises())}")
+    if _empty(answer):
+        return Checked(exercise, False, "There is no answer yet: put yours in the place of “...”.")
     hint = _JUDGES[exercise](answer)
     return Checked(exercise, not hint, hint)
+
+
+def _empty(answer: object) -> bool:
+    """An answer cell of a notebook that was run as it is."""
+    return answer is ... or (isinstance(answer, list | tuple) and any(map(_empty, answer)))
 
 
 def _judges(exercise: str) -> Callable[[Callable[[object], str]], Callable[[object], str]]:
@@ -207,7 +216,7 @@ def _reviews() -> Reviews:
 
 @cache
 def _point(name: str = "gru-imdb") -> linear.OperatingPoint:
-    return linear.operating_point(zoo.load(name))
+    return linear.operating_point(zoo.load(name, SentimentRNN))
 
 
 @cache
@@ -227,13 +236,9 @@ def _share_right(logits: np.ndarray) -> float:
 
 
 @cache
-def _subspace(dim: int) -> modifiers.Subspace:
-    words = modifiers.modifier_words(modifiers.modifier_effects(_point()))
-    return modifiers.modifier_subspace(_point(), words, 8).take(dim)
-
-
-def _chapter_subspace() -> modifiers.Subspace:
-    return _subspace(int(read_record("modifiers")["networks"]["gru-imdb"]["dimension"]["k"]))
+def _subspace() -> Subspace:
+    """Chapter 3's."""
+    return chosen_subspace(_point(), modifiers.modifier_effects(_point()))
 
 
 # --- chapter 1 --------------------------------------------------------------------------------
@@ -447,7 +452,7 @@ def _places(answer: object) -> str:
 @cache
 def _gains(**options: bool) -> np.ndarray:
     """Gain of "not" intact, perturbed everywhere, after "not" only, and everywhere else."""
-    model, out = _point().model, perturb.project_out(_chapter_subspace())
+    model, out = _point().model, perturb.project_out(_subspace())
     number = model.vocabulary.number("not")
     elsewhere = [v for v in range(len(model.vocabulary)) if v != number]
     after, rest = perturb.only(out, tokens=[number]), perturb.only(out, tokens=elsewhere)
@@ -495,7 +500,7 @@ def _gradient() -> np.ndarray:
 
 @_judges("ex-modifiers-4")
 def _angle(answer: object) -> str:
-    basis, w = _chapter_subspace().basis, np.reshape(_point().model.w, -1)
+    basis, w = _subspace().basis, np.reshape(_point().model.w, -1)
 
     def degrees(x: np.ndarray, y: np.ndarray) -> float:
         return float(np.degrees(np.arccos(x @ y / np.linalg.norm(x) / np.linalg.norm(y))))
@@ -544,7 +549,7 @@ def _after_extremely(answer: object) -> str:
 
 @_judges("ex-start-4")
 def _turned_up(answer: object) -> str:
-    h0, subspace = _point().model.cell.h0, _subspace(5)
+    h0, subspace = _point().model.cell.h0, _subspace()
     component = subspace.coordinates(h0) @ subspace.basis.T
 
     @cache
@@ -672,7 +677,7 @@ def _filters(answer: object) -> str:
 
 @cache
 def _switched_shares() -> list[float]:
-    model = zoo.load("augmented-bow-cp20-imdb")
+    model = zoo.load("augmented-bow-cp20-imdb", AugmentedBagOfWords)
     variants = ((), ("modifiers",), ("beginning", "end"), ("modifiers", "beginning", "end"))
     return [_share_right(model.without(*parts).logits(_reviews().texts)) for parts in variants]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from html import escape
 
@@ -13,7 +13,7 @@ from .. import claims as rules
 from ..stats import Estimate, text_of
 from .page import Html, publish
 
-__all__ = ["all_claims", "claims", "over_networks", "value"]
+__all__ = ["all_claims", "claims", "over_networks", "points", "value"]
 
 #: The network and the text that the chapters open.
 SHOWN = {"network": "gru-imdb", "data": "imdb/test"}
@@ -44,10 +44,11 @@ def value(
 
 
 def over_networks(
-    columns: Mapping[str, tuple[str, str] | tuple[str, str, float]], spec: str = ".2f", data: str = SHOWN["data"]
-) -> Html:
-    """A table of the shipped networks: title -> (measure, condition[, at]), each with its interval."""
-    names = list(dict.fromkeys(_record("networks").query("data == @data").network))
+    columns: Mapping[str, tuple[str, str] | tuple[str, str, float]], spec: str = ".2f", data: str = SHOWN["data"],
+    networks: Sequence[str] = (),
+) -> Html:  # fmt: skip
+    """A table of the shipped networks, or of those named: title -> (measure, condition[, at]), with its interval."""
+    names = networks or list(dict.fromkeys(_record("networks").query("data == @data").network))
 
     def cell(network: str, which: tuple) -> str:
         try:
@@ -56,6 +57,19 @@ def over_networks(
             return "not measured"
 
     return _html([{"network": name} | {title: cell(name, which) for title, which in columns.items()} for name in names])
+
+
+def points(table: pd.DataFrame, measures: Mapping[str, tuple[str, str]], by: str = "data") -> Html:
+    """One row for each value of ``by``: the numbers of its networks, or from where to where if more than three.
+
+    ``table`` is tidy; ``measures`` -> (title, format), in no condition. ``"cell"`` is the architecture.
+    """
+    table = table.assign(cell=table.network.str.split("-").str[0])
+    rows = []
+    for name, own in table[(table.condition == "") & table["at"].isna()].groupby(by, sort=False):
+        cells = {title: _span(own[own.measure == m], "", spec) for m, (title, spec) in measures.items()}
+        rows.append({by: str(name)} | cells)
+    return _html(rows)
 
 
 def claims(chapter: int) -> Html:
@@ -83,13 +97,13 @@ def claims(chapter: int) -> Html:
     return made
 
 
-def all_claims() -> Html:
-    """Every claim with its rule, its lowest, median and highest value over networks, and in how many of them it holds.
+def all_claims(chapters: Iterable[int] = range(1, 9)) -> Html:
+    """Claims with their rule, their lowest, median and highest value over networks, and in how many of them they hold.
 
     A network counts once, however many texts it read: it agrees where the claim holds on all that could be measured.
     """
     rows = []
-    for rule in rules.CLAIMS:
+    for rule in (c for c in rules.CLAIMS if c.chapter in chapters):
         counted = rules.summary(_verdicts(rule.record).query("claim == @rule.id"))
         by_text = {row["data"]: row for row in counted.to_dict("records")}
         whole = by_text.get(rules.ALL, next(iter(by_text.values()), None))

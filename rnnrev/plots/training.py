@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from ..model import BagOfWords, SentimentRNN
-from ..stats import bootstrap
+from ..stats import Calibration, bootstrap
 from .style import NEGATIVE, NEUTRAL, POSITIVE, architecture, figure, label_panels
 
 __all__ = ["by_length", "calibration", "curves", "shifts", "traces"]
@@ -38,21 +38,16 @@ def curves(records: Mapping[str, Mapping[str, Any]]) -> Figure:
     return fig
 
 
-def calibration(records: Mapping[str, Mapping[str, Any]]) -> Figure:
-    """Share of positive reviews against predicted probability, and how many reviews were so predicted.
-
-    Name -> run record, of whose test scores the calibration is drawn; the legend has its expected error (ECE).
-    """
+def calibration(found: Mapping[str, Calibration]) -> Figure:
+    """Share of positive texts against predicted probability, and how many were so predicted; the error in the legend."""
     fig, (ax, hist) = figure(1, 2, height=3.0, width_ratios=[1.1, 1])
     ax.plot([0, 1], [0, 1], color=NEUTRAL, linewidth=0.8)
-    for name, record in records.items():
-        look, bins = architecture(name) | {"markersize": 5}, pd.DataFrame(record["test"]["calibration"])
-        label = f"{name} ({100 * bins.error[0]:.1f} points off)"
-        held = bins.dropna()  # an empty bin has no prediction
-        ax.plot(held.predicted.astype(float), held.observed.astype(float), label=label, **look)
-        hist.plot((np.arange(len(bins)) + 0.5) / len(bins), bins["count"] / bins["count"].sum(), **look)
+    for name, bins in found.items():
+        look = architecture(name) | {"markersize": 5}
+        ax.plot(bins.predicted, bins.observed, label=f"{name} ({100 * bins.error:.1f} points off)", **look)
+        hist.plot(bins.predicted, bins.texts / bins.texts.sum(), **look)
     ax.set(ylabel="share that is positive", title="Reliability", ylim=(0, 1))
-    hist.set(ylabel="share of reviews", title="How sure", ylim=(0, None))
+    hist.set(ylabel="share of texts", title="How sure", ylim=(0, None))
     for each in (ax, hist):
         each.set(xlabel="predicted probability of positive", xlim=(0, 1))
     hist.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
@@ -64,7 +59,7 @@ def calibration(records: Mapping[str, Mapping[str, Any]]) -> Figure:
 def by_length(groups: Mapping[str, pd.DataFrame]) -> Figure:
     """Accuracy against review length, with intervals.
 
-    Name -> rows of the measure ``accuracy_by_length`` (:func:`rnnrev.measure.measure`): ``at`` is a group's median length.
+    Name -> rows of the measure ``accuracy_by_length`` in a measured table: ``at`` is a group's median length.
     """
     fig, ax = figure(height=3.0)
     for name, rows in groups.items():

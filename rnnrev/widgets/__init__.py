@@ -39,7 +39,6 @@ __all__ = [
 
 MAX_TOKENS = 300  #: longer texts are cut: what is drawn has to answer within a tenth of a second
 PLACES = 31  #: at how many places of a review a phrase is put, at most
-SPACES = {"modifiers": "", "random": "control_", "matched": "matched_"}  #: subspaces of a lab, and where they stand
 
 #: Matrices that show what two modes can do.
 FLOWS = {
@@ -80,7 +79,7 @@ def sentiment_trace(
 
     Control: ``text``.
     """
-    network, words = model or zoo.load("gru-imdb"), bag or zoo.load("bow-imdb")
+    network, words = model or zoo.load("gru-imdb", SentimentRNN), bag or zoo.load("bow-imdb", BagOfWords)
 
     def compute(text: str) -> Frame:
         ids, frame = _read(network.vocabulary, text)
@@ -213,10 +212,10 @@ def modifier_lab(
 
     ``lab`` is :func:`rnnrev.perturb.lab` of the operating point, made here if not given. Controls: ``text``; ``gain``
     (−1 … 3) of the place in the subspace that the network would have: 0 removes it, 1 changes nothing, −1 mirrors it;
-    ``dimension``; ``space`` (modifiers, random, matched); ``begin`` (h0, as a review; middle, in the state h*).
+    ``dimension``; ``space`` (a name among ``lab.spaces``); ``begin`` (h0, as a review; middle, in the state h*).
     """
     lab = perturb.lab(point) if lab is None else lab
-    spaces, h_star = dict(zip(SPACES, lab.spaces.values())), point.h_star
+    spaces, h_star = lab.spaces, point.h_star
     width = spaces["modifiers"].dim
 
     def compute(text: str, gain: float, dimension: int, space: str, begin: str) -> Frame:
@@ -235,14 +234,14 @@ def modifier_lab(
         controls={
             "text": t.Unicode(text), "gain": t.Float(gain, min=-1.0, max=3.0),
             "dimension": t.Int(lab.dimension, min=1, max=width),
-            "space": t.Enum(list(SPACES), "modifiers"), "begin": t.Enum(["h0", "middle"], begin),
+            "space": t.Enum(list(spaces), next(iter(spaces))), "begin": t.Enum(["h0", "middle"], begin),
         },
         props={
             "network": point.model.name, "fingerprint": fingerprint(point.model), "dimensions": width,
-            "landmarks": _landmarks(lab),
+            "spaces": list(spaces), "landmarks": _landmarks(lab),
         },
         for_page={"lab": {"h_star": pack(h_star)} | {
-            p + k: pack(getattr(spaces[n], k)) for n, p in SPACES.items() for k in ("basis", "dual")}},
+            name: {"basis": pack(space.basis), "dual": pack(space.dual)} for name, space in spaces.items()}},
     )  # fmt: skip
     return made
 
@@ -342,7 +341,10 @@ def build_a_bag(
     The shipped ones unless given; ``model`` is the network to compare with. Controls: ``text``, ``modifiers``,
     ``beginning``, ``end``.
     """
-    bag, network = augmented or zoo.load("augmented-bow-imdb"), model or zoo.load("gru-imdb")
+    bag, network = (
+        augmented or zoo.load("augmented-bow-imdb", AugmentedBagOfWords),
+        model or zoo.load("gru-imdb", SentimentRNN),
+    )
 
     def compute(text: str, **switched_on: bool) -> Frame:
         ids, frame = _read(bag.vocabulary, text)

@@ -129,6 +129,7 @@ def write_assets(
         If the model is not a GRU with one logit, or the bag of words has other words.
     """
     if model is None:
-        model, bag, augmented = zoo.load(NETWORK), zoo.load("bow-imdb"), zoo.load("augmented-bow-imdb")
+        model, bag = zoo.load(NETWORK, SentimentRNN), zoo.load("bow-imdb", BagOfWords)
+        augmented = zoo.load("augmented-bow-imdb", AugmentedBagOfWords)
     texts = {"widgets.js": script(), "widgets.css": css(), f"{NETWORK}.js": _asset(model, bag, augmented)}
     return [write_text(Path(folder) / name, text) for name, text in texts.items()]

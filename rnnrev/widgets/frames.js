@@ -11,7 +11,6 @@ function textOf(net, text) {
 }
 
 const PLACES = 31;
-const SPACES = { modifiers: "", random: "control_", matched: "matched_" };
 
 export const FRAMES = {
   sentiment_trace(net, props, get) {
@@ -24,8 +23,8 @@ export const FRAMES = {
 
   modifier_lab(net, props, get) {
     const { tokens, ids } = textOf(net, get("text"));
-    const prefix = SPACES[get("space")];
-    const parts = [props.lab.h_star, ...["basis", "dual"].map((n) => props.lab[prefix + n])].map(lazily);
+    const { basis, dual: axes } = props.lab[get("space")];
+    const parts = [props.lab.h_star, basis, axes].map(lazily);
     const [hStar, , dual] = parts;
     const middle = get("begin") === "middle";
     const start = middle ? startFrom(hStar.data) : (h) => h;

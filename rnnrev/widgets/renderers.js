@@ -51,7 +51,7 @@ const RENDERERS = {
 
   modifier_lab(el, model) {
     const props = model.get("props");
-    const spaces = { modifiers: "modifier subspace", random: "random subspace", matched: "random, same variance" };
+    const [modifiers] = props.spaces; // controls come after it
     return view(el, model, {
       title: "Modifier lab: turn a subspace of the state up and down",
       hint: "The gain multiplies the place in the subspace that the state would have: 1 is the network as trained, 0 removes it, less than 0 mirrors it.",
@@ -60,17 +60,17 @@ const RENDERERS = {
         examplesControl(model, "text", ["The movie was not good.", "The movie was not bad.", "The movie was extremely good."]),
         sliderControl(model, "gain", "Gain", { min: -1, max: 3, step: 0.05, show: (v) => plain(v), ticks: [0, 1] }),
         sliderControl(model, "dimension", "Dimensions", { min: 1, max: props.dimensions, step: 1 }),
-        choiceControl(model, "space", "Subspace", spaces),
+        choiceControl(model, "space", "Subspace", Object.fromEntries(props.spaces.map((name) => [name, name]))),
         choiceControl(model, "begin", "Begin", { h0: "at the beginning of a review, h\u2080", middle: "in the middle of a review, h*" }),
       ],
       draw(frame, width) {
         const gain = `gain ${plain(model.get("gain"))}`;
         const series = [
           { name: "intact", style: "intact", mark: "circle", values: frame.intact },
-          { name: `perturbed (${spaces[model.get("space")]}, ${gain})`, style: "perturbed", mark: "square", values: frame.perturbed },
+          { name: `perturbed (${model.get("space")}, ${gain})`, style: "perturbed", mark: "square", values: frame.perturbed },
         ];
         const labels = [START, ...frame.tokens];
-        const landmarks = model.get("space") !== "modifiers" ? [] :
+        const landmarks = model.get("space") !== modifiers ? [] :
           props.landmarks.map((p) => ({ x: p.x, y: p.y, label: p.word, style: p.kind }));
         return [
           legend(series),
@@ -96,7 +96,7 @@ const RENDERERS = {
       },
       summary: (frame) =>
         `Intact the network ends at ${signed(last(frame.intact))} (${verdict(last(frame.intact))}); ` +
-        `with gain ${plain(model.get("gain"))} on ${model.get("dimension")} dimensions of the ${spaces[model.get("space")]} ` +
+        `with gain ${plain(model.get("gain"))} on ${model.get("dimension")} dimensions of the subspace \u201c${model.get("space")}\u201d ` +
         `at ${signed(last(frame.perturbed))} (${verdict(last(frame.perturbed))}).`,
     });
   },
