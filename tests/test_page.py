@@ -160,3 +160,24 @@ def test_numbers_of_a_record_by_name() -> None:
     assert [r["network"] for r in shown] == ["gru-imdb", "lstm-imdb", "vanilla-imdb"]
     assert [r["τ"] for r in shown] == ["200 [150, 250]", "50 [45, 55]", "not measured"]
     assert shown[2]["untrained"] == "not measured"
+
+
+# --- figures ------------------------------------------------------------------------------------
+
+
+def test_intervals_stand_in_rows_in_their_order() -> None:
+    from rnnrev.plots.style import CONTROL, INTACT, intervals
+
+    rows = {"a": Estimate(0.5, 0.4, 0.7), "random": (0.2, None, None), "missing": (None, None, None)}
+    fig = intervals(rows, xlabel="accuracy", reference=0.3, percent=0)
+    (ax,) = fig.axes
+    assert [t.get_text() for t in ax.get_yticklabels()] == list(rows)
+    assert ax.yaxis_inverted(), "the first is on top"
+    (first, _, (first_bar,)), second = ax.containers[0], ax.containers[1]
+    assert (first.get_xydata().tolist(), first.get_color()) == ([[0.5, 0]], INTACT)
+    np.testing.assert_allclose(first_bar.get_segments()[0], [[0.4, 0], [0.7, 0]])
+    assert second[0].get_color() == CONTROL
+    assert len(ax.containers) == 2, "what was not measured is not drawn"
+    intervals({n: rows["a"] for n in rows}, ax=ax, offset=0.2, label="again")
+    assert ax.containers[2][0].get_ydata()[0] == pytest.approx(0.2)
+    assert ax.get_legend_handles_labels()[1] == ["again"], "a series is named once"

@@ -9,35 +9,30 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
+from numpy.typing import ArrayLike
 
+from ..linear import OperatingPoint
 from ..plots.style import INTACT, NEGATIVE, NEUTRAL, POSITIVE, VALENCE_MAP, figure
+from ..subspace import Subspace
 
 __all__ = ["reading"]
 
 
-def reading(point: Any, subspace: Any, sentences: Sequence[str], states: np.ndarray, height: float = 4.4) -> Figure:
+def reading(point: OperatingPoint, subspace: Subspace, sentences: Sequence[str], states: ArrayLike) -> Figure:
     """Paths of sentences over the states that a network visits, on two axes: memory and context.
 
     The path of what all sentences share is left out; of what follows, the path that ends furthest left is drawn as
     negative, that furthest right as positive.
 
-    Parameters
-    ----------
-    point : OperatingPoint
-        The integrated coordinate ℓ·(h − h*) is the horizontal axis.
-    subspace : Subspace
-        Its first axis is the vertical one.
-    sentences : list of str
-        With a common beginning.
-    states : array or list, (n, S)
-        States that the network visits, the cloud in the background, coloured by logit.
+    The integrated coordinate ℓ·(h − h*) is the horizontal axis, the subspace's first the vertical one. ``sentences``
+    have a common beginning; ``states`` (n, S) are the cloud in the background, coloured by logit.
     """
     model = point.model
 
     def at(h: np.ndarray) -> np.ndarray:
         return np.stack([(h - point.h_star) @ point.l, subspace.coordinates(h)[..., 0]], -1)
 
-    fig, ax = figure(height=height)
+    fig, ax = figure(height=4.4)
     states = np.asarray(states)
     cloud, logits = at(states), model.readout(states)
     limit = np.quantile(np.abs(logits), 0.9)

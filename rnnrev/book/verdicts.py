@@ -29,6 +29,12 @@ def _verdicts(record: str) -> pd.DataFrame:
     return rules.verdicts(_record(record), record)
 
 
+def _asked(rule: rules.Claim) -> pd.DataFrame:
+    """What became of a claim, a row a network and text; without rows where the record does not hold its measure."""
+    found = _verdicts(rule.record)
+    return found[found.claim == rule.id]
+
+
 def value(
     measure: str, condition: str = "", at: float | None = None, *,
     network: str = SHOWN["network"], data: str = SHOWN["data"], record: str = "networks",
@@ -81,7 +87,7 @@ def claims(chapter: int) -> Html:
     """
     rows = []
     for rule in (c for c in rules.CLAIMS if c.chapter == chapter):
-        asked = _verdicts(rule.record).query("claim == @rule.id")
+        asked = _asked(rule)
         one = asked[(asked.network == SHOWN["network"]) & (asked.data == SHOWN["data"])]
         one = asked if one.empty else one
         rows.append({
@@ -104,12 +110,12 @@ def all_claims(chapters: Iterable[int] = range(1, 9)) -> Html:
     """
     rows = []
     for rule in (c for c in rules.CLAIMS if c.chapter in chapters):
-        counted = rules.summary(_verdicts(rule.record).query("claim == @rule.id"))
-        by_text = {row["data"]: row for row in counted.to_dict("records")}
-        whole = by_text.get(rules.ALL, next(iter(by_text.values()), None))
-        if whole is None:
+        asked = _asked(rule)
+        if asked.empty:
             rows.append({"Claim": _link(rule), "Limit": escape(rule.rule), "Verdict": "not measured"})
             continue
+        by_text = {row["data"]: row for row in rules.summary(asked).to_dict("records")}
+        whole = by_text.get(rules.ALL, next(iter(by_text.values())))
         texts = [f"{escape(name)}: {r['holds']} of {r['networks']}" for name, r in by_text.items() if name != rules.ALL]
         points = ", ".join(text_of(float(whole[name]), rule.format) for name in ("lowest", "median", "highest"))
         rows.append({
@@ -143,11 +149,14 @@ def _span(rows: pd.DataFrame, prefix: str, spec: str) -> str:
     points = np.sort(found[:, 0])
     if len(points) <= 3:
         return ", ".join(text_of(p, spec) for p in points)
-    return f"{text_of(points[0], spec)} to {text_of(points[-1], spec)} ({len(points)} networks)"
+    low, high = text_of(points[0], spec), text_of(points[-1], spec)
+    return f"{low if low == high else f'{low} to {high}'} ({len(points)} networks)"
 
 
 def _counted(rows: pd.DataFrame) -> str:
     """How many networks a claim holds in, and what became of the others."""
+    if rows.empty:
+        return "not measured"
     counts = rows.verdict.value_counts()
     others = [f"{counts[v]} {v}" for v in rules.VERDICTS[1:] if counts.get(v, 0)]
     return f"{counts.get('holds', 0)} of {len(rows)}" + (f" ({', '.join(others)})" if others else "")

@@ -15,9 +15,11 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
+from numpy.typing import ArrayLike
 
 __all__ = [
     "ARCHITECTURES",
@@ -43,8 +45,10 @@ __all__ = [
 POSITIVE, NEGATIVE, NEUTRAL = "#0072B2", "#D55E00", "#767676"  #: valence of words, labels of reviews, signs
 INTACT, PERTURBED, CONTROL = "#000000", "#CC79A7", "#8C8C8C"  #: a network as trained, changed, changed at random
 
+Look = dict[str, Any]  #: options of a line, as matplotlib takes them
+
 #: Colour, marker and dash of each architecture (and of the bag of words).
-ARCHITECTURES: dict[str, dict[str, Any]] = {
+ARCHITECTURES: dict[str, Look] = {
     "gru": {"color": "#009E73", "marker": "o", "linestyle": "-"},
     "lstm": {"color": "#332288", "marker": "s", "linestyle": "--"},
     "ugrnn": {"color": "#E69F00", "marker": "^", "linestyle": "-."},
@@ -61,6 +65,8 @@ CYCLE = ("#000000", "#009E73", "#E69F00", "#56B4E9", "#CC79A7", "#332288")
 
 #: Diverging map for signed values: negative, zero (white), positive. Give it a norm that is centred on zero.
 VALENCE_MAP = LinearSegmentedColormap.from_list("valence", [NEGATIVE, "#F7C9A8", "#FFFFFF", "#A6CFE8", POSITIVE])
+
+CONTROLS = ("control", "random", "other words")  #: how the names of controls are known
 
 WIDTH = 7.2  #: inches, the width of a page's text
 
@@ -109,13 +115,13 @@ def figure(rows: int = 1, columns: int = 1, height: float = 3.0, **options: Any)
     return made, axes
 
 
-def architecture(name: str) -> dict[str, Any]:
+def architecture(name: str) -> Look:
     """Plot options of a network by its name: ``"lstm-imdb"`` -> the LSTM's colour, marker and dash."""
     kinds = sorted(ARCHITECTURES, key=len, reverse=True)
     return dict(next((ARCHITECTURES[k] for k in kinds if name.startswith(k)), {"color": INTACT}))
 
 
-def sign_colors(values: Any, neutral: float = 0.0) -> np.ndarray:
+def sign_colors(values: ArrayLike, neutral: float = 0.0) -> np.ndarray:
     """A colour for each value: positive, negative, or neutral where its size is at most ``neutral``."""
     values = np.asarray(values, float)
     return np.select([values > neutral, values < -neutral], [POSITIVE, NEGATIVE], NEUTRAL)
@@ -127,7 +133,7 @@ def intervals(
     ax: Axes | None = None,
     xlabel: str = "",
     reference: float | None = None,
-    look: Callable[[str], dict[str, Any]] | dict[str, Any] | None = None,
+    look: Callable[[str], Look] | Look | None = None,
     offset: float = 0.0,
     label: str | None = None,
     percent: int | None = None,
@@ -143,7 +149,7 @@ def intervals(
     reference : float, optional
         A grey line where there is no effect.
     look : dict, or function of the name, optional
-        Options of ``errorbar``. Default: controls (a name with "control" or "random") grey, all else black.
+        Options of ``errorbar``. Default: controls (a name with one of ``CONTROLS`` in it) grey, all else black.
     offset : float
         Rows that this series stands below the middle of its row.
     label : str, optional
@@ -163,10 +169,8 @@ def intervals(
             continue
         own = look(name) if callable(look) else look
         if own is None:
-            own = {"color": CONTROL if "control" in name or "random" in name else INTACT}
-        options: dict[str, Any] = (
-            {"marker": "o", "markersize": 5, "capsize": 3} | own | {"linestyle": "none", "label": label}
-        )
+            own = {"color": CONTROL if any(word in name for word in CONTROLS) else INTACT}
+        options: Look = {"marker": "o", "markersize": 5, "capsize": 3} | own | {"linestyle": "none", "label": label}
         bars = np.fmax([[value - low], [high - value]], 0)
         ax.errorbar(value, row + offset, xerr=bars, **options)
         label = None  # once for the series
@@ -181,15 +185,15 @@ def intervals(
     return fig
 
 
-def label_panels(axes: Any, start: str = "a") -> None:
+def label_panels(axes: Axes | Sequence[Axes] | np.ndarray, start: str = "a") -> None:
     """Write (a), (b), … at the top left of each of these axes, so that the caption can name them."""
-    panels: list[Axes] = list(np.ravel(axes))
+    panels: list[Axes] = list(np.array(axes, object).ravel())
     for number, ax in enumerate(panels):
         title = ax.get_title(loc="left")
         ax.set_title(f"({chr(ord(start) + number)}) {title}".rstrip(), loc="left")
 
 
-def log_ticks(axis: Any, low: float, high: float) -> None:
+def log_ticks(axis: Axis, low: float, high: float) -> None:
     """Plain numbers on a logarithmic axis: 1, 2, 5, 10, … or, over more than two decades, powers of ten alone."""
     axis.set_major_locator(LogLocator(subs=(1.0,) if high / low > 100 else (1.0, 2.0, 5.0), numticks=8))
     axis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,g}"))

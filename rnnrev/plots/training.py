@@ -39,7 +39,7 @@ def curves(records: Mapping[str, Mapping[str, Any]]) -> Figure:
 
 
 def calibration(found: Mapping[str, Calibration]) -> Figure:
-    """Share of positive texts against predicted probability, and how many were so predicted; the error in the legend."""
+    """Share of positive texts by predicted probability, and how many were so predicted; the legend has the error."""
     fig, (ax, hist) = figure(1, 2, height=3.0, width_ratios=[1.1, 1])
     ax.plot([0, 1], [0, 1], color=NEUTRAL, linewidth=0.8)
     for name, bins in found.items():

@@ -61,7 +61,9 @@ def _read(vocabulary: Vocabulary, text: str) -> tuple[np.ndarray, Frame]:
     return ids, {"tokens": (tokenize(text) or [UNKNOWN])[:MAX_TOKENS], "known": (ids != 1).tolist()}
 
 
-def _states(model: SentimentRNN, ids: np.ndarray, changes: Sequence[perturb.Change] = ()) -> tuple[np.ndarray, Any]:
+def _states(
+    model: SentimentRNN, ids: np.ndarray, changes: Sequence[perturb.Change] = ()
+) -> tuple[np.ndarray, list[float]]:
     run = perturb.run(model, [ids], changes, states=True)
     assert run.states is not None
     return run.states[0], _numbers(run.logits[0])

@@ -13,7 +13,6 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -52,7 +51,7 @@ def css() -> str:
     return (HERE / "widgets.css").read_text(encoding="utf-8")
 
 
-def pack(values: ArrayLike) -> dict[str, Any]:
+def pack(values: ArrayLike) -> dict[str, object]:
     """An array for the page: shape and base64 of float32, row by row."""
     array = np.ascontiguousarray(values, "<f4")
     return {"shape": list(array.shape), "data": base64.b64encode(array.tobytes()).decode()}

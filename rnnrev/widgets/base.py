@@ -16,6 +16,7 @@ from .assets import css, module
 __all__ = ["Frame", "Table", "Widget"]
 
 Frame = dict[str, Any]  #: what is drawn: numbers, texts and lists, as JSON has them
+Traits = Mapping[str, t.TraitType[Any, Any]]
 Table = tuple[Sequence[str], Sequence[Sequence[Any]]]  #: column names and rows
 
 
@@ -40,8 +41,8 @@ class Widget(anywidget.AnyWidget):
         compute: Callable[..., Frame],
         describe: Callable[[Frame], Table],
         *,
-        controls: Mapping[str, t.TraitType[Any, Any]] | None = None,
-        looks: Mapping[str, t.TraitType[Any, Any]] | None = None,
+        controls: Traits | None = None,
+        looks: Traits | None = None,
         props: Frame | None = None,
         for_page: Frame | None = None,
     ) -> None:
@@ -87,5 +88,5 @@ class Widget(anywidget.AnyWidget):
         return {**data, "text/plain": f"{self.title} (a widget)", "text/html": self.html()}, metadata
 
 
-def _cell(value: Any) -> str:
+def _cell(value: object) -> str:
     return f"{value:+.2f}" if isinstance(value, float) else str(value)
