@@ -43,11 +43,11 @@ __all__ = [
     "split_names",
     "split_validation",
     "tokenize",
-    "unlabelled_texts",
 ]
 
 PAD, UNKNOWN = "<pad>", "<unk>"
 EMBEDDED = Path(__file__).parent / "datasets"
+EMBEDDED_FILES = {"all": "reviews.jsonl", "hard": "hard.jsonl"}
 
 
 @dataclass(frozen=True)
@@ -248,24 +248,25 @@ def load_reviews(
         Unknown name or split, a file that is missing or malformed (with its row), or no way to the data:
         the message says what to do.
     """
+    splits = split_names(name)
     if split is None:
-        split = next(s for s in ("test", "validation", "all") if s in split_names(name))
+        split = next(s for s in ("test", "validation", "all") if s in splits)
     path = Path(os.fspath(name)).expanduser()
     if path.suffix.lower() in _SUFFIXES:
         if split not in ("all", "train"):
             raise DataError(f"{path} is one table: it has no split {split!r}; use split='all'")
         return _checked(path.stem, "all", str(path), _read(path), text, label)
     name = os.fspath(name)
-    if name == "book":
-        return _embedded(split)
-    if name not in DATA_SETS:
+    if name != "book" and name not in DATA_SETS:
         raise DataError(
             f"no data set is called {name!r}: choose book, {', '.join(DATA_SETS)}, or give the path of a "
             f"file that ends in {', '.join(_SUFFIXES)}"
         )
+    if split not in splits:
+        raise DataError(f"{name} has no split {split!r}: choose one of {', '.join(splits)}")
+    if name == "book":
+        return _checked(name, split, "the embedded reviews", _read(EMBEDDED / EMBEDDED_FILES[split]), "text", "label")
     spec = DATA_SETS[name]
-    if split not in spec.splits:
-        raise DataError(f"{name} has no split {split!r}: choose one of {', '.join(spec.splits)}")
     mirror = os.environ.get("RNNREV_DATA_DIR")
     table, source = _from_mirror(Path(mirror).expanduser(), spec, split) if mirror else _from_hub(name, spec, split)
     if spec.rows is not None:
@@ -277,12 +278,7 @@ def load_reviews(
 
 def split_names(name: str | os.PathLike[str]) -> tuple[str, ...]:
     """The splits of a data set, as :func:`load_reviews` takes them; ``("all",)`` for a file."""
-    return ("all", "hard") if name == "book" else DATA_SETS[str(name)].splits if name in DATA_SETS else ("all",)
-
-
-def unlabelled_texts(name: str) -> tuple[str, ...]:
-    """The texts of a data set's unlabelled reviews; none where it has none."""
-    return load_reviews(name, "unsupervised").texts if "unsupervised" in split_names(name) else ()
+    return tuple(EMBEDDED_FILES) if name == "book" else DATA_SETS[str(name)].splits if name in DATA_SETS else ("all",)
 
 
 def _from_mirror(folder: Path, spec: DataSet, split: str) -> tuple[pd.DataFrame, str]:
@@ -367,16 +363,6 @@ def _read_csv(file: Path, separator: str) -> pd.DataFrame:
                 "separator in double quotes"
             )
     return pd.DataFrame(rows[1:], columns=rows[0]) if rows else pd.DataFrame()
-
-
-def _embedded(split: str) -> Reviews:
-    files = {"all": "reviews.jsonl", "hard": "hard.jsonl"}
-    if split not in files:
-        raise DataError(
-            f"the embedded reviews have no split {split!r}: use split='all' (ordinary reviews) "
-            "or split='hard' (reviews that are hard to read)"
-        )
-    return _checked("book", split, "the embedded reviews", _read(EMBEDDED / files[split]), "text", "label")
 
 
 def _checked(name: str, split: str, source: str, table: pd.DataFrame, text: str, label: str) -> Reviews:

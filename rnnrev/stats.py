@@ -20,7 +20,6 @@ __all__ = [
     "accuracy",
     "bootstrap",
     "calibration",
-    "confusion",
     "estimate",
     "interval",
     "over_seeds",
@@ -176,12 +175,6 @@ def over_seeds(values: ArrayLike, bounds: tuple[float, float] = (-np.inf, np.inf
         moved, back = special.logit((values - lower) / span), lambda x: lower + span * special.expit(x)
     low, high = stats.t.interval(0.95, len(moved) - 1, loc=moved.mean(), scale=stats.sem(moved))
     return Estimate(*(float(back(x)) for x in (moved.mean(), low, high)))
-
-
-def confusion(predicted: np.ndarray, labels: np.ndarray, n_classes: int = 2) -> np.ndarray:
-    """Counts (C, C): row the true class, column the predicted one."""
-    cells = np.asarray(labels) * n_classes + np.asarray(predicted)
-    return np.bincount(cells, minlength=n_classes**2).reshape(n_classes, n_classes)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

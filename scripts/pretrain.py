@@ -19,9 +19,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 from tqdm.auto import tqdm
+from vectors import unlabelled_texts
 
 from rnnrev.cells import initial_weights
-from rnnrev.data import Vocabulary, batches, load_reviews, pad, split_validation, unlabelled_texts
+from rnnrev.data import Vocabulary, batches, load_reviews, pad, split_validation
 from rnnrev.files import write_npz
 from rnnrev.train import Recurrent, adam, given, load_vectors, update
 

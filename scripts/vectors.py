@@ -17,8 +17,13 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from tqdm.auto import tqdm
 
-from rnnrev.data import Vocabulary, load_reviews, tokenize, unlabelled_texts
+from rnnrev.data import Vocabulary, load_reviews, split_names, tokenize
 from rnnrev.files import write_npz
+
+
+def unlabelled_texts(name: str) -> tuple[str, ...]:
+    """The texts of a data set's unlabelled reviews; none where it has none."""
+    return load_reviews(name, "unsupervised").texts if "unsupervised" in split_names(name) else ()
 
 
 class Lines:

@@ -344,7 +344,7 @@ def test_unknown_names():
         load_reviews("imbd")
     with pytest.raises(DataError, match="imdb has no split 'validation': choose one of train, test"):
         load_reviews("imdb", "validation")
-    with pytest.raises(DataError, match=r"no split 'train': use split='all'.*split='hard'"):
+    with pytest.raises(DataError, match="book has no split 'train': choose one of all, hard"):
         load_reviews("book", "train")
 
 
@@ -399,7 +399,7 @@ def test_fingerprint_sees_every_change():
 # --- the texts that come with the book --------------------------------------------------------
 
 
-FILES = {"all": "reviews.jsonl", "hard": "hard.jsonl"}
+FILES = data.EMBEDDED_FILES
 
 
 @pytest.fixture(scope="module", params=FILES)

@@ -96,11 +96,6 @@ def test_over_seeds_stays_inside_what_is_possible():
         stats.over_seeds([2.0, 0.2], (1, np.inf))
 
 
-def test_confusion_rows_are_truth():
-    found = stats.confusion(np.array([0, 1, 1, 1]), np.array([0, 0, 1, 1]))
-    np.testing.assert_array_equal(found, [[1, 1], [0, 2]])
-
-
 def test_calibration_of_a_calibrated_and_of_an_overconfident_model(rng):
     logits = rng.normal(0, 2, 200_000)
     labels = rng.uniform(size=len(logits)) < 1 / (1 + np.exp(-logits))
