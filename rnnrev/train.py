@@ -43,6 +43,9 @@ from .zoo import load, save
 __all__ = ["Recurrent", "Trainee", "fit", "load_soft_labels", "load_vectors", "scan", "train"]
 
 
+Curve = list[dict[str, float]]  #: one row an epoch
+WEIGHTS = ("W", "U", "b", "b_rec", "h0")
+
 # --- the loop over time -----------------------------------------------------------------------
 
 
@@ -69,11 +72,8 @@ def scan(
     spec, ops = CELLS[kind], tensorflow_ops()
     n, width, n_state = U.shape[0], U.shape[1], h0.shape[-1]
 
-    def down(x: tf.Tensor) -> tf.Tensor:
-        return tf.cast(x, low)
-
-    def up(x: tf.Tensor) -> tf.Tensor:
-        return tf.cast(x, tf.float32)
+    def product(x: tf.Tensor, y: tf.Tensor, **options: bool) -> tf.Tensor:
+        return tf.cast(tf.matmul(tf.cast(x, low), tf.cast(y, low), **options), tf.float32)
 
     def pullback(h: tf.Tensor, u: tf.Tensor, a: tf.Tensor, g: tf.Tensor) -> tuple[tf.Tensor, ...]:
         d_h, d_u, d_a = spec.partials(ops, h, u, a)
@@ -95,7 +95,7 @@ def scan(
     @tf.custom_gradient
     def run(h0: tf.Tensor, u: tf.Tensor, U: tf.Tensor, b_rec: tf.Tensor) -> tf.Tensor:
         steps = tf.shape(u)[0]
-        low_U = down(U)
+        low_U = tf.cast(U, low)
 
         def array(size: int, dtype: tf.DType = tf.float32) -> tf.TensorArray:
             return tf.TensorArray(dtype, steps, clear_after_read=False, element_shape=(None, size))
@@ -105,7 +105,7 @@ def scan(
         def forward(
             t: tf.Tensor, h: tf.Tensor, states: tf.TensorArray, recurrent: tf.TensorArray
         ) -> tuple[tf.Tensor, ...]:
-            a = up(tf.matmul(down(h[:, :n]), low_U)) + b_rec
+            a = product(h[:, :n], low_U) + b_rec
             h = spec.combine(ops, h, inputs.read(t), a)
             return t + 1, h, states.write(t, h), recurrent.write(t, a)
 
@@ -121,8 +121,8 @@ def scan(
                 before = tf.cond(t > 0, lambda: states.read(t - 1), lambda: h0)
                 before = tf.ensure_shape(before, (None, n_state))
                 g, du, da = pullback(before, inputs.read(t), recurrent.read(t), g + from_above.read(t))
-                da = down(da)
-                through = up(tf.matmul(da, back_U))
+                da = tf.cast(da, low)
+                through = product(da, back_U)
                 if n_state > n:
                     through = tf.pad(through, [[0, 0], [0, n_state - n]])
                 return t - 1, g + through, g_u.write(t, du), g_a.write(t, da)
@@ -131,9 +131,8 @@ def scan(
             _, g_h0, g_u, g_a = tf.while_loop(lambda t, *_: t >= 0, backward, start)
             g_a = tf.reshape(g_a.stack(), (-1, width))
             before = tf.concat([h0[None, :, :n], all_states[:-1, :, :n]], 0)
-            g_U = up(tf.matmul(down(tf.reshape(before, (-1, n))), g_a, transpose_a=True))
-            ones = tf.ones((1, tf.shape(g_a)[0]), low)
-            return g_h0, g_u.stack(), g_U, up(tf.matmul(ones, g_a))[0]
+            g_U = product(tf.reshape(before, (-1, n)), g_a, transpose_a=True)
+            return g_h0, g_u.stack(), g_U, product(tf.ones((1, tf.shape(g_a)[0])), g_a)[0]
 
         return all_states, gradient
 
@@ -147,13 +146,11 @@ class Recurrent(keras.layers.Layer):
     token. The initial state ``h0`` is a weight like the others.
     """
 
-    def __init__(self, cell: Cell, precision: str = "mixed", shards: int | None = None, **options: Any) -> None:
-        super().__init__(**options)
+    def __init__(self, cell: Cell, precision: str) -> None:
+        super().__init__()
         self.kind, self.low = cell.kind, tf.bfloat16 if precision == "mixed" else tf.float32
-        self.shards = shards or min(os.cpu_count() or 1, 4)
-        for name in ("W", "U", "b", "b_rec", "h0"):
-            value = getattr(cell, name)
-            setattr(self, name, self.add_weight(shape=value.shape, name=name, initializer=given(value)))
+        self.shards = min(os.cpu_count() or 1, 4)
+        self.W, self.U, self.b, self.b_rec, self.h0 = (weight(self, k, getattr(cell, k)) for k in WEIGHTS)
         self.built = True
 
     def states(self, x: tf.Tensor) -> tf.Tensor:
@@ -162,16 +159,14 @@ class Recurrent(keras.layers.Layer):
         rows, steps = tf.shape(x)[0], tf.shape(x)[1]
         # cut into shards, one a core: each small product then runs on one core, side by side
         size = -(-rows // self.shards)
+        U, b_rec, h0 = (tf.convert_to_tensor(v) for v in (self.U, self.b_rec, self.h0))
         parts = []
         for i in range(self.shards):
             part = x[i * size : (i + 1) * size]
             flat = tf.reshape(tf.transpose(part, (1, 0, 2)), (-1, x.shape[-1]))
             u = tf.cast(tf.matmul(tf.cast(flat, self.low), W), tf.float32) + self.b
             u = tf.reshape(u, (steps, tf.shape(part)[0], self.U.shape[1]))
-            h0 = tf.tile(tf.convert_to_tensor(self.h0)[None], (tf.shape(part)[0], 1))
-            parts.append(
-                scan(self.kind, h0, u, tf.convert_to_tensor(self.U), tf.convert_to_tensor(self.b_rec), self.low)
-            )
+            parts.append(scan(self.kind, tf.tile(h0[None], (tf.shape(part)[0], 1)), u, U, b_rec, self.low))
         return tf.concat(parts, 1)
 
     def call(self, x: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
@@ -180,12 +175,12 @@ class Recurrent(keras.layers.Layer):
 
     def cell(self) -> Cell:
         """The weights as they are now, as a NumPy cell."""
-        return Cell(self.kind, *(np.asarray(getattr(self, k)) for k in ("W", "U", "b", "b_rec", "h0")))
+        return Cell(self.kind, *(np.asarray(getattr(self, k)) for k in WEIGHTS))
 
 
-def given(value: np.ndarray) -> Callable[..., tf.Tensor]:
-    """A Keras initializer that sets this value."""
-    return lambda shape, dtype=None: tf.convert_to_tensor(np.asarray(value, np.float32).reshape(shape))
+def weight(layer: keras.layers.Layer, name: str, value: np.ndarray) -> keras.Variable:
+    """A trainable weight of a Keras layer or model that starts with this value."""
+    return layer.add_weight(shape=value.shape, name=name, initializer=lambda *_, **__: np.asarray(value, np.float32))
 
 
 class Network(keras.Model):
@@ -197,15 +192,14 @@ class Network(keras.Model):
         if vectors is None:
             vectors = rng.normal(0, 0.1, (n_words, config.n_inputs))
         self.config, self.outputs_ = config, 1 if n_classes == 2 else n_classes
-        self.embedding = self.add_weight(shape=vectors.shape, name="embedding", initializer=given(vectors))
+        self.embedding = weight(self, "embedding", vectors)
         cell = initial_weights(config.cell, config.n_inputs, config.n_units, config.seed)
         if config.pretrained != "none":
             cell = _load_cell(config.pretrained, cell)
         self.recurrent = Recurrent(cell, config.precision)
         limit = np.sqrt(6 / (config.n_units + self.outputs_))
-        w = rng.uniform(-limit, limit, (config.n_units, self.outputs_))
-        self.w = self.add_weight(shape=w.shape, name="w", initializer=given(w))
-        self.bias = self.add_weight(shape=(self.outputs_,), name="bias", initializer="zeros")
+        self.w = weight(self, "w", rng.uniform(-limit, limit, (config.n_units, self.outputs_)))
+        self.bias = weight(self, "bias", np.zeros(self.outputs_))
         self.built = True
 
     def logits(self, ids: tf.Tensor, lengths: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
@@ -238,8 +232,7 @@ class Bag(keras.Model):
     def __init__(self, config: TrainConfig, n_words: int) -> None:
         super().__init__()
         self.config = config
-        self.beta = self.add_weight(shape=(n_words,), name="beta", initializer="zeros")
-        self.bias = self.add_weight(shape=(1,), name="bias", initializer="zeros")
+        self.beta, self.bias = weight(self, "beta", np.zeros(n_words)), weight(self, "bias", np.zeros(1))
         self.built = True
 
     def logits(self, ids: tf.Tensor, lengths: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
@@ -296,7 +289,7 @@ def fit(
     key: str = "",
     resume: bool = False,
     progress: bool = True,
-) -> list[dict[str, float]]:
+) -> Curve:
     """Train until the epochs are over or nothing gets better, and leave the weights of the best epoch.
 
     Parameters
@@ -327,7 +320,7 @@ def fit(
     steps = config.epochs * -(-len(ids) // config.batch_size)
     optimizer = adam(variables, steps, config.learning_rate, config.clip_norm)
     step = _compiled_step(network, optimizer, config.label_smoothing)
-    curve: list[dict[str, float]] = []
+    curve: Curve = []
     best = [np.array(v) for v in variables]
     if resume and checkpoint is not None and checkpoint.exists():
         curve, best = _restore(checkpoint, key, [*variables, *optimizer.variables])
@@ -346,15 +339,13 @@ def fit(
     return curve
 
 
-def best_epoch(curve: Sequence[dict[str, float]]) -> int:
+def best_epoch(curve: Curve) -> int:
     """The epoch, counted from 1, with the best validation accuracy; the last one where nothing is held out."""
     accuracy = [row["validation_accuracy"] for row in curve]
     return len(curve) if np.isnan(accuracy).all() else int(np.nanargmax(accuracy)) + 1
 
 
-def _restore(
-    file: Path, key: str, variables: Sequence[keras.Variable]
-) -> tuple[list[dict[str, float]], list[np.ndarray]]:
+def _restore(file: Path, key: str, variables: Sequence[keras.Variable]) -> tuple[Curve, list[np.ndarray]]:
     with np.load(file, allow_pickle=False) as stored:
         meta = json.loads(str(stored["meta"]))
         if meta["key"] != key:
@@ -469,7 +460,7 @@ def _load_cell(file: str, like: Cell) -> Cell:
         if kind != like.kind or stored["U"].shape != like.U.shape or stored["W"].shape != like.W.shape:
             what = "no cell" if kind is None else f"a {kind} of U {stored['U'].shape}, W {stored['W'].shape}"
             raise ValueError(f"{file} holds {what}; wanted is a {like.kind} of U {like.U.shape}, W {like.W.shape}")
-        return Cell(kind, *(stored[k] for k in ("W", "U", "b", "b_rec", "h0")))
+        return Cell(kind, *(stored[k] for k in WEIGHTS))
 
 
 def load_soft_labels(file: str | os.PathLike[str]) -> tuple[Reviews, np.ndarray]:

@@ -24,7 +24,7 @@ from vectors import unlabelled_texts
 from rnnrev.cells import initial_weights
 from rnnrev.data import Vocabulary, batches, load_reviews, pad, split_validation
 from rnnrev.files import write_npz
-from rnnrev.train import Recurrent, adam, given, load_vectors, update
+from rnnrev.train import Recurrent, adam, load_vectors, update, weight
 
 #: Words that stand in for the whole vocabulary in each step's softmax.
 N_SAMPLED = 512
@@ -36,11 +36,10 @@ class Reader(keras.Model):
     def __init__(self, cell: str, n_units: int, vectors: np.ndarray, precision: str, seed: int) -> None:
         super().__init__()
         self.n_units = n_units
-        self.embedding = self.add_weight(shape=vectors.shape, name="embedding", initializer=given(vectors))
+        self.embedding = weight(self, "embedding", vectors)
         self.recurrent = Recurrent(initial_weights(cell, vectors.shape[1], n_units, seed), precision)
         P = np.random.default_rng([seed, 43]).normal(0, n_units**-0.5, (n_units, vectors.shape[1]))
-        self.P = self.add_weight(shape=P.shape, name="P", initializer=given(P))
-        self.bias = self.add_weight(shape=(len(vectors),), name="bias", initializer="zeros")
+        self.P, self.bias = weight(self, "P", P), weight(self, "bias", np.zeros(len(vectors)))
         self.built = True
 
     def predictions(self, ids: tf.Tensor) -> tf.Tensor:
