@@ -87,6 +87,17 @@ def test_figures_have_name_caption_and_alt_text(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
+def test_code_fits_the_page_and_is_for_readers(page: Path) -> None:
+    cells = [source(cell).strip().splitlines() for cell in code_cells(page)]
+    assert max((len(line) for cell in cells for line in cell), default=0) <= 88
+    assert max(map(len, cells), default=0) <= 12
+    hidden = [
+        source(c).strip().splitlines() for c in code_cells(page) if re.search(r"^:tags: .*remove", c, re.MULTILINE)
+    ]
+    assert sum(map(len, hidden)) <= 25
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
 def test_glued_names_are_made_on_the_page(page: Path) -> None:
     text = text_of(page)
     used = set(re.findall(r"\{glue:text\}`([^`:]+)", text))

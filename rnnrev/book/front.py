@@ -2,45 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import takewhile
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
-from numpy.typing import ArrayLike
 
-from ..linear import OperatingPoint
+from .. import zoo
+from ..data import load_reviews
+from ..linear import operating_point
+from ..model import SentimentRNN
+from ..modifiers import lexicon
 from ..plots.style import INTACT, NEGATIVE, NEUTRAL, POSITIVE, VALENCE_MAP, figure
-from ..subspace import Subspace
+from ..subspace import modifier_subspace
 
 __all__ = ["reading"]
 
 
-def reading(point: OperatingPoint, subspace: Subspace, sentences: Sequence[str], states: ArrayLike) -> Figure:
-    """Paths of sentences over the states that a network visits, on two axes: memory and context.
+SENTENCES = ("The movie was good", "The movie was not good", "The movie was extremely good")
 
-    The path of what all sentences share is left out; of what follows, the path that ends furthest left is drawn as
-    negative, that furthest right as positive.
 
-    The integrated coordinate ℓ·(h − h*) is the horizontal axis, the subspace's first the vertical one. ``sentences``
-    have a common beginning; ``states`` (n, S) are the cloud in the background, coloured by logit.
+def reading() -> Figure:
+    """Paths of three sentences over the states that the shipped GRU visits, on two axes: memory and context.
+
+    The integrated coordinate ℓ·(h − h*) is the horizontal axis; the vertical one is the first of the subspace that
+    negators and degree words of a published grammar span. What all sentences share is left out; of the paths that
+    follow, the one that ends furthest left is drawn as negative, that furthest right as positive. In the background
+    states of 25 embedded reviews, coloured by logit.
     """
+    point = operating_point(zoo.load("gru-imdb", SentimentRNN))
+    modifiers = [word for word in lexicon()["word"] if word in point.model.vocabulary]
+    subspace = modifier_subspace(point, modifiers, dim=2)
     model = point.model
 
     def at(h: np.ndarray) -> np.ndarray:
         return np.stack([(h - point.h_star) @ point.l, subspace.coordinates(h)[..., 0]], -1)
 
     fig, ax = figure(height=4.4)
-    states = np.asarray(states)
+    states = np.concatenate(model.states(load_reviews("book").sample(25).texts))
     cloud, logits = at(states), model.readout(states)
     limit = np.quantile(np.abs(logits), 0.9)
     ax.scatter(*cloud.T, c=logits, cmap=VALENCE_MAP, vmin=-limit, vmax=limit, s=5, alpha=0.5, linewidths=0)
     ax.axhline(0, color=NEUTRAL, linewidth=7, alpha=0.25, zorder=0)
 
-    tokens = [model.trace(s).tokens for s in sentences]
-    paths = [at(h)[1:] for h in model.states(sentences)]
+    tokens = [model.trace(s).tokens for s in SENTENCES]
+    paths = [at(h)[1:] for h in model.states(SENTENCES)]
     ends = [path[-1, 0] for path in paths]
     shared = sum(1 for _ in takewhile(lambda words: len(set(words)) == 1, zip(*tokens)))
     style: dict[str, Any] = {"textcoords": "offset points", "va": "center", "fontsize": 10}
