@@ -37,6 +37,7 @@ __all__ = [
     "NowAndLater",
     "Profile",
     "agreement",
+    "by_axes",
     "compare_barcodes",
     "compare_shares",
     "decay_length",
@@ -82,8 +83,8 @@ def insertion_response(
     texts, words : token numbers, (B, T) and (K,)
     places, lags : lists of int, (P,) and (L,)
         Tokens read before the word, and after it before the logit is read.
-    h0 : array, (S,) or (B, S), optional
-        State before the first token; the network's own unless given.
+    h0 : array, (S,) or (n, S), optional
+        State before the first token; of n states text i gets i modulo n. The network's own unless given.
     w : array, (S,) or (S, R), optional
         Readout, or several; the network's own unless given.
 
@@ -104,7 +105,7 @@ def insertion_response(
     known, rows = np.unique(np.r_[texts.ravel(), words], return_inverse=True)
     u = cell.project(model.embedding[known].astype(np.float32))
     texts, words = rows[: texts.size].reshape(texts.shape), rows[texts.size :]
-    h0 = np.asarray(cell.h0 if h0 is None else h0, np.float32)
+    h0 = np.atleast_2d(np.asarray(cell.h0 if h0 is None else h0, np.float32))
     w = np.asarray(model.w if w is None else w, np.float32)
 
     def advance(h: np.ndarray, tokens: np.ndarray) -> np.ndarray:
@@ -116,7 +117,7 @@ def insertion_response(
         plain[step.rows, step.t] = h
         return h
 
-    forward(advance, h0, list(texts[:, : reach + 1]), keep, batch_size=32)
+    forward(advance, h0[np.arange(len(texts)) % len(h0)], list(texts[:, : reach + 1]), keep, batch_size=32)
     text, place, word = (a.ravel() for a in np.meshgrid(range(len(texts)), places, words, indexing="ij"))
     changed = texts[text[:, None], place[:, None] + np.arange(max(lags) + 1)]
     changed[:, 0] = word
@@ -413,31 +414,66 @@ def compare_barcodes(
 
 
 def starts(point: OperatingPoint, subspace: Subspace, table: pd.DataFrame, seed: int = 0) -> dict[str, np.ndarray]:
-    """Initial states to compare: the network's own, without what makes it special, and controls; each (S,).
+    """Initial states to compare: the network's own, without what makes it special, and controls.
 
     * ``intact``: h₀;
     * ``component removed``: h₀ without its component in the modifier subspace, ℓ·h kept;
     * ``only the component``: h* and nothing but that component;
     * ``on the attractor``: h*;
-    * ``other words' subspace removed``: the control of as many, as frequent words of ``table`` that are no modifiers;
+    * ``other words' subspace removed``: of as many, as frequent words of ``table`` that are no modifiers;
     * ``random subspace removed``: the control of the same dimension;
     * ``random change``: h₀ moved as far as in ``component removed``, in a random direction, ℓ·h kept.
+
+    The first four are (S,). Controls are drawn 20 times, (20, S): texts take the draws in turn, so that intervals cover
+    them.
     """
-    h0 = np.asarray(point.model.cell.h0, float)
-
-    def component(of: Subspace) -> np.ndarray:
-        return of.state(of.coordinates(h0)) - point.h_star
-
-    size = np.linalg.norm(component(subspace))
+    h0, spaces = np.asarray(point.model.cell.h0, float), _subspaces(point, subspace, table, seed)
+    component = h0 - _without(h0, [subspace])[0]
+    directions = np.array([random_subspace(point, 1, 20 * seed + i).basis[:, 0] for i in range(20)])
     return {
         "intact": h0,
-        "component removed": h0 - component(subspace),
-        "only the component": point.h_star + component(subspace),
+        "component removed": h0 - component,
+        "only the component": point.h_star + component,
         "on the attractor": point.h_star,
-        "other words' subspace removed": h0 - component(control_subspaces(point, subspace, table, 1, seed)[0]),
-        "random subspace removed": h0 - component(random_subspace(point, subspace.dim, seed)),
-        "random change": h0 + random_subspace(point, 1, seed + 1).basis[:, 0] * size,
+        "other words' subspace removed": _without(h0, spaces["other words"]),
+        "random subspace removed": _without(h0, spaces["random directions"]),
+        "random change": h0 + np.linalg.norm(component) * directions,
     }
+
+
+def _subspaces(point: OperatingPoint, subspace: Subspace, table: pd.DataFrame, seed: int) -> dict[str, list[Subspace]]:
+    return {
+        "modifiers": [subspace],
+        "other words": control_subspaces(point, subspace, table, 20, seed),
+        "random directions": [random_subspace(point, subspace.dim, 20 * seed + i) for i in range(20)],
+    }
+
+
+def _without(h: np.ndarray, spaces: Sequence[Subspace]) -> np.ndarray:
+    """A state (S,) without its component in each of the subspaces, (n, S)."""
+    return np.array([h - s.coordinates(h) @ s.basis.T for s in spaces])
+
+
+def by_axes(
+    point: OperatingPoint, texts: np.ndarray, words: np.ndarray, subspace: Subspace, table: pd.DataFrame,
+    dims: Sequence[int] = (1, 2, 3, 5), seed: int = 0,
+) -> pd.DataFrame:  # fmt: skip
+    """What is left of the first token's extra emphasis when the first k axes of a subspace are removed from h₀.
+
+    One row a k of ``dims`` and ``removed``: the modifiers' subspace, other words' or random directions (20 draws each).
+    ``left`` is the emphasis over that of a text begun at h*; ``share`` what of h₀ lies in the k axes, with the middle
+    95 % of draws. The controls tell whether it is *these* axes that hold the emphasis.
+    """
+    h0 = np.asarray(point.model.cell.h0, float)
+    level = start_profile(point, texts, words, (0,), h0=point.h_star, seed=seed)
+    rows = []
+    for name, spaces in _subspaces(point, subspace, table, seed).items():
+        for k in dims:
+            few = [s.take(k) for s in spaces]
+            begun = start_profile(point, texts, words, (0,), h0=_without(h0, few), seed=seed)
+            share = _spread(np.array([subspace_share(point, h0, s) for s in few]))
+            rows.append({"axes": k, "removed": name, "left": begun.minus(level).estimate(0), "share": share})
+    return pd.DataFrame(rows)
 
 
 # --- the end -----------------------------------------------------------------------------------

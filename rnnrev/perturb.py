@@ -128,8 +128,9 @@ def add(vector: np.ndarray) -> Change:
 
 
 def start_from(h0: np.ndarray) -> Change:
-    """Begin from this state, (S,), instead of the network's own h₀."""
-    return lambda h, step: np.broadcast_to(np.asarray(h0, h.dtype), h.shape).copy() if step.t == 0 else h
+    """Begin from this state, (S,), instead of the network's own h₀; of n states (n, S) text i gets i modulo n."""
+    states = np.atleast_2d(h0)
+    return lambda h, step: states[step.rows % len(states)].astype(h.dtype) if step.t == 0 else h
 
 
 def only(change: Change, steps: slice | None = None, tokens: Sequence[int] | np.ndarray | None = None) -> Change:

@@ -314,11 +314,19 @@ def test_starts_change_what_they_say_and_keep_what_is_integrated():
     found = edges.starts(point, subspace, table)
     h0 = found["intact"]
     for name in ("component removed", "other words' subspace removed", "random subspace removed", "random change"):
-        assert point.l @ (found[name] - h0) == pytest.approx(0, abs=1e-12)
+        assert (found[name] - h0) @ point.l == pytest.approx(0, abs=1e-12)
     assert edges.subspace_share(point, found["component removed"], subspace) == pytest.approx(0, abs=1e-12)
     assert subspace.coordinates(found["only the component"]) == pytest.approx(subspace.coordinates(h0))
-    moved = [np.linalg.norm(found[k] - h0) for k in ("component removed", "random change")]
-    assert moved[0] == pytest.approx(moved[1])
+    moved = np.linalg.norm(found["component removed"] - h0)
+    assert np.linalg.norm(found["random change"] - h0, axis=1) == pytest.approx(np.full(20, moved))
+    # controls are drawn anew for each text, alone and among other changes
+    texts = np.random.default_rng(3).integers(2, 60, (25, 9))
+    many = edges.insertion_response(model, texts, [5], [0], [4], h0=found["random change"])
+    assert many[21:22] == pytest.approx(
+        edges.insertion_response(model, texts[21:22], [5], [0], [4], h0=found["random change"][1]), abs=1e-6
+    )
+    run = perturb.run(model, list(texts), [perturb.start_from(found["random change"])], states=True)
+    assert run.states[21][0] == pytest.approx(found["random change"][1])
     # the same state as the general machinery of perturbations makes
     change = perturb.only(perturb.project_out(subspace), steps=slice(0, 1))
     states = perturb.run(model, [np.array([3])], change, states=True).states
@@ -463,3 +471,24 @@ def test_compare_shares_finds_a_start_inside_the_subspace(small):
     assert shares["h₀ in a random subspace"].value < 0.5
     for control in ("visited states", "h₀ in a subspace of other words", "h₀ in a random subspace"):
         assert 0 <= shares[control].low < shares[control].value < shares[control].high <= 1
+
+
+def test_the_emphasis_goes_with_the_axes_that_hold_it(small):
+    model, reviews = small
+    point = operating_point(model, texts=reviews.texts)
+    probes = modifiers.probe_words(point, 6)
+    table = modifiers.modifier_effects(point, probes=probes).assign(kind="other")
+    subspace = modifier_subspace(point, list(table.word[:20]), 2)
+    # h₀ lies on the second axis: the first takes nothing, both take all
+    inside = point.h_star + 2 * subspace.basis[:, 1]
+    cell = dataclasses.replace(model.cell, h0=inside)
+    point = dataclasses.replace(point, model=dataclasses.replace(point.model, cell=cell))
+    texts = edges.first_tokens(model.vocabulary.encode_all(reviews.texts), 45)[:8]
+    found = edges.by_axes(point, texts, probes.numbers, subspace, table, (1, 2)).set_index(["removed", "axes"])
+    assert found.share["modifiers", 1].value == pytest.approx(0, abs=1e-9)
+    assert found.share["modifiers", 2].value == pytest.approx(1)
+    whole = edges.start_profile(point, texts, probes.numbers, (0,))
+    level = edges.start_profile(point, texts, probes.numbers, (0,), h0=point.h_star)
+    assert found.left["modifiers", 1].value == pytest.approx(whole.minus(level).estimate(0).value, abs=1e-3)
+    assert found.left["modifiers", 2].value == pytest.approx(0, abs=1e-3)
+    assert found.share["random directions", 2].low < found.share["random directions", 2].high < 1
