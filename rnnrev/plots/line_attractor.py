@@ -1,4 +1,7 @@
-"""Figures of chapter 2: low-dimensional states, the curve of fixed points, its modes, words, and the linear model."""
+"""Figures of chapter 2: low-dimensional states, the curve of fixed points, its modes, words, and the linear model.
+
+``ax`` takes the axes to draw on, as many as a figure has panels; without it each makes a figure of its own.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from ..line_attractor import Alignment, Attractor, Dimensionality, Predictions, Spectra
 from ..stats import Estimate
-from .style import CONTROL, CYCLE, INTACT, NEGATIVE, NEUTRAL, POSITIVE, VALENCE_MAP, architecture, figure, label_panels
+from .style import CONTROL, CYCLE, INTACT, NEGATIVE, NEUTRAL, POSITIVE, VALENCE_MAP, architecture, figure, intervals
+from .style import label_panels
 
 __all__ = [
     "architectures",
@@ -23,60 +29,51 @@ __all__ = [
     "references",
     "sampling",
     "spectra",
+    "step_errors",
     "words",
 ]
 
-
-def _interval(ax: Axes, x: Any, row: float, **options: Any) -> None:
-    """One estimate with its interval, given as an Estimate or as [value, low, high]; nothing where it is missing."""
-    value, low, high = (np.nan if v is None else float(v) for v in x)
-    if np.isfinite(value):
-        look: dict[str, Any] = {"marker": "o", "capsize": 3, "linestyle": "none"} | options
-        ax.errorbar(value, row, xerr=[[max(value - low, 0)], [max(high - value, 0)]], **look)
+Panels = Axes | Sequence[Axes]
 
 
-def dimensions(trained: Any, untrained: Any) -> Figure:
-    """Cumulative PCA variance of visited states; both as :func:`rnnrev.line_attractor.dimensionality` gives them."""
-    fig, ax = figure(height=2.9)
-    for found, label, color, style in ((trained, "trained", INTACT, "-"), (untrained, "untrained", CONTROL, "--")):
-        number = np.arange(1, len(found.cumulative) + 1)
-        ax.plot(number, found.cumulative, color=color, linestyle=style, label=label, marker="o", markersize=3)
-        ax.fill_between(number, found.low, found.high, color=color, alpha=0.25, linewidth=0)
-    ax.axhline(0.9, color=NEUTRAL, linewidth=0.8, linestyle=":")
-    ax.set(xscale="log", xlabel="principal components", ylabel="share of variance", ylim=(0, 1.02))
-    ax.set_xticks([1, 2, 5, 10, 20, 50], ["1", "2", "5", "10", "20", "50"])
-    ax.minorticks_off()
-    ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    ax.legend(loc="lower right")
+def _on(ax: Panels | None, rows: int = 1, columns: int = 1, **options: Any) -> tuple[Figure, Any]:
+    if ax is None:
+        return figure(rows, columns, **options)
+    return np.ravel(np.array(ax))[0].get_figure(root=True), ax
+
+
+def dimensions(trained: Dimensionality, untrained: Dimensionality, *, ax: Axes | None = None) -> Figure:
+    """Cumulative PCA variance of visited states."""
+    fig, ax_ = _on(ax, height=2.9)
+    for result, label, color, style in ((trained, "trained", INTACT, "-"), (untrained, "untrained", CONTROL, "--")):
+        number = np.arange(1, len(result.cumulative) + 1)
+        ax_.plot(number, result.cumulative, color=color, linestyle=style, label=label, marker="o", markersize=3)
+        ax_.fill_between(number, result.low, result.high, color=color, alpha=0.25, linewidth=0)
+    ax_.axhline(0.9, color=NEUTRAL, linewidth=0.8, linestyle=":")
+    ax_.set(xscale="log", xlabel="principal components", ylabel="share of variance", ylim=(0, 1.02))
+    ax_.set_xticks([1, 2, 5, 10, 20, 50], ["1", "2", "5", "10", "20", "50"])
+    ax_.minorticks_off()
+    ax_.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    ax_.legend(loc="lower right")
     return fig
 
 
-def _valence_norm(values: Any) -> TwoSlopeNorm:
-    size = float(np.max(np.abs(values)))
-    return TwoSlopeNorm(0, -size, size)
-
-
-def curve(attractor: Any, states: np.ndarray) -> Figure:
-    """The visited states, the fixed points among them and their curve; and the logit along it.
-
-    ``attractor`` is of :func:`rnnrev.line_attractor.find_attractor`, ``states`` (n, S) of ``visited_states``.
-    """
-    fig, (plane, along) = figure(1, 2, height=3.4, width_ratios=[1.25, 1])
+def curve(attractor: Attractor, states: np.ndarray, *, ax: Panels | None = None) -> Figure:
+    """Visited states (n, S), the fixed points among them and their curve; and the logit along it."""
+    fig, (plane, along) = _on(ax, 1, 2, height=3.4, width_ratios=[1.25, 1])
     centre = states.mean(0)
     axes = np.linalg.svd(states - centre, full_matrices=False)[2][:2]
     axes = axes * np.where(axes @ (attractor.h_star[-1] - attractor.h_star[0]) < 0, -1, 1)[:, None]
     cloud, points, line = ((h - centre) @ axes.T for h in (states[::5], attractor.h_star, attractor.curve))
-    norm = _valence_norm(attractor.logit)
+    size = float(np.abs(attractor.logit).max())
+    look: dict[str, Any] = {"c": attractor.logit, "cmap": VALENCE_MAP, "norm": TwoSlopeNorm(0, -size, size), "s": 22,
+                            "edgecolors": "black", "linewidths": 0.5}  # fmt: skip
     plane.scatter(*cloud.T, s=3, color="#D0D0D0", linewidths=0, label="visited states", rasterized=True)
     plane.plot(*line.T, color=INTACT, linewidth=1.2, label="curve")
-    dots = plane.scatter(
-        *points.T, c=attractor.logit, cmap=VALENCE_MAP, norm=norm, s=22, edgecolors="black", linewidths=0.5,
-        label="fixed points", zorder=3,
-    )  # fmt: skip
+    dots = plane.scatter(*points.T, label="fixed points", zorder=3, **look)
     plane.set(xlabel="PC 1 of the states", ylabel="PC 2", title="States and fixed points")
     plane.legend(loc="best", markerscale=1.2)
-    along.scatter(attractor.arc, attractor.logit, c=attractor.logit, cmap=VALENCE_MAP, norm=norm, s=22,
-                  edgecolors="black", linewidths=0.5)  # fmt: skip
+    along.scatter(attractor.arc, attractor.logit, **look)
     along.axhline(0, color=NEUTRAL, linewidth=0.8, linestyle=":")
     along.set(xlabel="arc length along the curve", ylabel="logit (nats)", title="Logit along the curve")
     fig.colorbar(dots, ax=along, label="logit (nats)")
@@ -84,118 +81,90 @@ def curve(attractor: Any, states: np.ndarray) -> Figure:
     return fig
 
 
-def spectra(attractor: Any, found: Any, control: Any) -> Figure:
-    """Eigenvalues at the middle of the curve, trained and untrained; and the longest time constants along the curve.
-
-    ``found`` and ``control`` are of :func:`rnnrev.line_attractor.mode_spectra`.
-    """
-    fig, (plane, along) = figure(1, 2, height=3.3)
+def spectra(attractor: Attractor, result: Spectra, control: Spectra, *, ax: Panels | None = None) -> Figure:
+    """Eigenvalues at the middle of the curve, trained and untrained; and the longest time constants along the curve."""
+    fig, (plane, along) = _on(ax, 1, 2, height=3.3)
     middle = int(np.abs(attractor.logit).argmin())
     turn = np.linspace(0, 2 * np.pi, 200)
     plane.plot(np.cos(turn), np.sin(turn), color=NEUTRAL, linewidth=0.8)
-    for modes, at, color, marker, label in (
-        (control.modes, 0, CONTROL, "x", "untrained"),
-        (found.modes, middle, INTACT, "o", "trained"),
-    ):
-        eigvals = modes.eigvals[at]
-        plane.scatter(
-            eigvals.real, eigvals.imag, s=12, color=color, marker=marker, linewidths=0.7, alpha=0.7, label=label
-        )
-    slow = found.modes.eigvals[middle, found.slow[middle]]
+    at_middle = result.modes.eigvals[middle]
+    for eigvals, color, marker, label in (
+        (control.modes.eigvals[0], CONTROL, "x", "untrained"), (at_middle, INTACT, "o", "trained"),
+    ):  # fmt: skip
+        plane.scatter(eigvals.real, eigvals.imag, s=12, color=color, marker=marker, lw=0.7, alpha=0.7, label=label)
+    slow = at_middle[result.slow[middle]]
     plane.scatter(slow.real, slow.imag, s=70, facecolors="none", edgecolors=POSITIVE, linewidths=1.5, label="slow mode")
     plane.set(xlabel="real part of λ", ylabel="imaginary part of λ", aspect="equal", title="Eigenvalues of J_rec")
     fig.legend(*plane.get_legend_handles_labels(), fontsize=8, loc="outside lower left", ncols=3, handletextpad=0.2)
 
-    tau = np.sort(np.where(found.modes.eigvals.imag < 0, 0, np.abs(found.modes.tau)), axis=-1)[:, ::-1]
-    order = np.argsort(attractor.logit)
-    for mode in range(6):
-        look = {"color": INTACT, "linewidth": 1.6} if mode == 0 else {"color": CONTROL, "linewidth": 0.9}
-        name = ("slow mode", "modes 2 to 6")[mode] if mode < 2 else None
-        along.plot(attractor.logit[order], tau[order, mode], marker=".", markersize=3, label=name, **look)
-    fresh = np.median(np.abs(control.modes.tau).max(-1))
-    along.axhline(fresh, color=NEUTRAL, linestyle="--", linewidth=1, label="untrained, slowest")
-    along.set(yscale="log", xlabel="logit at the fixed point (nats)", ylabel="time constant |τ| (tokens)",
-              title="Time constants along the curve")  # fmt: skip
-    along.set_ylim(top=30 * np.max(tau))
+    tau, order = result.modes.slowest, np.argsort(attractor.logit)
+    for rank in range(min(6, tau.shape[1])):
+        look: dict[str, Any] = {"color": CONTROL, "linewidth": 0.9} if rank else {"color": INTACT, "linewidth": 1.6}
+        name = ("slowest", "second to sixth")[rank] if rank < 2 else None
+        along.plot(attractor.logit[order], tau[order, rank], marker=".", markersize=3, label=name, **look)
+    along.axhline(control.tau_1.value, color=NEUTRAL, linestyle="--", linewidth=1, label="untrained, slowest")
+    along.set(yscale="log", xlabel="logit at the fixed point (nats)", ylabel="time constant τ (tokens)",
+              title="Time constants along the curve", ylim=(None, 30 * np.nanmax(tau)))  # fmt: skip
     along.legend(fontsize=8, loc="upper center", ncols=2)
     label_panels((plane, along))
     return fig
 
 
-def directions(attractor: Any, found: Any) -> Figure:
-    """Cosines along the curve; ``found`` is of :func:`rnnrev.line_attractor.alignment`."""
-    fig, (left, right) = figure(1, 2, height=3.0, sharey=True)
+def directions(attractor: Attractor, result: Alignment, *, ax: Panels | None = None) -> Figure:
+    """Cosines along the curve: with its tangent, and with the readout."""
+    fig, (left, right) = _on(ax, 1, 2, height=3.0, sharey=True)
     order = np.argsort(attractor.logit)
     x = attractor.logit[order]
-    groups = (
-        (left, (("r_tangent", "r₁", INTACT, "-"), ("others_tangent", "best of r₂ … r₆", CONTROL, "--"))),
-        (
-            right,
-            (("r_w", "r₁", INTACT, "-"), ("l_w", "ℓ₁", CYCLE[1], "-."), ("others_w", "best of r₂ … r₆", CONTROL, "--")),
-        ),
-    )
-    for ax, lines in groups:
-        for key, label, color, style in lines:
-            ax.plot(x, found.along[key][order], color=color, linestyle=style, marker=".", markersize=3, label=label)
-        ax.axhline(found.chance, color=NEUTRAL, linewidth=0.8, linestyle=":")
-        ax.text(x[-1], found.chance, "chance (95 %)", va="bottom", ha="right", fontsize=8, color=NEUTRAL)
-        ax.set(xlabel="logit at the fixed point (nats)", ylim=(0, 1.2))
-        ax.legend(fontsize=8, loc="upper center", ncols=3)
-    left.set(ylabel="|cosine|", title="with the tangent of the curve")
-    right.set(title="with the readout w")
+    best = ("modes 2–6", "best of modes 2–6", CONTROL, "--")
+    lines = ((left, "tangent", "", "r₁", INTACT, "-"), (left, "tangent", *best), (right, "alignment", "", "r₁", INTACT, "-"),
+             (right, "alignment_left", "", "ℓ₁", CYCLE[1], "-."), (right, "alignment", *best))  # fmt: skip
+    for panel, column, row, label, color, style in lines:
+        y = result.along[column, row][order]
+        panel.plot(x, y, color=color, linestyle=style, marker=".", markersize=3, label=label)
+    for panel, column, title in ((left, "tangent", "with the tangent"), (right, "alignment", "with the readout w")):
+        chance = result.table[column]["random directions"].high
+        panel.axhline(chance, color=NEUTRAL, linewidth=0.8, linestyle=":")
+        panel.text(x[-1], chance, "chance (97.5 %)", va="bottom", ha="right", fontsize=8, color=NEUTRAL)
+        panel.set(xlabel="logit at the fixed point (nats)", ylim=(0, 1.2), title=title)
+        panel.legend(fontsize=8, loc="upper center", ncols=3)
+    left.set_ylabel("|cosine|")
     label_panels((left, right))
     return fig
 
 
 def words(
-    measured: np.ndarray,
-    known: np.ndarray,
-    kinds: np.ndarray,
-    names: Sequence[str],
-    n_named: int = 7,
-    control: Any = None,
-) -> Figure:
+    measured: np.ndarray, known: np.ndarray, kinds: np.ndarray, names: Sequence[str], control: np.ndarray | None = None,
+    *, ax: Panels | None = None,
+) -> Figure:  # fmt: skip
     """A scatter of words and the distributions of positive, neutral and negative ones.
 
-    Parameters
-    ----------
-    measured, known : arrays, (n,)
-        What the slow mode makes of each word, and its β, both in nats.
-    kinds : array, (n,)
-        1, 0, −1 or NaN, of :func:`rnnrev.line_attractor.word_kinds`.
-    names : list of str
-        The words; the ``n_named`` largest and smallest by ``measured`` are written out.
-    control : array, (n,), optional
-        ``measured`` by another mode.
+    ``measured`` (n,) what the slow mode makes of each word and ``known`` (n,) its β, in nats; ``kinds`` (n,) of
+    :func:`rnnrev.line_attractor.word_kinds`; ``names`` (n,), of which the seven at each end of ``measured`` are
+    written out; ``control`` (n,) what another mode makes of it.
     """
-    fig, (scatter, spread) = figure(1, 2, height=3.6, width_ratios=[1.35, 1])
+    fig, (scatter, spread) = _on(ax, 1, 2, height=3.6, width_ratios=[1.35, 1])
     scatter.axhline(0, color=NEUTRAL, linewidth=0.6)
     scatter.axvline(0, color=NEUTRAL, linewidth=0.6)
     if control is not None:
-        scatter.scatter(known, control, s=4, color=CONTROL, linewidths=0, alpha=0.5, label="second mode")
+        scatter.scatter(known, control, s=4, color=CONTROL, linewidths=0, alpha=0.5, label="next mode")
     scatter.scatter(known, measured, s=5, color=INTACT, linewidths=0, alpha=0.6, label="slow mode")
     order = np.argsort(measured)
-    for rank, i in enumerate([*order[:n_named], *order[-n_named:][::-1]]):
-        side = 1 if rank >= n_named else -1
-        place = (
-            0.02 if side < 0 else 0.98,
-            0.04 + 0.06 * (rank % n_named) if side < 0 else 0.96 - 0.06 * (rank % n_named),
-        )
-        scatter.annotate(
-            names[i], (known[i], measured[i]), xytext=place, textcoords="axes fraction", fontsize=7.5,
-            ha="left" if side < 0 else "right", va="center", color=POSITIVE if side > 0 else NEGATIVE,
-            arrowprops={"arrowstyle": "-", "color": "#BBBBBB", "linewidth": 0.4, "shrinkA": 0, "shrinkB": 1},
-        )  # fmt: skip
+    for ends, x, y, step, side, color in (
+        (order[:7], 0.02, 0.04, 0.06, "left", NEGATIVE), (order[-7:][::-1], 0.98, 0.96, -0.06, "right", POSITIVE),
+    ):  # fmt: skip
+        for rank, i in enumerate(ends):
+            scatter.annotate(
+                names[i], (known[i], measured[i]), xytext=(x, y + step * rank), textcoords="axes fraction",
+                fontsize=7.5, ha=side, va="center", color=color,
+                arrowprops={"arrowstyle": "-", "color": "#BBBBBB", "linewidth": 0.4, "shrinkA": 0, "shrinkB": 1},
+            )  # fmt: skip
     room = np.ptp(known) * 0.3
-    scatter.set_xlim(known.min() - room, known.max() + room)
-    scatter.set(xlabel="β of the bag of words (nats)", ylabel="effect through the mode (nats)")
+    scatter.set(xlabel="β of the bag of words (nats)", ylabel="effect through the mode (nats)",
+                xlim=(known.min() - room, known.max() + room))  # fmt: skip
     scatter.legend(loc="upper left", fontsize=8, markerscale=2)
     bins = np.linspace(measured.min(), measured.max(), 40)
-    for kind, label, color, hatch in (
-        (-1, "negative", NEGATIVE, "//"),
-        (0, "neutral", NEUTRAL, ""),
-        (1, "positive", POSITIVE, "\\\\"),
-    ):
+    looks = ((-1, "negative", NEGATIVE, "//"), (0, "neutral", NEUTRAL, ""), (1, "positive", POSITIVE, "\\\\"))
+    for kind, label, color, hatch in looks:
         spread.hist(measured[kinds == kind], bins, color=color, alpha=0.55, label=label, hatch=hatch, edgecolor=color)
     spread.set(xlabel="effect through the slow mode (nats)", ylabel="words")
     spread.legend()
@@ -203,136 +172,101 @@ def words(
     return fig
 
 
-def predictions(
-    logits: Mapping[str, np.ndarray], scores: Mapping[str, Mapping[str, Any]], shown: Sequence[str]
-) -> Figure:
-    """Predicted against true logits for the ``shown`` variants, and r² and agreement of all of them.
+#: Rows of the linear models that are controls or yardsticks.
+YARDSTICKS = ("fitted recurrence", "bag of words", "next mode alone", "all but the slow mode", "words shuffled")
 
-    Both mappings are of :func:`rnnrev.line_attractor.linear_predictions`.
-    """
-    columns = len(shown)
-    fig, axes = figure(2, columns, height=5.6, height_ratios=[1, 1.15])
-    full = logits["network"]
-    for ax, name in zip(axes[0], shown):
-        ax.axline((0, 0), slope=1, color=NEUTRAL, linewidth=0.8, linestyle=":")
-        right = (full > 0) == (logits[name] > 0)
-        ax.scatter(full[right], logits[name][right], s=7, color=INTACT, linewidths=0, alpha=0.6)
-        ax.scatter(full[~right], logits[name][~right], s=12, color=NEGATIVE, marker="x", linewidths=0.8)
-        ax.set(xlabel="network (nats)", title=name.removeprefix("control: "))
-        ax.set_title(name, fontsize=8.5)
-    axes[0][0].set_ylabel("linear model (nats)")
-    grid = axes[1][0].get_gridspec()
-    for ax in axes[1]:
-        ax.remove()
-    below = grid[1, :].subgridspec(1, 2, wspace=0.08)
-    left, right_ax = fig.add_subplot(below[0]), fig.add_subplot(below[1])
-    for row, (name, score) in enumerate(scores.items()):
-        color = CONTROL if name.startswith("control") else INTACT
-        _interval(left, score["r2"], row, color=color)
-        _interval(right_ax, score["agree"], row, color=color)
-    left.set_yticks(range(len(scores)), list(scores), fontsize=8)
-    right_ax.set_yticks(range(len(scores)), [])
-    right_ax.axvline(0.5, color=NEUTRAL, linewidth=0.8, linestyle=":")
-    for ax in (left, right_ax):
-        ax.set_ylim(len(scores) - 0.5, -0.5)
-    left.set(xlabel="squared correlation of logits", xlim=(-0.03, 1.03))
-    right_ax.set(xlabel="share of reviews with the same sign", xlim=(0.35, 1.02))
-    right_ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+
+def predictions(result: Predictions, *, ax: Panels | None = None) -> Figure:
+    """r² with the network's logits and share of the same decisions, one row a model; controls in grey."""
+    fig, (left, right) = _on(ax, 1, 2, height=3.6, sharey=True)
+
+    def look(name: str) -> dict[str, Any]:
+        return {"color": CONTROL if name in YARDSTICKS else INTACT}
+
+    intervals(result.table.r2.to_dict(), ax=left, xlabel="squared rank correlation of logits", look=look)
+    intervals(result.table.agree.to_dict(), ax=right, xlabel="reviews with the same sign", look=look, percent=0,
+              reference=0.5)  # fmt: skip
+    left.set_xlim(-0.03, 1.03)
+    right.set_xlim(0.35, 1.02)
+    label_panels((left, right))
     return fig
 
 
-def references(rows: Sequence[Mapping[str, Any]]) -> Figure:
-    """The three references side by side; rows are of :func:`rnnrev.line_attractor.compare_references`."""
-    panels = (
-        ("tau_1", "τ₁ (tokens)", "log"),
-        ("gap", "τ₁ / τ₂", "linear"),
-        ("n_slow", "modes with τ > 100", "linear"),
-        ("effect", "polar words' effect (nats)", "linear"),
-        ("sorting", "rank correlation with β", "linear"),
-        ("r2", "r² of the linear model", "linear"),
-    )
-    fig, axes = figure(2, 3, height=3.9, sharey=True)
-    for ax, (key, label, scale) in zip(np.ravel(axes), panels):
-        for row, found in enumerate(rows):
-            _interval(ax, found[key], row, color=INTACT if found["reference"] == "mean map" else CONTROL)
-        ax.set(xlabel=label, xscale=scale)
-        if scale == "linear":
-            ax.set_xlim(min(0, ax.get_xlim()[0]), 1.03 if key in ("sorting", "r2") else None)
-        else:
-            _decades(ax, [v for r in rows for v in r[key]])
-        ax.set_yticks(range(len(rows)), [r["reference"] for r in rows])
-        ax.set_ylim(len(rows) - 0.5, -0.5)
+def step_errors(tables: Mapping[str, pd.DataFrame], *, ax: Axes | None = None) -> Figure:
+    """Relative error against steps taken, one line a linear model: tables of :func:`rnnrev.line_attractor.step_error`."""
+    fig, ax_ = _on(ax, height=2.8)
+    for (name, table), color, marker in zip(tables.items(), CYCLE, "os^D"):
+        value, low, high = np.array(table.error.to_list()).T
+        ax_.plot(table.index, value, color=color, marker=marker, markersize=4, label=name)
+        ax_.fill_between(table.index, low, high, color=color, alpha=0.2, linewidth=0)
+    ax_.axhline(1, color=NEUTRAL, linewidth=0.8, linestyle=":")
+    ax_.set(xscale="log", yscale="log", xlabel="tokens since the model stood on the network's state",
+            ylabel="relative error")  # fmt: skip
+    ax_.legend(fontsize=8)
     return fig
 
 
-def _decades(ax: Axes, values: Sequence[Any]) -> None:
-    """Whole decades as the limits of a log axis, so that it always has labels."""
-    known = np.array([v for v in values if v is not None and np.isfinite(v) and v > 0])
-    ax.set_xlim(10 ** np.floor(np.log10(known.min())), 10 ** np.ceil(np.log10(known.max())))
+def references(table: pd.DataFrame, *, ax: Panels | None = None) -> Figure:
+    """The three references side by side; ``table`` of :func:`rnnrev.line_attractor.compare_references`."""
+    panels = (("tau_1", "τ₁ (tokens)"), ("gap_of_tau", "τ₁ / τ₂"), ("slow_modes", "modes with τ > 100"),
+              ("effect", "polar words' effect (nats)"), ("sorting", "rank correlation with β"),
+              ("r2", "r² of the linear model"))  # fmt: skip
+    fig, axes = _on(ax, 2, 3, height=3.9, sharey=True)
+    for panel, (column, label) in zip(np.ravel(axes), panels):
+        intervals(table[column].to_dict(), ax=panel, xlabel=label, look=lambda name: {"color": CONTROL if name != "mean map" else INTACT})
+        _limits(panel, np.array(table[column].to_list()), log=column == "tau_1")
+    return fig
 
 
-def architectures(records: Mapping[str, Mapping[str, Any]]) -> Figure:
-    """The claims in every architecture: name -> record of :func:`rnnrev.line_attractor.measure`.
+def _limits(ax: Axes, values: np.ndarray, log: bool) -> None:
+    if log:  # whole decades, so that the axis always has labels
+        known = values[np.isfinite(values) & (values > 0)]
+        ax.set_xscale("log")
+        ax.set_xlim(10 ** np.floor(np.log10(known.min())), 10 ** np.ceil(np.log10(known.max())))
+    else:
+        ax.set_xlim(min(-0.05, np.nanmin(values)), max(1.05, 1.05 * np.nanmax(values)))
 
-    Filled markers are the trained network, hollow ones its control, as each panel's label says.
+
+def architectures(table: pd.DataFrame, *, ax: Panels | None = None) -> Figure:
+    """The claims in several networks: filled markers the network, hollow ones the control that the label names.
+
+    ``table`` has columns network, measure, condition, value, low, high (:func:`rnnrev.claims.networks`, of one data
+    set).
     """
-    panels: tuple[tuple[str, Any, Any, str], ...] = (
-        ("dimensions of the states\n(participation ratio)", ("dimensionality", "participation"),
-         ("dimensionality_untrained", "participation"), "log"),
-        ("fixed points: variance on a curve\n(hollow: visited states)", ("curve", "on_curve"),
-         ("curve_of_states", "on_curve"), "linear"),
-        ("slowest mode, τ₁ (tokens)\n(hollow: second, τ₂)", ("spectra", "tau_1"), ("spectra", "tau_2"), "log"),
-        ("|cos| of r₁ and tangent\n(hollow: best of modes 2–6)", ("alignment", "r_tangent"),
-         ("alignment", "others_tangent"), "linear"),
-        ("words: rank correlation with β\n(hollow: shuffled)", ("sorting", "rank"),
-         ("sorting_shuffled", "rank"), "linear"),
-        ("linear model: r²\n(hollow: shuffled words)", ("linear", "nearest, finite effects", "r2"),
-         ("linear", "control: shuffled words", "r2"), "linear"),
-    )  # fmt: skip
-    fig, axes = figure(2, 3, height=4.8, sharey=True)
-    for ax, (label, path, control, scale) in zip(np.ravel(axes), panels):
-        for row, (name, record) in enumerate(records.items()):
-            look = architecture(name)
-            look = {"color": look.get("color", INTACT), "marker": look.get("marker", "o")}
-            _interval(ax, _at(record, control), row + 0.18, **look, markerfacecolor="white")
-            _interval(ax, _at(record, path), row - 0.12, **look)
-        ax.set_xlabel(label, fontsize=8.5)
-        ax.set_xscale(scale)
-        if scale == "linear":
-            ax.set_xlim(min(-0.05, ax.get_xlim()[0]), max(1.05, ax.get_xlim()[1]))
-        else:
-            _decades(ax, [v for r in records.values() for key in (path, control) for v in _at(r, key)])
-        ax.set_yticks(range(len(records)), list(records))
-        ax.set_ylim(len(records) - 0.4, -0.6)
+    panels = (("dimensions of the states\n(hollow: untrained)", "participation", "", "participation", "untrained"),
+              ("variance on a curve\n(hollow: visited states)", "on_curve", "", "on_curve", "visited states"),
+              ("slowest mode, τ₁ (tokens)\n(hollow: second, τ₂)", "tau_1", "", "tau_2", ""),
+              ("|cos| of r₁ and tangent\n(hollow: best of modes 2–6)", "tangent", "", "tangent", "modes 2–6"),
+              ("words: rank correlation with β\n(hollow: shuffled)", "sorting", "", "sorting", "words shuffled"),
+              ("linear model: r²\n(hollow: bag of words)", "linear_r2", "nearest point", "linear_r2", "bag of words"))  # fmt: skip
+    fig, axes = _on(ax, 2, 3, height=4.8, sharey=True)
+    names = list(dict.fromkeys(table.network))
+    for panel, (label, *keys) in zip(np.ravel(axes), panels):
+        drawn = []
+        for (measure, condition), offset, hollow in ((keys[2:], 0.18, {"markerfacecolor": "white"}), (keys[:2], -0.12, {})):
+            rows = table[(table.measure == measure) & (table.condition == condition)].set_index("network")
+            rows = rows.reindex(names)[["value", "low", "high"]]
+            drawn.append(rows.to_numpy(float))
+            estimates = {name: Estimate(*row) for name, row in zip(names, drawn[-1])}
+            intervals(estimates, ax=panel, look=lambda name, h=hollow: {k: v for k, v in architecture(name).items() if k != "linestyle"} | h, offset=offset)
+        panel.set_xlabel(label, fontsize=8.5)
+        _limits(panel, np.concatenate(drawn), log=keys[0] in ("participation", "tau_1"))
     label_panels(axes)
     return fig
 
 
-def _at(record: Mapping[str, Any], path: Sequence[str]) -> Estimate:
-    found: Any = record
-    for key in path:
-        found = found[key]
-    return Estimate(*(np.nan if v is None else v for v in found))
-
-
-def sampling(rows: Sequence[Mapping[str, Any]]) -> Figure:
-    """How the result settles as F̄ averages over more tokens: rows with ``n_tokens``, ``shift``, ``cosine``, ``tau``."""
-    fig, axes = figure(1, 3, height=2.6)
-    n = [r["n_tokens"] for r in rows]
-    panels = (
-        ("shift", "distance of F̄(h*) from that over all words"),
-        ("cosine", "|cos| of ℓ₁ with all words' ℓ₁"),
-        ("tau", "τ₁ (tokens)"),
-    )
-    for ax, (key, label) in zip(axes, panels):
-        values = np.array([r[key] for r in rows])
-        ax.plot(n, values.mean(-1), color=INTACT, marker="o", markersize=4)
-        ax.fill_between(n, values.min(-1), values.max(-1), color=CONTROL, alpha=0.3, linewidth=0)
-        ax.set(xscale="log", xlabel="words in F̄", ylabel=label)
-        ax.set_xticks(n, [str(size) for size in n])
-        ax.minorticks_off()
-        ax.yaxis.label.set_size(8.5)
-    axes[0].set_ylim(bottom=0)
-    axes[1].set_ylim(top=1.02)
-    axes[2].set_ylim(bottom=0)
+def sampling(table: pd.DataFrame, *, ax: Panels | None = None) -> Figure:
+    """How F̄ settles as it averages over more words; ``table`` of :func:`rnnrev.line_attractor.sampling`."""
+    fig, axes = _on(ax, 1, 3, height=2.6)
+    labels = {"shift": "distance of F̄(h*) from that over all words", "cosine": "|cos| of ℓ₁ with all words' ℓ₁",
+              "tau": "τ of the slow mode (tokens)"}  # fmt: skip
+    for panel, (column, label) in zip(axes, labels.items()):
+        size = table.groupby("n_tokens")[column]
+        panel.plot(size.mean(), color=INTACT, marker="o", markersize=4)
+        panel.fill_between(size.mean().index, size.min(), size.max(), color=CONTROL, alpha=0.3, linewidth=0)
+        panel.set(xscale="log", xlabel="words in F̄", ylabel=label)
+        panel.set_xticks(list(size.groups), list(map(str, size.groups)))
+        panel.minorticks_off()
+        panel.yaxis.label.set_size(8.5)
+        panel.set_ylim(*((None, 1.02) if column == "cosine" else (0, None)))
     return fig
