@@ -121,39 +121,20 @@ def mean_map(model: SentimentRNN, n_tokens: int = 600, seed: int = 0) -> MeanMap
 class FixedPoints:
     """Fixed and slow points, P of them, in order of q (or of the starts, where none were merged).
 
-    Attributes
-    ----------
-    h_star : array, (P, S)
-    q : array, (P,)
-        Speed ½‖F(h) − h‖².
-    reason : array of str, (P,)
-        Why the search stopped: ``converged`` (q ≤ tol_q), ``slow`` (only directions that are held are left),
-        ``minimum`` (a local minimum of q that is no fixed point, or the limit of float64) or ``iterations``.
-    iterations : array, (P,)
-    moved : array, (P,)
-        Distance from the start.
-    count : array, (P,)
-        Starts that ended here.
-    start : array, (P,)
-        The start whose search gave this point.
-    n_unstable : array, (P,)
-        Modes with |λ| > 1; −1 where it was not asked for.
-    x : array, (P, D), or None
-        The input that each point is fixed under.
-    origin : array, (n,)
-        For every start the point it went to; −1 if that was an outlier or is not in this selection.
+    ``reason`` of the end of each search: ``converged`` (q ≤ tol_q), ``slow`` (only directions that are held are left),
+    ``minimum`` (a local minimum of q that is no fixed point, or the limit of float64) or ``iterations``.
     """
 
-    h_star: np.ndarray = field(repr=False)
-    q: np.ndarray = field(repr=False)
-    reason: np.ndarray = field(repr=False)
-    iterations: np.ndarray = field(repr=False)
-    moved: np.ndarray = field(repr=False)
-    count: np.ndarray = field(repr=False)
-    start: np.ndarray = field(repr=False)
-    n_unstable: np.ndarray = field(repr=False)
-    x: np.ndarray | None = field(repr=False)
-    origin: np.ndarray = field(repr=False)
+    h_star: np.ndarray = field(repr=False)  #: (P, S)
+    q: np.ndarray = field(repr=False)  #: (P,) speed ½‖F(h) − h‖²
+    reason: np.ndarray = field(repr=False)  #: (P,) str
+    iterations: np.ndarray = field(repr=False)  #: (P,)
+    moved: np.ndarray = field(repr=False)  #: (P,) distance from the start
+    count: np.ndarray = field(repr=False)  #: (P,) starts that ended here
+    start: np.ndarray = field(repr=False)  #: (P,) the start whose search gave this point
+    n_unstable: np.ndarray = field(repr=False)  #: (P,) modes with |λ| > 1; −1 where it was not asked for
+    x: np.ndarray | None = field(repr=False)  #: (P, D) the input that each point is fixed under, or None
+    origin: np.ndarray = field(repr=False)  #: (n,) the point that each start went to; −1 if outlier or not selected
 
     def __len__(self) -> int:
         return len(self.q)
@@ -321,7 +302,12 @@ def find_fixed_points(
         search.h, search.q, search.reason, search.iterations, np.linalg.norm(search.h - h, axis=-1), np.ones(n, int),
         np.arange(n), np.full(n, -1), None if x is None else np.array(x), np.arange(n),
     )  # fmt: skip
-    points = _merge(_without_outliers(points, h, max_distance), unique_tol)
+    if max_distance is not None:
+        spread = np.linalg.norm(h - h.mean(0)) / np.sqrt(n)
+        if spread > 0:
+            points = points[np.linalg.norm(points.h_star - h.mean(0), axis=-1) <= max_distance * spread]
+    if unique_tol is not None and len(points):
+        points = _merge(points, unique_tol)
     if stability and len(points):
         rows = np.array_split(np.arange(len(points)), -(-len(points) // chunk))
         eigvals = [np.linalg.eigvals(J_rec(points.h_star[i], points.start[i])) for i in rows]
@@ -445,17 +431,7 @@ class _Search:
         return gain
 
 
-def _without_outliers(points: FixedPoints, starts: np.ndarray, max_distance: float | None) -> FixedPoints:
-    centre = starts.mean(0)
-    spread = np.sqrt(((starts - centre) ** 2).sum(-1).mean())
-    if max_distance is None or spread == 0:
-        return points
-    return points[np.linalg.norm(points.h_star - centre, axis=-1) <= max_distance * spread]
-
-
-def _merge(points: FixedPoints, unique_tol: float | None) -> FixedPoints:
-    if unique_tol is None or not len(points):
-        return points
+def _merge(points: FixedPoints, unique_tol: float) -> FixedPoints:
     where = points.h_star if points.x is None else np.concatenate([points.h_star, points.x], -1)
     tree = cKDTree(where)
     order = np.argsort(points.q, kind="stable")

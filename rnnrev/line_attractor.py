@@ -4,8 +4,6 @@
 (:func:`find_attractor`, :func:`curve_shape`); (c) each has one slow mode (:func:`mode_spectra`); (d) its right vector
 is tangent to the curve, its left vector sorts words by valence (:func:`alignment`, :func:`valence_sorting`); (e) the
 linear model predicts the network (:func:`linear_predictions`), token by token (:func:`step_error`).
-:func:`compare_references` sets the three reference inputs side by side.
-
 Source: LA19 figures 2 to 5.
 """
 
@@ -19,7 +17,6 @@ import pandas as pd
 from scipy.spatial import cKDTree
 from scipy.stats import beta, mannwhitneyu, spearmanr
 
-from .cells import Cell
 from .data import Reviews
 from .fixed_points import FixedPoints, MeanMap, find_fixed_points, mean_map
 from .linear import (
@@ -29,11 +26,8 @@ from .linear import (
     Unmeasured,
     eigenmodes,
     fitted_recurrence,
-    frequent_words,
     input_effect,
     linear_model,
-    linearize,
-    slow_mode,
     slowest_first,
 )
 from .model import BagOfWords, SentimentRNN
@@ -49,7 +43,6 @@ __all__ = [
     "Spectra",
     "alignment",
     "bag_valence",
-    "compare_references",
     "curve_shape",
     "dimensionality",
     "find_attractor",
@@ -58,7 +51,9 @@ __all__ = [
     "mode_spectra",
     "next_modes",
     "principal_curve",
-    "sampling",
+    "rank_correlation",
+    "score_logits",
+    "spread_starts",
     "step_error",
     "unrest",
     "valence_sorting",
@@ -72,7 +67,8 @@ BURN_IN = 10
 SLOW = 100.0
 
 
-def _spearman(a: np.ndarray, b: np.ndarray) -> float:
+def rank_correlation(a: np.ndarray, b: np.ndarray) -> float:
+    """Spearman's; 0 where one of the two is constant."""
     return float(spearmanr(a, b).statistic) if np.ptp(a) > 0 and np.ptp(b) > 0 else 0.0
 
 
@@ -150,7 +146,7 @@ class Attractor:
         return self.points.h_star
 
 
-def _spread_starts(model: SentimentRNN, texts: Sequence[str], n_starts: int, seed: int) -> np.ndarray:
+def spread_starts(model: SentimentRNN, texts: Sequence[str], n_starts: int, seed: int) -> np.ndarray:
     """Visited states (n, S) whose logits stand at even ranks among all: ends and middle as often as they occur."""
     states, _ = visited_states(model, texts, seed=seed)
     order = np.argsort(model.readout(states), kind="stable")
@@ -173,7 +169,7 @@ def find_attractor(
         raise Unmeasured(f"the network has {model.n_classes} classes: a line has two ends")
     model = model.astype(np.float64)
     F = mean_map(model, seed=seed)
-    starts = _spread_starts(model, texts, n_starts, seed)
+    starts = spread_starts(model, texts, n_starts, seed)
     points = find_fixed_points(F, starts, damping=damping, unique_tol=None, max_distance=None, stability=False)
     curve, tangent, order = principal_curve(points.h_star, model.w)
     points = points[order]
@@ -263,7 +259,7 @@ def curve_shape(model: SentimentRNN, points: np.ndarray) -> CurveShape:
         bootstrap((off, total), share, n=1000),
         bootstrap((off_line, total), share, n=1000),
         bootstrap(local_dimension(points), np.median, n=1000),
-        bootstrap((np.argsort(order), logit), _spearman, n=300),
+        bootstrap((np.argsort(order), logit), rank_correlation, n=300),
         float(np.linalg.norm(np.diff(along, axis=0), axis=-1).sum()),
         float(np.linalg.norm(along[-1] - along[0])),
         float(np.median(np.sqrt(off))),
@@ -432,7 +428,11 @@ def valence_sorting(measured: np.ndarray, known: np.ndarray, n_each: int = 100) 
 
     upper, lower = apart(positive, neutral), apart(neutral, negative)
     return Sorting(
-        bootstrap((measured, known), _spearman, n=300), min(upper, lower), apart(positive, negative), upper, lower
+        bootstrap((measured, known), rank_correlation, n=300),
+        min(upper, lower),
+        apart(positive, negative),
+        upper,
+        lower,
     )
 
 
@@ -454,13 +454,14 @@ class Predictions:
 
 
 def linear_predictions(
-    attractor: Attractor, point: OperatingPoint, reviews: Reviews, bag: BagOfWords, seed: int = 0
+    attractor: Attractor, point: OperatingPoint, reviews: Reviews, bag: BagOfWords | None, seed: int = 0
 ) -> Predictions:
     """Claim (e): the linear model against the network, on whole reviews.
 
     Variants: re-linearized at the nearest fixed point or held at one, words by their finite effect or by J_inp; the
-    slow mode alone. Yardsticks: the bag of words, and a linear recurrence fitted to the states of the other half of
-    the reviews. Controls: the next mode alone; all but the slow one; every word taken for another as frequent.
+    slow mode alone. Yardsticks: a bag of words (None leaves it out), and a linear recurrence fitted to the states of
+    the other half of the reviews. Controls: the next mode alone; all but the slow one; every word taken for another as
+    frequent.
     """
     model = point.model
     ids = model.vocabulary.encode_all(reviews.texts)
@@ -481,20 +482,18 @@ def linear_predictions(
         "one point, J_inp": _run(linear_model(point, inputs="jacobian"), ids),
         "slow mode alone": through(slow),
         "fitted recurrence": _cross_fitted(model, ids),
-        "bag of words": bag.logits(reviews.texts),
+        **({} if bag is None else {"bag of words": bag.logits(reviews.texts)}),
         "next mode alone": through([second] if modes.real[second] else [second, second + 1]),
         "all but the slow mode": through([a for a in range(len(final[0])) if a not in slow]),
         "words shuffled": _run(held, [shuffled[i] for i in ids]),
     }
     labels = reviews.labels if (reviews.labels >= 0).all() else None
-    scores = {k: _score(logits["network"], v, labels) for k, v in logits.items() if k != "network"}
+    scores = {k: score_logits(logits["network"], v, labels) for k, v in logits.items() if k != "network"}
     return Predictions(pd.DataFrame(scores.values(), index=list(scores)), logits)
 
 
 def _run(linear: LinearModel, ids: Sequence[np.ndarray]) -> np.ndarray:
-    # a growing mode may run off on a long review: what is left is its sign
-    with np.errstate(over="ignore", invalid="ignore"):
-        return np.nan_to_num(linear.model.readout(linear.final_states_of(ids)))
+    return linear.model.readout(linear.final_states_of(ids))
 
 
 def _cross_fitted(model: SentimentRNN, ids: Sequence[np.ndarray]) -> np.ndarray:
@@ -505,9 +504,11 @@ def _cross_fitted(model: SentimentRNN, ids: Sequence[np.ndarray]) -> np.ndarray:
     return logits
 
 
-def _score(full: np.ndarray, predicted: np.ndarray, labels: np.ndarray | None) -> dict[str, Estimate]:
+def score_logits(full: np.ndarray, predicted: np.ndarray, labels: np.ndarray | None = None) -> dict[str, Estimate]:
+    """r2, agree and accuracy of predicted logits (n,), as :class:`Predictions` has them."""
+    predicted = np.nan_to_num(predicted)  # a growing mode may run off on a long review
     row = {
-        "r2": bootstrap((full, predicted), lambda a, b: _spearman(a, b) ** 2, n=500),
+        "r2": bootstrap((full, predicted), lambda a, b: rank_correlation(a, b) ** 2, n=500),
         "agree": bootstrap(((full > 0) == (predicted > 0)).astype(float), n=1000),
     }
     if labels is not None:
@@ -553,70 +554,3 @@ def step_error(
     error = np.linalg.norm(linearized - full, axis=-1) / np.linalg.norm(full - h0[:, None], axis=-1)
     by_text = np.median(error.reshape(len(long), 4, -1), axis=1)
     return pd.DataFrame({"error": [bootstrap(e, np.median, n=500) for e in by_text.T]}, index=pd.Index(at, name="n"))
-
-
-# --- the three references ---------------------------------------------------------------------------
-
-
-def compare_references(
-    model: SentimentRNN, texts: Sequence[str], known: np.ndarray, n_starts: int = 40, seed: int = 0
-) -> pd.DataFrame:
-    """The same measures at fixed points of F(·, 0), of F(·, x̄) at the mean embedding, and of F̄: one row each.
-
-    ``known`` (V,) valences of the vocabulary's words (say a bag of words' β). Effects are those of J_inp, so that the
-    three are judged alike. Columns, medians over points as Estimates: ``q_start``, ``q``, ``tau_1``, ``tau_2``,
-    ``gap_of_tau``, ``slow_modes``; ``effect`` the size of what the 200 most polar frequent words add to the logit
-    through the slow mode, nats; ``sorting`` the rank correlation with ``known``; over reviews ``r2``, ``agree``.
-    """
-    model = model.astype(np.float64)
-    w, x_mean = model.w, model.frequencies @ model.embedding
-    F = mean_map(model, seed=seed)
-    starts = _spread_starts(model, texts, n_starts, seed)
-    words = frequent_words(model)
-    polar = np.abs(word_kinds(known[words])) == 1
-    ids = model.vocabulary.encode_all(texts)
-    full, rows = model.logits_of(ids), {}
-    maps: list[tuple[str, Cell | MeanMap, np.ndarray | None]] = [
-        ("zero input", model.cell, np.zeros(model.cell.n_inputs)), ("mean embedding", model.cell, x_mean),
-        ("mean map", F, None),
-    ]  # fmt: skip
-    for name, step, x in maps:
-        inputs = () if x is None else (x,)
-        points = find_fixed_points(step, starts, x, unique_tol=None, max_distance=None, stability=False)
-        J, after = linearize(step, points.h_star, x), step(points.h_star, *inputs)
-        spectra, every = mode_spectra(J.J_rec, w), np.arange(len(points))
-        r, l = spectra.modes.R[every, :, spectra.slow].real, spectra.modes.L[every, spectra.slow].real
-        effects = (model.embedding[words] - x_mean) @ ((r @ w)[:, None] * np.einsum("ps,psd->pd", l, J.J_inp)).T
-        linear = LinearModel(model, points.h_star, J.J_rec, after, J.J_inp, x_mean if x is None else x)
-        score = _score(full, _run(linear, ids), None)
-        rows[name] = {
-            "q_start": bootstrap(0.5 * ((step(starts, *inputs) - starts) ** 2).sum(-1), np.median, n=500),
-            "q": bootstrap(points.q, np.median, n=500),
-            **{k: getattr(spectra, k) for k in ("tau_1", "tau_2", "gap_of_tau", "slow_modes")},
-            "effect": bootstrap(np.median(np.abs(effects[polar]), axis=0), np.median, n=500),
-            "sorting": bootstrap(np.array([_spearman(e, known[words]) for e in effects.T]), np.median, n=500),
-            **score,
-        }
-    return pd.DataFrame(rows.values(), index=pd.Index(list(rows), name="reference"))
-
-
-def sampling(
-    model: SentimentRNN, h: np.ndarray, sizes: Sequence[int] = (50, 100, 200, 400, 800), n_seeds: int = 4
-) -> pd.DataFrame:
-    """How F̄ at a state h (S,) settles as it averages over more words: one row a size and draw.
-
-    ``shift``: ‖F̄(h) − F̄_all(h)‖, ``cosine``: |cos| of the slow mode's ℓ with that over all words, ``tau`` in tokens.
-    """
-    whole, rows = mean_map(model, len(model.vocabulary)), []
-
-    def at(F: MeanMap) -> tuple[np.ndarray, np.ndarray, float]:
-        modes = eigenmodes(F.jacobian(h))
-        l = modes.L[slow_mode(modes)].real
-        return F(h), l / np.linalg.norm(l), float(abs(modes.tau[slow_mode(modes)]))
-
-    want, want_l, _ = at(whole)
-    for n_tokens in sizes:
-        for seed in range(n_seeds):
-            after, l, tau = at(mean_map(model, n_tokens, seed))
-            rows.append((n_tokens, seed, float(np.linalg.norm(after - want)), float(abs(l @ want_l)), tau))
-    return pd.DataFrame(rows, columns=["n_tokens", "seed", "shift", "cosine", "tau"])

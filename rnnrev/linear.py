@@ -420,5 +420,5 @@ def fitted_recurrence(model: SentimentRNN, ids: Sequence[np.ndarray]) -> LinearM
         moment += rows.T @ rows
         target += rows.T @ h[1:]
     moment[np.arange(S + D), np.arange(S + D)] *= 1 + 1e-6
-    A, B, c = np.split(np.linalg.solve(moment, target).T, [S, S + D], axis=1)
+    A, B, c = np.split(np.linalg.lstsq(moment, target)[0].T, [S, S + D], axis=1)
     return LinearModel(model, np.zeros((1, S)), A[None], c.T, B[None], np.zeros(D))

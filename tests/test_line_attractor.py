@@ -10,7 +10,7 @@ import pytest
 from scipy.linalg import block_diag
 
 from rnnrev import line_attractor as la
-from rnnrev.book import views
+from rnnrev.book import line_attractor as page
 from rnnrev.cells import Cell
 from rnnrev.data import PAD, UNKNOWN, Reviews, Vocabulary
 from rnnrev.linear import (
@@ -270,8 +270,8 @@ def test_one_review_that_runs_off_does_not_decide(built):
     model, reviews, *_ = built
     ids = model.vocabulary.encode_all(reviews.texts)
     runaway = replace(linear_model(operating_point(model, texts=reviews.texts)), J_rec=1e12 * np.eye(N)[None])
-    assert np.isfinite(la._run(runaway, ids)).all()
-    assert la._score(full, predicted, None)["r2"].value > 0.8
+    assert np.isfinite(la.score_logits(model.logits_of(ids), la._run(runaway, ids))["r2"].value)
+    assert la.score_logits(full, predicted, None)["r2"].value > 0.8
 
 
 def test_a_fitted_recurrence_is_the_one_that_made_the_states(built):
@@ -330,11 +330,11 @@ def test_the_error_of_one_step_and_of_several_by_hand(built):
 
 def test_scores_of_predictions_by_hand():
     full, predicted = np.array([1.0, 2.0, -1.0, -2.0]), np.array([0.5, 1.0, -0.5, 0.7])
-    score = la._score(full, predicted, np.array([1, 1, 0, 1]))
+    score = la.score_logits(full, predicted, np.array([1, 1, 0, 1]))
     assert score["r2"].value == pytest.approx(0.4**2)  # ranks 3 4 2 1 and 2 4 1 3: 1 − 6·(1 + 0 + 1 + 4)/60 = .4
     assert score["agree"].value == 0.75
     assert score["accuracy"].value == 1
-    assert la._score(full, np.zeros(4), None)["r2"].value == 0
+    assert la.score_logits(full, np.zeros(4), None)["r2"].value == 0
 
 
 def test_states_of_the_built_network_are_low_dimensional_and_counted_right(built):
@@ -351,7 +351,7 @@ def test_states_of_the_built_network_are_low_dimensional_and_counted_right(built
 
 def test_references_agree_on_a_linear_network(built):
     model, reviews, known, _, _ = built
-    table = la.compare_references(model, reviews.texts, known, n_starts=10)
+    table = page.compare_references(model, reviews.texts, known, n_starts=10)
     assert list(table.index) == ["zero input", "mean embedding", "mean map"]
     for _, row in table.iterrows():
         assert row.q.value <= row.q_start.value
@@ -361,7 +361,7 @@ def test_references_agree_on_a_linear_network(built):
 
 
 def test_the_mean_map_settles_as_it_averages_over_more_words(built):
-    table = la.sampling(built[0], np.zeros(N), sizes=(20, 100, 302), n_seeds=3)
+    table = page.sampling(built[0], np.zeros(N), sizes=(20, 100, 302), n_seeds=3)
     shift = table.groupby("n_tokens")["shift"].mean()
     assert shift[20] > shift[100] > shift[302]
     assert shift[302] < 1e-15  # all words: nothing is left to chance
@@ -391,7 +391,7 @@ def test_relax_model_is_the_linear_model_in_its_modes(built):
     model, reviews, *_ = built
     point = operating_point(model, texts=reviews.texts)
     text = "w1 w5 w7 w250 w3"
-    system = views.relax_model(point, words=["w1", "w5", "w7", "w250", "w3"], n_modes=N, text=text)
+    system = page.relax_model(point, words=["w1", "w5", "w7", "w250", "w3"], n_modes=N, text=text)
     z = system["exact"]["z"][0]
     for number in range(5):
         z = system["A"] @ z + system["B"][number]
@@ -403,19 +403,19 @@ def test_relax_model_is_the_linear_model_in_its_modes(built):
 def test_relax_model_of_networks_with_turning_modes_and_of_very_small_ones(n_units):
     model = turning_network(n_units)
     point = operating_point(model, texts=TURNING)
-    system = views.relax_model(point, n_modes=n_units)
+    system = page.relax_model(point, n_modes=n_units)
     J = point.mean_map.jacobian(point.h_star)
     np.testing.assert_allclose(np.sort_complex(np.linalg.eigvals(system["A"])), np.sort_complex(np.linalg.eigvals(J)))
     assert len(system["c"]) == system["k"] == n_units
     assert system["labels"][0].startswith("slow mode")
     assert {"positive", "neutral", "negative"} >= set(system["kind"])
-    assert views.relax_model(point)["k"] <= 9  # eight, or a pair over it
+    assert page.relax_model(point)["k"] <= 9  # eight, or a pair over it
 
 
 def test_scene_is_plain_and_complete(built):
     model, reviews, *_ = built
     attractor = la.find_attractor(model, reviews.texts, n_starts=20)
-    scene = views.scene(attractor, la.mode_spectra(attractor.J_rec, model.w), reviews.texts)
+    scene = page.scene(attractor, la.mode_spectra(attractor.J_rec, model.w), reviews.texts)
     json.dumps(scene)
     assert len(scene["curve"]["xyz"]) == len(scene["curve"]["logit"]) == 20
     assert len(scene["cloud"]["xyz"]) == 1200

@@ -17,8 +17,19 @@ from matplotlib.ticker import PercentFormatter
 
 from ..line_attractor import Alignment, Attractor, Dimensionality, Predictions, Spectra
 from ..stats import Estimate
-from .style import CONTROL, CYCLE, INTACT, NEGATIVE, NEUTRAL, POSITIVE, VALENCE_MAP, architecture, figure, intervals
-from .style import label_panels
+from .style import (
+    CONTROL,
+    CYCLE,
+    INTACT,
+    NEGATIVE,
+    NEUTRAL,
+    POSITIVE,
+    VALENCE_MAP,
+    architecture,
+    figure,
+    intervals,
+    label_panels,
+)
 
 __all__ = [
     "architectures",
@@ -115,9 +126,10 @@ def directions(attractor: Attractor, result: Alignment, *, ax: Panels | None = N
     fig, (left, right) = _on(ax, 1, 2, height=3.0, sharey=True)
     order = np.argsort(attractor.logit)
     x = attractor.logit[order]
-    best = ("modes 2–6", "best of modes 2–6", CONTROL, "--")
-    lines = ((left, "tangent", "", "r₁", INTACT, "-"), (left, "tangent", *best), (right, "alignment", "", "r₁", INTACT, "-"),
-             (right, "alignment_left", "", "ℓ₁", CYCLE[1], "-."), (right, "alignment", *best))  # fmt: skip
+    slow, best = ("", "r₁", INTACT, "-"), ("modes 2–6", "best of modes 2–6", CONTROL, "--")
+    left_line = ("", "ℓ₁", CYCLE[1], "-.")
+    lines = ((left, "tangent", *slow), (left, "tangent", *best), (right, "alignment", *slow),
+             (right, "alignment_left", *left_line), (right, "alignment", *best))  # fmt: skip
     for panel, column, row, label, color, style in lines:
         y = result.along[column, row][order]
         panel.plot(x, y, color=color, linestyle=style, marker=".", markersize=3, label=label)
@@ -193,7 +205,7 @@ def predictions(result: Predictions, *, ax: Panels | None = None) -> Figure:
 
 
 def step_errors(tables: Mapping[str, pd.DataFrame], *, ax: Axes | None = None) -> Figure:
-    """Relative error against steps taken, one line a linear model: tables of :func:`rnnrev.line_attractor.step_error`."""
+    """Relative error against steps taken, one line a model; tables of :func:`rnnrev.line_attractor.step_error`."""
     fig, ax_ = _on(ax, height=2.8)
     for (name, table), color, marker in zip(tables.items(), CYCLE, "os^D"):
         value, low, high = np.array(table.error.to_list()).T
@@ -207,56 +219,62 @@ def step_errors(tables: Mapping[str, pd.DataFrame], *, ax: Axes | None = None) -
 
 
 def references(table: pd.DataFrame, *, ax: Panels | None = None) -> Figure:
-    """The three references side by side; ``table`` of :func:`rnnrev.line_attractor.compare_references`."""
+    """The three references side by side; ``table`` of :func:`rnnrev.book.line_attractor.compare_references`."""
     panels = (("tau_1", "τ₁ (tokens)"), ("gap_of_tau", "τ₁ / τ₂"), ("slow_modes", "modes with τ > 100"),
               ("effect", "polar words' effect (nats)"), ("sorting", "rank correlation with β"),
               ("r2", "r² of the linear model"))  # fmt: skip
     fig, axes = _on(ax, 2, 3, height=3.9, sharey=True)
     for panel, (column, label) in zip(np.ravel(axes), panels):
-        intervals(table[column].to_dict(), ax=panel, xlabel=label, look=lambda name: {"color": CONTROL if name != "mean map" else INTACT})
-        _limits(panel, np.array(table[column].to_list()), log=column == "tau_1")
+        _intervals(panel, table[column], {name: {"color": CONTROL} for name in table.index if name != "mean map"})
+        panel.set_xlabel(label)
     return fig
 
 
-def _limits(ax: Axes, values: np.ndarray, log: bool) -> None:
-    if log:  # whole decades, so that the axis always has labels
-        known = values[np.isfinite(values) & (values > 0)]
+def _intervals(
+    ax: Axes, estimates: pd.Series, looks: Mapping[str, dict[str, Any]], offset: float = 0.0, **more: Any
+) -> None:
+    """Estimates by name, on an axis that begins at 0 or, over more than two decades, in whole decades."""
+    intervals(
+        estimates.to_dict(), ax=ax, look=lambda name: {"color": INTACT} | looks.get(name, {}) | more, offset=offset
+    )
+    seen = np.array([line.get_xdata() for line in ax.lines if len(line.get_xdata())], float)
+    low, high = np.nanmin(seen), np.nanmax(seen)
+    if low > 0 and high > 20:
         ax.set_xscale("log")
-        ax.set_xlim(10 ** np.floor(np.log10(known.min())), 10 ** np.ceil(np.log10(known.max())))
+        ax.set_xlim(10 ** np.floor(np.log10(low)), 10 ** np.ceil(np.log10(high)))
     else:
-        ax.set_xlim(min(-0.05, np.nanmin(values)), max(1.05, 1.05 * np.nanmax(values)))
+        ax.set_xlim(min(1.1 * low, -0.03 * high), 1.05 * high)
 
 
 def architectures(table: pd.DataFrame, *, ax: Panels | None = None) -> Figure:
     """The claims in several networks: filled markers the network, hollow ones the control that the label names.
 
-    ``table`` has columns network, measure, condition, value, low, high (:func:`rnnrev.claims.networks`, of one data
-    set).
+    ``table`` of one data set, with columns network, measure, condition, value, low, high
+    (:func:`rnnrev.claims.networks`).
     """
-    panels = (("dimensions of the states\n(hollow: untrained)", "participation", "", "participation", "untrained"),
-              ("variance on a curve\n(hollow: visited states)", "on_curve", "", "on_curve", "visited states"),
-              ("slowest mode, τ₁ (tokens)\n(hollow: second, τ₂)", "tau_1", "", "tau_2", ""),
-              ("|cos| of r₁ and tangent\n(hollow: best of modes 2–6)", "tangent", "", "tangent", "modes 2–6"),
-              ("words: rank correlation with β\n(hollow: shuffled)", "sorting", "", "sorting", "words shuffled"),
-              ("linear model: r²\n(hollow: bag of words)", "linear_r2", "nearest point", "linear_r2", "bag of words"))  # fmt: skip
+    panels = {
+        "dimensions of the states\n(hollow: untrained)": (("participation", ""), ("participation", "untrained")),
+        "variance on a curve\n(hollow: visited states)": (("on_curve", ""), ("on_curve", "visited states")),
+        "slowest mode, τ₁ (tokens)\n(hollow: second, τ₂)": (("tau_1", ""), ("tau_2", "")),
+        "|cos| of r₁ and tangent\n(hollow: best of modes 2–6)": (("tangent", ""), ("tangent", "modes 2–6")),
+        "words: rank correlation with β\n(hollow: shuffled)": (("sorting", ""), ("sorting", "words shuffled")),
+        "linear model: r²\n(hollow: bag of words)": (("linear_r2", "nearest point"), ("linear_r2", "bag of words")),
+    }
     fig, axes = _on(ax, 2, 3, height=4.8, sharey=True)
     names = list(dict.fromkeys(table.network))
-    for panel, (label, *keys) in zip(np.ravel(axes), panels):
-        drawn = []
-        for (measure, condition), offset, hollow in ((keys[2:], 0.18, {"markerfacecolor": "white"}), (keys[:2], -0.12, {})):
+    looks = {name: {k: v for k, v in architecture(name).items() if k in ("color", "marker")} for name in names}
+    for panel, (label, (shown, control)) in zip(np.ravel(axes), panels.items()):
+        for (measure, condition), offset, more in ((control, 0.18, {"markerfacecolor": "white"}), (shown, -0.12, {})):
             rows = table[(table.measure == measure) & (table.condition == condition)].set_index("network")
             rows = rows.reindex(names)[["value", "low", "high"]]
-            drawn.append(rows.to_numpy(float))
-            estimates = {name: Estimate(*row) for name, row in zip(names, drawn[-1])}
-            intervals(estimates, ax=panel, look=lambda name, h=hollow: {k: v for k, v in architecture(name).items() if k != "linestyle"} | h, offset=offset)
+            _intervals(panel, rows.apply(lambda row: Estimate(*row), axis=1), looks, offset, **more)
         panel.set_xlabel(label, fontsize=8.5)
-        _limits(panel, np.concatenate(drawn), log=keys[0] in ("participation", "tau_1"))
     label_panels(axes)
     return fig
 
 
 def sampling(table: pd.DataFrame, *, ax: Panels | None = None) -> Figure:
-    """How F̄ settles as it averages over more words; ``table`` of :func:`rnnrev.line_attractor.sampling`."""
+    """How F̄ settles as it averages over more words; ``table`` of :func:`rnnrev.book.line_attractor.sampling`."""
     fig, axes = _on(ax, 1, 3, height=2.6)
     labels = {"shift": "distance of F̄(h*) from that over all words", "cosine": "|cos| of ℓ₁ with all words' ℓ₁",
               "tau": "τ of the slow mode (tokens)"}  # fmt: skip

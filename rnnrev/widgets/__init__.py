@@ -139,7 +139,7 @@ def flow_2d(A: ArrayLike | None = None, presets: Mapping[str, ArrayLike] | None 
 def attractor_3d(scene: Mapping[str, Any]) -> Widget:
     """States of reviews, the curve of fixed points, readout and slow mode, in a picture that can be turned.
 
-    ``scene`` is made by :func:`rnnrev.book.views.scene`. Settings: ``yaw``, ``pitch`` (degrees), ``zoom``,
+    ``scene`` is made by :func:`rnnrev.book.line_attractor.scene`. Settings: ``yaw``, ``pitch`` (degrees), ``zoom``,
     ``cloud``, ``curve``, ``arrows`` (shown or not), ``path`` (0 none, 1 the first review, …), ``time`` (its tokens).
     """
 
@@ -161,7 +161,7 @@ def attractor_3d(scene: Mapping[str, Any]) -> Widget:
 def relax(system: Mapping[str, Any]) -> Widget:
     """Pull a state off the attractor and watch it relax; feed it words and push it along.
 
-    ``system`` is made by :func:`rnnrev.book.views.relax_model`: the slowest modes of J_rec, z' = A z + B[word],
+    ``system`` is made by :func:`rnnrev.book.line_attractor.relax_model`: the slowest modes of J_rec, z' = A z + B[word],
     and what they add to the logit, c₀ + c·z.
 
     Controls: ``start`` (k coordinates), ``sequence`` (words; '' is a step of average text).

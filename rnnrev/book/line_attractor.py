@@ -1,16 +1,104 @@
-"""What the widgets of chapter 2 show: the states, the curve and the modes, small enough for a page."""
+"""What only chapter 2 shows: three references side by side, how the mean map settles, and what its widgets need."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 from scipy.linalg import block_diag
 
-from ..line_attractor import Attractor, Spectra, visited_states
-from ..linear import OperatingPoint, frequent_words, input_effect, slowest_first, valence
+from ..cells import Cell
+from ..fixed_points import MeanMap, find_fixed_points, mean_map
+from ..line_attractor import (
+    Attractor,
+    Spectra,
+    mode_spectra,
+    rank_correlation,
+    score_logits,
+    spread_starts,
+    visited_states,
+    word_kinds,
+)
+from ..linear import (
+    LinearModel,
+    OperatingPoint,
+    eigenmodes,
+    frequent_words,
+    input_effect,
+    linearize,
+    slow_mode,
+    slowest_first,
+    valence,
+)
+from ..model import SentimentRNN
+from ..stats import bootstrap
 
-__all__ = ["relax_model", "scene"]
+__all__ = ["compare_references", "relax_model", "sampling", "scene"]
+
+
+def compare_references(
+    model: SentimentRNN, texts: Sequence[str], known: np.ndarray, n_starts: int = 40, seed: int = 0
+) -> pd.DataFrame:
+    """The same measures at fixed points of F(·, 0), of F(·, x̄) at the mean embedding, and of F̄: one row each.
+
+    ``known`` (V,) valences of the vocabulary's words (say a bag of words' β). Effects are those of J_inp, so that the
+    three are judged alike. Columns, medians over points as Estimates: ``q_start``, ``q``, ``tau_1``, ``tau_2``,
+    ``gap_of_tau``, ``slow_modes``; ``effect`` the size of what the 200 most polar frequent words add to the logit
+    through the slow mode, nats; ``sorting`` the rank correlation with ``known``; over reviews ``r2``, ``agree``.
+    """
+    model = model.astype(np.float64)
+    w, x_mean = model.w, model.frequencies @ model.embedding
+    F = mean_map(model, seed=seed)
+    starts = spread_starts(model, texts, n_starts, seed)
+    words = frequent_words(model)
+    polar = np.abs(word_kinds(known[words])) == 1
+    ids = model.vocabulary.encode_all(texts)
+    full, rows = model.logits_of(ids), {}
+    maps: list[tuple[str, Cell | MeanMap, np.ndarray | None]] = [
+        ("zero input", model.cell, np.zeros(model.cell.n_inputs)), ("mean embedding", model.cell, x_mean),
+        ("mean map", F, None),
+    ]  # fmt: skip
+    for name, step, x in maps:
+        inputs = () if x is None else (x,)
+        points = find_fixed_points(step, starts, x, unique_tol=None, max_distance=None, stability=False)
+        J, after = linearize(step, points.h_star, x), step(points.h_star, *inputs)
+        spectra, every = mode_spectra(J.J_rec, w), np.arange(len(points))
+        r, l = spectra.modes.R[every, :, spectra.slow].real, spectra.modes.L[every, spectra.slow].real
+        effects = (model.embedding[words] - x_mean) @ ((r @ w)[:, None] * np.einsum("ps,psd->pd", l, J.J_inp)).T
+        linear = LinearModel(model, points.h_star, J.J_rec, after, J.J_inp, x_mean if x is None else x)
+        score = score_logits(full, model.readout(linear.final_states_of(ids)))
+        rows[name] = {
+            "q_start": bootstrap(0.5 * ((step(starts, *inputs) - starts) ** 2).sum(-1), np.median, n=500),
+            "q": bootstrap(points.q, np.median, n=500),
+            **{k: getattr(spectra, k) for k in ("tau_1", "tau_2", "gap_of_tau", "slow_modes")},
+            "effect": bootstrap(np.median(np.abs(effects[polar]), axis=0), np.median, n=500),
+            "sorting": bootstrap(np.array([rank_correlation(e, known[words]) for e in effects.T]), np.median, n=500),
+            **score,
+        }
+    return pd.DataFrame(rows.values(), index=pd.Index(list(rows), name="reference"))
+
+
+def sampling(
+    model: SentimentRNN, h: np.ndarray, sizes: Sequence[int] = (50, 100, 200, 400, 800), n_seeds: int = 4
+) -> pd.DataFrame:
+    """How F̄ at a state h (S,) settles as it averages over more words: one row a size and draw.
+
+    ``shift``: ‖F̄(h) − F̄_all(h)‖, ``cosine``: |cos| of the slow mode's ℓ with that over all words, ``tau`` in tokens.
+    """
+    whole, rows = mean_map(model, len(model.vocabulary)), []
+
+    def at(F: MeanMap) -> tuple[np.ndarray, np.ndarray, float]:
+        modes = eigenmodes(F.jacobian(h))
+        l = modes.L[slow_mode(modes)].real
+        return F(h), l / np.linalg.norm(l), float(abs(modes.tau[slow_mode(modes)]))
+
+    want, want_l, _ = at(whole)
+    for n_tokens in sizes:
+        for seed in range(n_seeds):
+            after, l, tau = at(mean_map(model, n_tokens, seed))
+            rows.append((n_tokens, seed, float(np.linalg.norm(after - want)), float(abs(l @ want_l)), tau))
+    return pd.DataFrame(rows, columns=["n_tokens", "seed", "shift", "cosine", "tau"])
 
 
 def scene(attractor: Attractor, spectra: Spectra, texts: Sequence[str]) -> dict[str, object]:
