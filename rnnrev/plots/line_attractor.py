@@ -234,11 +234,12 @@ def _intervals(
     ax: Axes, estimates: pd.Series, looks: Mapping[str, dict[str, Any]], offset: float = 0.0, **more: Any
 ) -> None:
     """Estimates by name, on an axis that begins at 0 or, over more than two decades, in whole decades."""
-    intervals(
-        estimates.to_dict(), ax=ax, look=lambda name: {"color": INTACT} | looks.get(name, {}) | more, offset=offset
-    )
-    seen = np.array([line.get_xdata() for line in ax.lines if len(line.get_xdata())], float)
-    low, high = np.nanmin(seen), np.nanmax(seen)
+
+    def look(name: str) -> dict[str, Any]:
+        return {"color": INTACT} | looks.get(name, {}) | more
+
+    intervals(estimates.to_dict(), ax=ax, look=look, offset=offset)
+    low, high = ax.dataLim.intervalx
     if low > 0 and high > 20:
         ax.set_xscale("log")
         ax.set_xlim(10 ** np.floor(np.log10(low)), 10 ** np.ceil(np.log10(high)))
