@@ -1,0 +1,449 @@
+"""Along the text: what the future reads of a state, and what a word leaves, in real reviews instead of at one point.
+
+A driven network never stands at a fixed point. What it remembers is a product of Jacobians along the text, E[∏J], and
+no power J(h*)ⁿ. Two measurements take the place of the slow mode's vectors:
+
+* **adjoints** a_t(n) = ∂logit_{t+n}/∂h_t. Their mean at a lag of many tokens is the *left vector from text*: what the
+  future reads of a state now. Back-propagated with the cells' exact partials, J_recᵀ g = d_h ∘ g + U (d_a ∘ g): no
+  Jacobian is ever stored.
+* **impulse responses** h_{t+n}(word) − h_{t+n}. The axis that they lie on after many tokens is the *right vector from
+  text*: where the network keeps what it has read.
+
+:func:`driven_point` puts both into an :class:`rnnrev.linear.OperatingPoint`, for every tool that takes one.
+
+Sources: Werbos 1990 (adjoints); Benettin et al. 1980 (Lyapunov exponents by QR); the vectors from text are ours.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.stats import spearmanr
+
+from .cells import Cell
+from .fixed_points import mean_map, numeric_jacobian
+from .linear import OperatingPoint, eigenmodes, frequent_words, operating_point, valence
+from .model import SentimentRNN
+from .stats import shown
+from .threads import in_threads
+
+__all__ = [
+    "LAG",
+    "CustomCell",
+    "DrivenPoint",
+    "FunctionCell",
+    "LinearReader",
+    "adjoints",
+    "doubts",
+    "driven_point",
+    "impulse_responses",
+    "jvp",
+    "linear_reader",
+    "lyapunov",
+    "token_arrays",
+    "visited_states",
+    "vjp",
+]
+
+#: Tokens after which what is left of a word, and what is still read of a state, counts as lasting.
+LAG = 50
+
+Texts = Sequence[str] | Sequence[np.ndarray]
+
+
+def token_arrays(
+    model: SentimentRNN, texts: Texts, n: int | None = None, length: int | None = None, seed: int = 0
+) -> list[np.ndarray]:
+    """Texts as arrays of token numbers: ``n`` of them in random order, each one's first ``length`` tokens."""
+    if isinstance(texts, str):
+        raise TypeError("give a list of texts, not one text: [text]")
+    order = range(len(texts)) if n is None else np.random.default_rng([seed, 17]).permutation(len(texts))[:n]
+    ids = [model.vocabulary.encode(t) if isinstance(t := texts[i], str) else np.asarray(t) for i in order]
+    return [i[:length] for i in ids]
+
+
+def visited_states(model: SentimentRNN, ids: Sequence[np.ndarray], skip: int = 10) -> np.ndarray:
+    """States after the first ``skip`` tokens of each text (its last one, if it is shorter), (n, S)."""
+    return np.concatenate([h[min(skip, len(h) - 1) :] for h in model.states_of(ids)])
+
+
+# --- products with a Jacobian that is never made ------------------------------------------------
+
+
+class CustomCell(Cell):
+    """A cell that is not elementwise: it brings its own ``combine`` and its own products with the Jacobian."""
+
+    def vjp(self, h: np.ndarray, u: np.ndarray, g: np.ndarray) -> np.ndarray:
+        """As :func:`vjp`."""
+        raise NotImplementedError
+
+    def jvp(self, h: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
+        """As :func:`jvp`."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class FunctionCell(CustomCell):
+    """A plain function F(h, x) as a cell: h (n, S), x (n, D) -> (n, S); its Jacobian by central differences.
+
+    Make one with :meth:`of`; put into a :class:`rnnrev.model.SentimentRNN` it can be analysed along text.
+    """
+
+    F: Callable[[np.ndarray, np.ndarray], np.ndarray] = field(kw_only=True)
+    #: ∂F/∂h (n, S, S) of h and x, by autodiff for instance
+    jacobian: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = field(kw_only=True, default=None)
+
+    def __post_init__(self) -> None:
+        pass  # no weights to check
+
+    @classmethod
+    def of(
+        cls, F: Callable[[np.ndarray, np.ndarray], np.ndarray], h0: np.ndarray, n_inputs: int,
+        jacobian: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
+    ) -> FunctionCell:  # fmt: skip
+        """The cell that steps with F from ``h0`` (S,) on inputs of ``n_inputs`` numbers."""
+        S, D = len(h0), n_inputs
+        h0 = np.asarray(h0, float)
+        return cls("function", np.eye(D), np.eye(S), np.zeros(D), np.zeros(S), h0, F=F, jacobian=jacobian)
+
+    def combine(self, h: np.ndarray, u: np.ndarray, a: np.ndarray) -> np.ndarray:
+        lead = np.broadcast_shapes(h.shape[:-1], u.shape[:-1])
+        h, u = (np.broadcast_to(x, (*lead, x.shape[-1])) for x in (h, u))
+        after = self.F(h.reshape(-1, h.shape[-1]), u.reshape(-1, u.shape[-1]))
+        return np.reshape(after, h.shape)
+
+    def _jacobian(self, h: np.ndarray, u: np.ndarray) -> np.ndarray:
+        if self.jacobian is not None:
+            return np.asarray(self.jacobian(h, u))
+        return numeric_jacobian(lambda moved: self.F(moved, np.repeat(u, len(moved) // len(u), 0)), h)
+
+    def vjp(self, h: np.ndarray, u: np.ndarray, g: np.ndarray) -> np.ndarray:
+        return np.einsum("bij,b...i->b...j", self._jacobian(h, u), g)
+
+    def jvp(self, h: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
+        return np.einsum("bij,b...j->b...i", self._jacobian(h, u), v)
+
+
+def vjp(cell: Cell, h: np.ndarray, u: np.ndarray, g: np.ndarray) -> np.ndarray:
+    """J_recᵀ g of one step: h (B, S), u = ``cell.project(x)`` (B, G·N), g (B, …, S) -> (B, …, S)."""
+    if isinstance(cell, CustomCell):
+        return cell.vjp(h, u, g)
+    d_h, _, d_a = cell.partials(h, u)
+    parts = g.reshape(*g.shape[:-1], -1, cell.n_units)
+    out = np.einsum("bijn,b...in->b...jn", d_h, parts)
+    through = np.einsum("bign,b...in->b...gn", d_a, parts)
+    out[..., 0, :] += through.reshape(*g.shape[:-1], -1) @ cell.U.T
+    return out.reshape(g.shape)
+
+
+def jvp(cell: Cell, h: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """J_rec v of one step; shapes as those of :func:`vjp`."""
+    if isinstance(cell, CustomCell):
+        return cell.jvp(h, u, v)
+    d_h, _, d_a = cell.partials(h, u)
+    parts = v.reshape(*v.shape[:-1], -1, cell.n_units)
+    gates = (parts[..., 0, :] @ cell.U).reshape(*v.shape[:-1], -1, cell.n_units)
+    out = np.einsum("bijn,b...jn->b...in", d_h, parts) + np.einsum("bign,b...gn->b...in", d_a, gates)
+    return out.reshape(v.shape)
+
+
+# --- the two measurements -----------------------------------------------------------------------
+
+
+def adjoints(
+    model: SentimentRNN, texts: Texts, lags: Sequence[int] = range(61), *,
+    places: int | np.ndarray = 512, seed: int = 0,
+) -> np.ndarray:  # fmt: skip
+    """What later logits read of a state: ∂logit_{t+n}/∂h_t along texts, for each place t + n and lag n.
+
+    Parameters
+    ----------
+    texts : list of str, or of arrays of token numbers
+    lags : whole numbers, (L,)
+        n, tokens between the state and the logit.
+    places : int, or array (P, 2)
+        Where the logit is read: so many places drawn at random from all texts, at least max(lags) tokens from the
+        start (all places, if there are fewer); or text and number of tokens read, for each place.
+
+    Returns
+    -------
+    array, (P, L, S), nats a unit of state; (P, L, C, S) for C > 2 classes, one adjoint a class
+
+    Raises
+    ------
+    ValueError
+        If no text reaches back that far, or a lag is negative.
+    """
+    ids, lags = token_arrays(model, texts), [int(n) for n in lags]
+    reach, lengths = max(lags), np.array([len(i) for i in ids])
+    if min(lags) < 0:
+        raise ValueError(f"lags count tokens and are not negative: {min(lags)}")
+    if isinstance(places, int):
+        at = np.array([(i, t) for i, n in enumerate(lengths) for t in range(reach, n + 1)]).reshape(-1, 2)
+        at = np.random.default_rng([seed, 131]).permutation(at)[:places]
+    else:
+        at = np.asarray(places)
+    if not len(at) or (at[:, 1] < reach).any():
+        raise ValueError(f"lags up to {reach} need texts of as many tokens, the longest has {lengths.max()}: lower lags")
+    states, tokens = np.concatenate(model.states_of(ids)), np.concatenate([np.r_[0, i] for i in ids])
+    at = (np.cumsum(lengths + 1) - lengths - 1)[at[:, 0]] + at[:, 1]
+    w = np.ascontiguousarray(model.w.T)
+    out = np.empty((len(at), len(lags), *w.shape), states.dtype)
+
+    def read(rows: slice) -> None:
+        here = at[rows]
+        g = np.broadcast_to(w, (len(here), *w.shape)).astype(states.dtype)
+        for lag in range(reach + 1):
+            if lag:
+                before = here - lag
+                g = vjp(model.cell, states[before], model.projected[tokens[before + 1]], g)
+            if lag in lags:
+                out[rows, lags.index(lag)] = g
+
+    in_threads(read, [slice(i, i + 128) for i in range(0, len(at), 128)])
+    return out
+
+
+def impulse_responses(
+    model: SentimentRNN, texts: Texts, words: Sequence[str] | Sequence[int] | np.ndarray, lags: Sequence[int] = (LAG,),
+    places: Sequence[int] | None = None, *, h0: np.ndarray | None = None, w: np.ndarray | None = None, seed: int = 0,
+) -> np.ndarray:  # fmt: skip
+    """Put each word at each place of each text, in place of the token there, and see what becomes of the state.
+
+    Parameters
+    ----------
+    texts : list of str, or of arrays of token numbers
+    words : K words or their numbers
+    lags : whole numbers, (L,)
+        Tokens read after the word before states are compared; 0 compares them at the word itself.
+    places : whole numbers, (P,), optional
+        Tokens read before the word, the same in all texts; one place drawn at random in each text unless given (P = 1).
+    h0 : array, (S,) or (B, S), optional
+        State before the first token; the network's own unless given.
+    w : array, (S,) or (S, R), optional
+        What is read of the difference of states; all of it unless given.
+
+    Returns
+    -------
+    array, (B, P, K, L, S), or (B, P, K, L) and (B, P, K, L, R) with ``w``
+        State (or readout) with the word less the one without it.
+
+    Raises
+    ------
+    ValueError
+        If a text ends before the last lag after the last place.
+    """
+    cell, ids, lags, words = model.cell, token_arrays(model, texts), [int(n) for n in lags], model.vocabulary.numbers(words)
+    reach, shortest = max(lags), min(len(i) for i in ids)
+    last = shortest - reach - 1 if places is None else shortest - reach - max(places) - 1
+    if last < 0 or min(lags) < 0 or (places is not None and min(places) < 0):
+        raise ValueError(
+            f"lags up to {reach} after places up to {0 if places is None else max(places)} need {shortest - last} tokens "
+            f"or more, the shortest text has {shortest}: give longer texts, or lower both"
+        )
+    if places is None:
+        free = np.array([len(i) - reach for i in ids])
+        at = np.random.default_rng([seed, 137]).integers(free)[:, None]
+    else:
+        at = np.tile(np.asarray(places, int), (len(ids), 1))
+    plain = model.states_of([i[: a.max() + reach + 1] for i, a in zip(ids, at)], h0=h0)
+    kind, inputs = plain[0].dtype, model.projected[words]
+    w = None if w is None else np.asarray(w, kind)
+    out = np.empty((len(ids), at.shape[1], len(words), len(lags), *(plain[0].shape[1:] if w is None else w.shape[1:])))
+
+    def read(rows: slice) -> None:
+        for p, place in enumerate(at[rows].T):
+            texts_here = range(*rows.indices(len(ids)))
+            h = np.stack([plain[i][t] for i, t in zip(texts_here, place)])[:, None]
+            for lag in range(reach + 1):
+                u = inputs if not lag else model.projected[[ids[i][t + lag] for i, t in zip(texts_here, place)]][:, None]
+                h = cell.step_projected(h, u)
+                if lag in lags:
+                    difference = h - np.stack([plain[i][t + lag + 1] for i, t in zip(texts_here, place)])[:, None]
+                    out[rows, p, :, lags.index(lag)] = difference if w is None else difference @ w
+
+    block = min(max(1, 4096 // len(words)), -(-len(ids) // 4))  # full speed, in the cache, and work for all processors
+    in_threads(read, [slice(i, i + block) for i in range(0, len(ids), block)])
+    return out
+
+
+def lyapunov(
+    model: SentimentRNN, texts: Texts, k: int = 8, *, skip: int = 20, length: int = 160, seed: int = 0
+) -> np.ndarray:
+    """The k largest Lyapunov exponents of each text, per token: how fast small changes of the state fade along it.
+
+    −1/exponent is a time constant in tokens, to be held beside τ at h*. Random directions are carried along each text
+    and made orthogonal again after every token (QR); ``skip`` tokens let them settle, then logarithms are averaged up to
+    token ``length``.
+
+    Returns
+    -------
+    array, (n, k)
+        One row a text that has ``length`` tokens.
+
+    Raises
+    ------
+    ValueError
+        If no text is as long, or k exceeds the state's length.
+    """
+    ids = [i[:length] for i in token_arrays(model, texts) if len(i) >= length]
+    if not ids or not 1 <= k <= model.cell.n_state or not 0 <= skip < length:
+        raise ValueError(f"needs texts of {length} tokens, more than {skip} skipped, and 1 ≤ k ≤ {model.cell.n_state}")
+    states, tokens = np.stack(model.states_of(ids)), np.stack(ids)
+    v = np.random.default_rng([seed, 139]).standard_normal((len(ids), k, model.cell.n_state))
+    total = np.zeros((len(ids), k))
+    for t in range(length):
+        v = jvp(model.cell, states[:, t], model.projected[tokens[:, t]], v)
+        q, r = np.linalg.qr(np.swapaxes(v, 1, 2))
+        v = np.swapaxes(q, 1, 2)
+        if t >= skip:
+            total += np.log(np.abs(np.diagonal(r, axis1=1, axis2=2)))
+    return total / (length - skip)
+
+
+# --- what takes the place of the operating point --------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class DrivenPoint(OperatingPoint):
+    """The vectors from text in the place of the slow mode, at the mean visited state in the place of h*.
+
+    Attributes are those of :class:`rnnrev.linear.OperatingPoint`: ``h_star`` is the mean visited state, ``l`` the mean
+    adjoint at ``lag``, ``r`` the leading axis of impulse responses (‖r‖ = 1, l·r = 1, what goes along r raises later
+    logits); ``q``, ``modes`` and ``slow`` are those of F̄ at that state.
+    """
+
+    lag: int = LAG
+    memory: float = shown(".0f", default=np.nan)  #: time constant of what is read along r, in tokens
+    coherence: float = shown(".2f", default=np.nan)  #: ‖mean adjoint‖ / rms: 1 if all places read the same direction
+    on_axis: float = shown(".1%", default=np.nan)  #: share of the squared impulse responses that lies along r
+
+    @property
+    def tau(self) -> float:
+        """Time constant of what is read along r, in tokens, by the adjoints at half the lag and at the lag."""
+        return self.memory
+
+
+def driven_point(
+    model: SentimentRNN, texts: Texts, lag: int = LAG, *, n_texts: int = 200, n_words: int = 64,
+    classical: OperatingPoint | None = None, seed: int = 0,
+) -> DrivenPoint:  # fmt: skip
+    """The operating point from text: mean visited state, mean adjoint and leading axis of impulse responses.
+
+    Both vectors are averages over the four tokens up to the lag: what turns with a period of two or four tokens, as in
+    the tanh network, does not last and does not count.
+
+    Parameters
+    ----------
+    texts : list of str, or of arrays of token numbers
+        Training text. ``n_texts`` of those with more than ``lag`` tokens are drawn, their first 160 tokens read.
+    lag : int
+        Tokens between state and logit, and between word and state.
+    n_words : int
+        Words of the impulse responses, drawn from the frequent ones; their mean response, most of it that of the tokens
+        in whose place they stand, is taken off.
+    classical : OperatingPoint, optional
+        The point whose place this takes: warns where it is off the data (:func:`doubts`).
+
+    Raises
+    ------
+    ValueError
+        If no text is longer than the lag.
+    """
+    if classical is not None and (found := doubts(classical, texts, seed=seed)):
+        warnings.warn(f"the point h* of {model.name} is off the data: {'; '.join(found)}", stacklevel=2)
+    ids = [i for i in token_arrays(model, texts, len(texts), 160, seed) if len(i) > lag][:n_texts]
+    if not ids or lag < 8:
+        raise ValueError(f"needs texts of more than {lag} tokens, and a lag of 8 or more")
+    fast, early, late = model.astype(np.float32), range(lag // 2 - 3, lag // 2 + 1), range(lag - 3, lag + 1)
+    a = adjoints(fast, ids, (*early, *late), seed=seed).astype(float)
+    a = a.reshape(len(a), 2, 4, -1, a.shape[-1])[..., 0, :].mean(2)  # of more classes the first
+    frequent = frequent_words(model)
+    words = np.random.default_rng([seed, 149]).permutation(frequent)[:n_words]
+    response = impulse_responses(fast, ids, words, late, seed=seed).mean((0, 1, 3))
+    _, sizes, axes = np.linalg.svd(response - response.mean(0), full_matrices=False)
+    left, mean, model = a[:, 1].mean(0), visited_states(fast, ids).astype(float).mean(0), model.astype(np.float64)
+    r = axes[0] * (np.sign(axes[0] @ left) or 1)
+    read = np.abs(a.mean(0) @ r)
+    F = mean_map(model, seed=seed)
+    return DrivenPoint(
+        model, F, mean, float(np.sum((F(mean) - mean) ** 2) / 2), eigenmodes(F.jacobian(mean)), r, left / (left @ r),
+        float(np.reshape(model.readout(mean), -1)[0]), lag, float((lag - lag // 2) / np.log(read[0] / read[1])),
+        float(np.linalg.norm(left) / np.sqrt(np.mean(np.sum(a[:, 1] ** 2, -1)))), float(sizes[0] ** 2 / np.sum(sizes**2)),
+    )  # fmt: skip
+
+
+def doubts(point: OperatingPoint, texts: Texts, *, n_texts: int = 60, seed: int = 0) -> tuple[str, ...]:
+    """Why a point's vectors may say little about text, in words; none where nothing speaks against them.
+
+    Three tests: the visited states lie on one side of it, their mean ℓ·(h − h*) over two of their standard deviations
+    off, for the slow mode or a real one that grows; a mode grows there; or points found from two other halves of the
+    texts rank the frequent words otherwise (Spearman under .9).
+    """
+    model, modes, found = point.model, point.modes, []
+    ids = token_arrays(model, texts, 2 * n_texts, seed=seed)
+    if modes.growing.any():
+        fastest = np.abs(modes.eigvals).max()
+        found.append(f"{int(modes.growing.sum())} growing modes, the fastest by {fastest - 1:.1%} a token")
+    real = np.flatnonzero(modes.growing & modes.real)
+    c = (visited_states(model, ids) - point.h_star) @ np.vstack([point.l, modes.L[real].real]).T
+    off = np.abs(c.mean(0)) / c.std(0)
+    if off.max() > 2:
+        found.append(f"the mean visited state is {off.max():.0f} standard deviations off along such a mode")
+    words = frequent_words(model)
+    halves = [[" ".join(model.vocabulary.words[t] for t in i) for i in half] for half in (ids[::2], ids[1::2])]
+    order = [valence(operating_point(model, point.logit, texts=half), words) for half in halves]
+    if (agreement := spearmanr(*order).statistic) < 0.9:
+        found.append(f"two draws of text give points that rank words otherwise (Spearman {agreement:.2f})")
+    return tuple(found)
+
+
+# --- the linear reader ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class LinearReader:
+    """A bag of words whose words fade: logit = Σ_n ā(n)·d(x_{T−n}), nothing of it fitted to labels.
+
+    ``kernel`` (L, V): what word v adds n tokens before the end, in nats, for n = 0 … L − 1; what is longer ago fades on
+    by ``ratio`` a token.
+    """
+
+    model: SentimentRNN
+    kernel: np.ndarray = field(repr=False)
+    ratio: float
+
+    def logits_of(self, ids: Sequence[np.ndarray]) -> np.ndarray:
+        """Logits (n,) of texts given as token numbers, in nats, up to a constant."""
+        L, out = len(self.kernel), []
+        for i in ids:
+            ago = np.arange(len(i))[::-1]
+            out.append(np.sum(self.kernel[np.minimum(ago, L - 1), i] * self.ratio ** np.maximum(ago - L + 1, 0)))
+        return np.array(out)
+
+    def logits(self, texts: Sequence[str]) -> np.ndarray:
+        """Logits (n,) of whole texts, in nats, up to a constant."""
+        return self.logits_of(self.model.vocabulary.encode_all(texts))
+
+
+def linear_reader(
+    model: SentimentRNN, texts: Texts, n_lags: int = 61, *, n_texts: int = 200, n_states: int = 32, seed: int = 0
+) -> LinearReader:
+    """The linear reader along text: mean adjoints ā(n), and d(v), what word v does to visited states on average.
+
+    d is F(h, v) less its mean over running text, for ``n_states`` visited states h.
+    """
+    ids = [i for i in token_arrays(model, texts, len(texts), 160, seed) if len(i) >= n_lags][:n_texts]
+    a = adjoints(model, ids, range(n_lags), seed=seed).mean(0)
+    visited = np.random.default_rng([seed, 151]).permutation(visited_states(model, ids))[:n_states]
+    before, V = model.cell.recur(visited)[:, None], len(model.vocabulary)
+    parts = in_threads(
+        lambda u: model.cell.combine(visited[:, None], u, before).mean(0), np.array_split(model.projected, -(-V // 100))
+    )
+    d = np.concatenate(parts)
+    kernel = a @ (d - model.frequencies.astype(d.dtype) @ d).T
+    size = np.std(kernel[[n_lags // 2, n_lags - 1]][:, model.frequencies > 0], axis=1)
+    return LinearReader(model, kernel, float(min(size[1] / size[0], 1.0) ** (1 / (n_lags - 1 - n_lags // 2))))
