@@ -21,17 +21,31 @@ POD); Otto, Padovan & Rowley 2023 (CoBRAS: covariance balancing with adjoint sna
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
 
 import numpy as np
+import pandas as pd
+from numpy.typing import DTypeLike
 
 from .cells import Cell
 from .data import load_reviews
-from .driven import CustomCell, Texts, adjoints, jvp, token_arrays, visited_states, vjp
+from .driven import CustomCell, Texts, adjoints, jvp, token_arrays, vjp
+from .fixed_points import mean_map
+from .linear import frequent_words, time_constants
 from .model import SentimentRNN
 
-__all__ = ["BalancedModes", "ReducedCell", "ReducedRNN", "balanced_modes", "explained", "project", "reduce"]
+__all__ = [
+    "BalancedModes",
+    "ReducedCell",
+    "ReducedRNN",
+    "axes",
+    "balance",
+    "balanced_modes",
+    "explained",
+    "petrov_galerkin",
+    "reduce",
+    "volume_axis",
+]
 
 
 # --- a network on a few coordinates ---------------------------------------------------------------
@@ -41,7 +55,7 @@ __all__ = ["BalancedModes", "ReducedCell", "ReducedRNN", "balanced_modes", "expl
 class ReducedCell(CustomCell):
     """A cell on k coordinates z = Ψᵀ(h − μ) of another cell's state: z' = Ψᵀ[F(μ + Φ z, x) − μ].
 
-    ``U`` and ``b_rec`` are the whole cell's seen from z, (μ + Φ z) U = μ U + z (ΦᵀU): no product of the whole size is made.
+    ``U`` and ``b_rec`` are the whole cell's seen from z, (μ + Φ z) U = μ U + z (ΦᵀU): no product has the whole size.
     """
 
     whole: Cell = field(kw_only=True)
@@ -58,11 +72,11 @@ class ReducedCell(CustomCell):
         n, kind = whole.n_units, whole.U.dtype
         Phi, Psi, mean = (np.ascontiguousarray(x, kind) for x in (Phi, Psi, mean))
         return cls(
-            whole.kind, whole.W, Phi[:n].T @ whole.U, whole.b, whole.recur(mean), (whole.h0 - mean) @ Psi,
+            f"reduced {whole.kind}", whole.W, Phi[:n].T @ whole.U, whole.b, whole.recur(mean), (whole.h0 - mean) @ Psi,
             whole=whole, Phi=Phi, Psi=Psi, mean=mean,
         )  # fmt: skip
 
-    def astype(self, dtype: Any) -> ReducedCell:
+    def astype(self, dtype: DTypeLike) -> ReducedCell:
         return self.of(self.whole.astype(dtype), self.Phi, self.Psi, self.mean)
 
     def lift(self, z: np.ndarray) -> np.ndarray:
@@ -118,7 +132,7 @@ class ReducedRNN(SentimentRNN):
         return self._reduced.mean
 
 
-def project(
+def petrov_galerkin(
     model: SentimentRNN, Phi: np.ndarray, Psi: np.ndarray, mean: np.ndarray, hankel: np.ndarray | None = None
 ) -> ReducedRNN:
     """The network on k coordinates about a centre: Φ and Ψ (S, k) with ΨᵀΦ = I, mean (S,).
@@ -151,11 +165,11 @@ class BalancedModes:
     mean: np.ndarray = field(repr=False)
     hankel: np.ndarray
 
-    def project(self, model: SentimentRNN, k: int) -> ReducedRNN:
+    def reduce(self, model: SentimentRNN, k: int) -> ReducedRNN:
         """The network on the first k modes; ``ValueError`` if there are not as many."""
         if not 1 <= k <= self.Phi.shape[1]:
             raise ValueError(f"k must lie between 1 and the {self.Phi.shape[1]} modes that were seen, not {k}")
-        return project(model, self.Phi[:, :k], self.Psi[:, :k], self.mean, self.hankel)
+        return petrov_galerkin(model, self.Phi[:, :k], self.Psi[:, :k], self.mean, self.hankel)
 
 
 def balanced_modes(states: np.ndarray, adjoints: np.ndarray, w: np.ndarray) -> BalancedModes:
@@ -168,18 +182,15 @@ def balanced_modes(states: np.ndarray, adjoints: np.ndarray, w: np.ndarray) -> B
     if adjoints.ndim == 4:
         adjoints = adjoints - adjoints.mean(2, keepdims=True)
     a = adjoints.reshape(-1, S).astype(float)
-    L_c, L_a = _root(np.cov(states.T.astype(float), bias=True)), _root(a.T @ a / len(adjoints))
-    U, hankel, Vt = np.linalg.svd(L_a.T @ L_c)
+    # the factors by QR of the snapshots: a covariance would lose half of the digits
+    L_c, L_a = (
+        np.transpose(np.linalg.qr(x / np.sqrt(n), "r")) for x, n in ((states - mean, len(states)), (a, len(adjoints)))
+    )
+    U, hankel, Vt = np.linalg.svd(L_a.T @ L_c, full_matrices=False)
     seen = hankel > hankel[0] * 1e-9
     Phi, Psi = (L @ X[:, seen] / np.sqrt(hankel[seen]) for L, X in ((L_c, Vt.T), (L_a, U)))
     sign = np.where(np.reshape(w, (S, -1))[:, 0] @ Phi < 0, -1.0, 1.0)
     return BalancedModes(Phi * sign, Psi * sign, mean, hankel)
-
-
-def _root(C: np.ndarray) -> np.ndarray:
-    """L (S, S) with L Lᵀ = C, for any covariance, singular ones too."""
-    values, vectors = np.linalg.eigh(np.atleast_2d(C))
-    return vectors * np.sqrt(np.maximum(values, 0))
 
 
 def explained(whole: np.ndarray, reduced: np.ndarray) -> float:
@@ -188,30 +199,128 @@ def explained(whole: np.ndarray, reduced: np.ndarray) -> float:
 
 
 def reduce(
-    model: SentimentRNN, k: int | None = None, texts: Texts | None = None, *, n_texts: int = 60, length: int = 160,
-    lags: Sequence[int] = range(61), least: float = 0.95, seed: int = 0,
+    model: SentimentRNN, k: int | None = None, texts: Texts | None = None, *, n_texts: int = 60, lags: int = 60,
+    least: float = 0.95, seed: int = 0,
 ) -> ReducedRNN:  # fmt: skip
     """The network on its first k balanced modes.
 
     Parameters
     ----------
     k : int, optional
-        Unless given, the smallest one whose logits have R² ≥ ``least`` with the whole network's at the end of training
-        texts that were not used for balancing (half as many more texts, whole).
+        Unless given, the smallest one whose logits at the end of texts that were not used for balancing (a hundred, or
+        as many as there are) have R² ≥ ``least`` with the whole network's (:func:`explained`).
     texts : list of str, or of arrays of token numbers, optional
-        *Training* text; ``n_texts`` are drawn and their first ``length`` tokens read. The reviews that are shipped with
-        the book unless given: they stand in where no data set is at hand.
+        *Training* text: ``n_texts`` are drawn, half of the texts at most, and their first 160 tokens read. Unless given,
+        the reviews that are shipped with the book: they stand in where no data set is at hand.
+    lags : int
+        Adjoints are taken over lags 0 … ``lags``, or up to the median length of the texts where they are shorter.
 
     Raises
     ------
     ValueError
-        For too few texts, a k out of range, a network whose logit hardly differs between texts (untrained: there is
-        nothing to balance), or if no k reaches ``least``.
+        For fewer than 40 texts, a k out of range, a network whose logit hardly differs along text (untrained: there is
+        nothing to balance), or if no k up to 32 reaches ``least``.
     """
-    ids = token_arrays(model, load_reviews("book").texts if texts is None else texts, 10**9, seed=seed)
     if k is not None and not 1 <= k <= model.cell.n_state:
         raise ValueError(f"k must lie between 1 and {model.cell.n_state}, the length of the state, not {k}")
-    n_held = max(30, n_texts) if k is None else 0
-    if len(ids) < n_texts + n_held:
-        raise ValueError(f"{len(ids)} texts are too few: balancing takes {n_texts}" + f" and the choice of k {n_held} more" * (n_held > 0))
-    raise NotImplementedError
+    texts = load_reviews("book").texts if texts is None else texts
+    if len(texts) < 40:
+        raise ValueError(f"{len(texts)} texts are too few to balance with: give 40 or more")
+    ids = token_arrays(model, texts, len(texts), seed=seed)
+    n = min(n_texts, len(ids) // 2)
+    modes = balance(model, ids[:n], lags, seed=seed)
+    if k is not None:
+        return modes.reduce(model, k)
+    held = ids[n : n + 100]
+    whole = model.logits_of(held)
+    for k in range(1, min(32, modes.Phi.shape[1]) + 1):
+        reduced = modes.reduce(model, k)
+        if explained(whole, reduced.logits_of(held)) >= least:
+            return reduced
+    raise ValueError(f"no k up to {k} has R² ≥ {least} on {len(held)} texts: lower least, or name k")
+
+
+def balance(model: SentimentRNN, texts: Texts, lags: int = 60, *, length: int = 160, seed: int = 0) -> BalancedModes:
+    """The balanced modes of a network on texts, their first ``length`` tokens read: what :func:`reduce` keeps k of.
+
+    Raises
+    ------
+    ValueError
+        For a network whose logit hardly differs along text.
+    """
+    ids = token_arrays(model, texts, length=length)
+    lags = min(lags, int(np.median([len(i) for i in ids])))
+    states = np.concatenate(model.states_of(ids))
+    logits = model.readout(states)
+    spread = float(np.mean(np.std(logits, axis=0)))
+    if spread < 0.2:
+        raise ValueError(
+            f"the logit of {model.name} hardly differs along these texts (standard deviation {spread:.3f} nats): an "
+            "untrained network has nothing to balance; train it, or give texts that it was trained for"
+        )
+    return balanced_modes(states, adjoints(model, ids, range(lags + 1), seed=seed), model.w)
+
+
+# --- what the axes are ------------------------------------------------------------------------------
+
+
+def axes(
+    model: SentimentRNN, modes: BalancedModes, texts: Texts,
+    words: Sequence[str] | Sequence[int] = ("not", "extremely"), k: int = 5, *, n_states: int = 200, n_words: int = 300, seed: int = 0,
+) -> pd.DataFrame:  # fmt: skip
+    """What the first k balanced axes are: one row an axis, coordinates in standard deviations over visited states.
+
+    Columns
+    -------
+    share : of the sum of all Hankel singular values
+    tau : of what is left of a displacement along the axis after one more token of text, on average, in tokens
+    read : what one standard deviation adds to the logit now, in nats
+    gain : by how much one standard deviation multiplies what words add to the first axis, less 1
+    h0 : where the initial state stands
+    each word : how far it moves the state beyond the average token, on average over visited states
+
+    The first axis is *memory*, signed by the readout. The others are signed so that ``gain`` is positive; the one with
+    the largest gain is the *volume*: h₀ and the words have no part in that choice.
+    """
+    ids = token_arrays(model, texts, length=160)
+    rng = np.random.default_rng([seed, 157])
+    states, tokens = model.states_of(ids), np.concatenate(ids)
+    before = np.concatenate([h[:-1] for h in states])
+    pick = rng.permutation(len(before))[: 10 * n_states]
+    Phi, Psi, kind = modes.Phi[:, :k], modes.Psi[:, :k], before.dtype
+    along = np.broadcast_to(Phi.T.astype(kind), (len(pick), k, len(Phi)))
+    step = (jvp(model.cell, before[pick], model.projected[tokens[pick]], along) @ Psi).mean(0)
+    visited = (np.concatenate([h[min(10, len(h) - 1) :] for h in states]) - modes.mean) @ Psi
+    centre, sd = visited.mean(0), visited.std(0)
+
+    h = before[pick[:n_states]]
+    F = mean_map(model, 128)
+    average = F(h.astype(float))
+
+    def moved(numbers: np.ndarray) -> np.ndarray:
+        """(states, words, k) standard deviations beyond the average token."""
+        after = model.cell.step_projected(h[:, None], model.projected[numbers])
+        return (after - average[:, None]) @ Psi / sd
+
+    probes = rng.permutation(frequent_words(model))[:n_words]
+    memory = moved(probes)[..., 0]
+    valence = memory.mean(0) - memory.mean()
+    gain = (memory - memory.mean(1, keepdims=True)) @ valence / (valence @ valence)
+    z = ((h - modes.mean) @ Psi - centre) / sd
+    slopes = np.linalg.lstsq(np.c_[np.ones(len(z)), z], gain, rcond=None)[0][1:]
+    sign = np.where(slopes < 0, -1.0, 1.0)
+    sign[0] = 1
+    w = np.reshape(model.w, (len(Phi), -1))[:, 0]
+    columns = {
+        "share": modes.hankel[:k] / modes.hankel.sum(), "tau": time_constants(np.diagonal(step)),
+        "read": sign * (w @ Phi) * sd, "gain": sign * slopes,
+        "h0": sign * ((model.cell.h0 - modes.mean) @ Psi - centre) / sd,
+    }  # fmt: skip
+    names = [str(x) for x in words]
+    effects = sign * moved(model.vocabulary.numbers(words)).mean(0)
+    return pd.DataFrame(columns | dict(zip(names, effects)), index=pd.RangeIndex(1, k + 1, name="axis"))
+
+
+def volume_axis(table: pd.DataFrame) -> int:
+    """The number of the volume axis in a table of :func:`axes`: the largest gain, memory left out."""
+    return int(table.gain.iloc[1:].idxmax())

@@ -24,7 +24,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from .cells import Cell
-from .fixed_points import mean_map, numeric_jacobian
+from .fixed_points import MeanMap, mean_map, numeric_jacobian
 from .linear import OperatingPoint, eigenmodes, frequent_words, operating_point, valence
 from .model import SentimentRNN
 from .stats import shown
@@ -178,33 +178,38 @@ def adjoints(
         If no text reaches back that far, or a lag is negative.
     """
     ids, lags = token_arrays(model, texts), [int(n) for n in lags]
-    reach, lengths = max(lags), np.array([len(i) for i in ids])
+    reach, starts, tokens = max(lags), *_rows(ids)
     if min(lags) < 0:
         raise ValueError(f"lags count tokens and are not negative: {min(lags)}")
     if isinstance(places, int):
-        at = np.array([(i, t) for i, n in enumerate(lengths) for t in range(reach, n + 1)]).reshape(-1, 2)
+        at = np.array([(i, t) for i, text in enumerate(ids) for t in range(reach, len(text) + 1)]).reshape(-1, 2)
         at = np.random.default_rng([seed, 131]).permutation(at)[:places]
     else:
         at = np.asarray(places)
     if not len(at) or (at[:, 1] < reach).any():
-        raise ValueError(f"lags up to {reach} need texts of as many tokens, the longest has {lengths.max()}: lower lags")
-    states, tokens = np.concatenate(model.states_of(ids)), np.concatenate([np.r_[0, i] for i in ids])
-    at = (np.cumsum(lengths + 1) - lengths - 1)[at[:, 0]] + at[:, 1]
-    w = np.ascontiguousarray(model.w.T)
+        longest = max(len(i) for i in ids)
+        raise ValueError(f"lags up to {reach} need texts of as many tokens, the longest has {longest}: lower lags")
+    states, w = np.concatenate(model.states_of(ids)), model.w.T
+    at = starts[at[:, 0]] + at[:, 1]
     out = np.empty((len(at), len(lags), *w.shape), states.dtype)
 
     def read(rows: slice) -> None:
-        here = at[rows]
-        g = np.broadcast_to(w, (len(here), *w.shape)).astype(states.dtype)
+        g = np.broadcast_to(w, (len(at[rows]), *w.shape)).astype(states.dtype)
         for lag in range(reach + 1):
             if lag:
-                before = here - lag
-                g = vjp(model.cell, states[before], model.projected[tokens[before + 1]], g)
+                before = at[rows] - lag
+                g = vjp(model.cell, states[before], model.projected[tokens[before]], g)
             if lag in lags:
                 out[rows, lags.index(lag)] = g
 
     in_threads(read, [slice(i, i + 128) for i in range(0, len(at), 128)])
     return out
+
+
+def _rows(ids: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Of all states of texts in one array: the row of each text's first, and the token that leads on from each row."""
+    lengths = np.array([len(i) + 1 for i in ids])
+    return np.cumsum(lengths) - lengths, np.concatenate([np.r_[i, 0] for i in ids])
 
 
 def impulse_responses(
@@ -236,38 +241,36 @@ def impulse_responses(
     ValueError
         If a text ends before the last lag after the last place.
     """
-    cell, ids, lags, words = model.cell, token_arrays(model, texts), [int(n) for n in lags], model.vocabulary.numbers(words)
-    reach, shortest = max(lags), min(len(i) for i in ids)
-    last = shortest - reach - 1 if places is None else shortest - reach - max(places) - 1
-    if last < 0 or min(lags) < 0 or (places is not None and min(places) < 0):
+    ids, lags, numbers = token_arrays(model, texts), [int(n) for n in lags], model.vocabulary.numbers(words)
+    reach, first = max(lags), 0 if places is None else max(places)
+    shortest = min(len(i) for i in ids)
+    if reach + first >= shortest or min(lags) < 0 or (places is not None and min(places) < 0):
         raise ValueError(
-            f"lags up to {reach} after places up to {0 if places is None else max(places)} need {shortest - last} tokens "
-            f"or more, the shortest text has {shortest}: give longer texts, or lower both"
+            f"lags up to {reach} after places up to {first} need {reach + first + 1} tokens or more, the shortest text has "
+            f"{shortest}: give longer texts, or lower both"
         )
     if places is None:
-        free = np.array([len(i) - reach for i in ids])
-        at = np.random.default_rng([seed, 137]).integers(free)[:, None]
+        at = np.random.default_rng([seed, 137]).integers([len(i) - reach for i in ids])[:, None]
     else:
         at = np.tile(np.asarray(places, int), (len(ids), 1))
-    plain = model.states_of([i[: a.max() + reach + 1] for i, a in zip(ids, at)], h0=h0)
-    kind, inputs = plain[0].dtype, model.projected[words]
-    w = None if w is None else np.asarray(w, kind)
-    out = np.empty((len(ids), at.shape[1], len(words), len(lags), *(plain[0].shape[1:] if w is None else w.shape[1:])))
+    starts, tokens = _rows(ids)
+    plain = np.concatenate(model.states_of(ids, h0=h0))
+    at = (starts[:, None] + at).ravel()
+    w = None if w is None else np.asarray(w, plain.dtype)
+    out = np.empty((len(at), len(numbers), len(lags), *(plain.shape[1:] if w is None else w.shape[1:])))
 
     def read(rows: slice) -> None:
-        for p, place in enumerate(at[rows].T):
-            texts_here = range(*rows.indices(len(ids)))
-            h = np.stack([plain[i][t] for i, t in zip(texts_here, place)])[:, None]
-            for lag in range(reach + 1):
-                u = inputs if not lag else model.projected[[ids[i][t + lag] for i, t in zip(texts_here, place)]][:, None]
-                h = cell.step_projected(h, u)
-                if lag in lags:
-                    difference = h - np.stack([plain[i][t + lag + 1] for i, t in zip(texts_here, place)])[:, None]
-                    out[rows, p, :, lags.index(lag)] = difference if w is None else difference @ w
+        h, u = plain[at[rows], None], model.projected[numbers]
+        for lag in range(reach + 1):
+            here = at[rows] + lag
+            h = model.cell.step_projected(h, model.projected[tokens[here], None] if lag else u)
+            if lag in lags:
+                difference = h - plain[here + 1, None]
+                out[rows, :, lags.index(lag)] = difference if w is None else difference @ w
 
-    block = min(max(1, 4096 // len(words)), -(-len(ids) // 4))  # full speed, in the cache, and work for all processors
-    in_threads(read, [slice(i, i + block) for i in range(0, len(ids), block)])
-    return out
+    block = min(max(1, 4096 // len(numbers)), -(-len(at) // 4))  # full speed, in the cache, work for all processors
+    in_threads(read, [slice(i, i + block) for i in range(0, len(at), block)])
+    return out.reshape(len(ids), -1, *out.shape[1:])
 
 
 def lyapunov(
@@ -276,8 +279,8 @@ def lyapunov(
     """The k largest Lyapunov exponents of each text, per token: how fast small changes of the state fade along it.
 
     −1/exponent is a time constant in tokens, to be held beside τ at h*. Random directions are carried along each text
-    and made orthogonal again after every token (QR); ``skip`` tokens let them settle, then logarithms are averaged up to
-    token ``length``.
+    and made orthogonal again after every token (QR); ``skip`` tokens let them settle, then logarithms are averaged up to token
+    ``length``.
 
     Returns
     -------
@@ -370,10 +373,19 @@ def driven_point(
     read = np.abs(a.mean(0) @ r)
     F = mean_map(model, seed=seed)
     return DrivenPoint(
-        model, F, mean, float(np.sum((F(mean) - mean) ** 2) / 2), eigenmodes(F.jacobian(mean)), r, left / (left @ r),
+        model, F, mean, float(np.sum((F(mean) - mean) ** 2) / 2), eigenmodes(_jacobian(F, mean)), r, left / (left @ r),
         float(np.reshape(model.readout(mean), -1)[0]), lag, float((lag - lag // 2) / np.log(read[0] / read[1])),
-        float(np.linalg.norm(left) / np.sqrt(np.mean(np.sum(a[:, 1] ** 2, -1)))), float(sizes[0] ** 2 / np.sum(sizes**2)),
+        float(np.linalg.norm(left) / np.sqrt(np.mean(np.sum(a[:, 1] ** 2, -1)))), float(sizes[0]**2 / np.sum(sizes**2)),
     )  # fmt: skip
+
+
+def _jacobian(F: MeanMap, h: np.ndarray) -> np.ndarray:
+    """∂F̄/∂h (S, S) at one state, for any cell."""
+    if not isinstance(F.cell, CustomCell):
+        return F.jacobian(h)
+    shape = (len(F.u), len(h), len(h))
+    along = jvp(F.cell, np.broadcast_to(h, shape[:2]), F.u, np.broadcast_to(np.eye(len(h)), shape))
+    return np.einsum("v,vji->ij", F.weights, along)
 
 
 def doubts(point: OperatingPoint, texts: Texts, *, n_texts: int = 60, seed: int = 0) -> tuple[str, ...]:
@@ -436,7 +448,7 @@ def linear_reader(
 
     d is F(h, v) less its mean over running text, for ``n_states`` visited states h.
     """
-    ids = [i for i in token_arrays(model, texts, len(texts), 160, seed) if len(i) >= n_lags][:n_texts]
+    ids = [i for i in token_arrays(model, texts, len(texts), n_lags + 200, seed) if len(i) >= n_lags][:n_texts]
     a = adjoints(model, ids, range(n_lags), seed=seed).mean(0)
     visited = np.random.default_rng([seed, 151]).permutation(visited_states(model, ids))[:n_states]
     before, V = model.cell.recur(visited)[:, None], len(model.vocabulary)
