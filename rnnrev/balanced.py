@@ -31,7 +31,7 @@ from .cells import Cell
 from .data import load_reviews
 from .driven import CustomCell, Texts, adjoints, jvp, token_arrays, vjp
 from .fixed_points import mean_map
-from .linear import frequent_words, time_constants
+from .linear import Unmeasured, frequent_words, time_constants
 from .model import SentimentRNN
 
 __all__ = [
@@ -210,22 +210,22 @@ def reduce(
         Unless given, the smallest one whose logits at the end of texts that were not used for balancing (a hundred, or
         as many as there are) have R² ≥ ``least`` with the whole network's (:func:`explained`).
     texts : list of str, or of arrays of token numbers, optional
-        *Training* text: ``n_texts`` are drawn, half of the texts at most, and their first 160 tokens read. Unless given,
-        the reviews that are shipped with the book: they stand in where no data set is at hand.
+        *Training* text: ``n_texts`` are drawn, half of the texts at most, and their first 160 tokens read. Unless
+        given, the reviews that are shipped with the book: they stand in where no data set is at hand.
     lags : int
         Adjoints are taken over lags 0 … ``lags``, or up to the median length of the texts where they are shorter.
 
     Raises
     ------
     ValueError
-        For fewer than 40 texts, a k out of range, a network whose logit hardly differs along text (untrained: there is
-        nothing to balance), or if no k up to 32 reaches ``least``.
+        For a k out of range; ``Unmeasured``, which is one, for fewer than 40 texts, for a network whose logit hardly
+        differs along text (untrained: there is nothing to balance), or if no k up to 32 reaches ``least``.
     """
     if k is not None and not 1 <= k <= model.cell.n_state:
         raise ValueError(f"k must lie between 1 and {model.cell.n_state}, the length of the state, not {k}")
     texts = load_reviews("book").texts if texts is None else texts
     if len(texts) < 40:
-        raise ValueError(f"{len(texts)} texts are too few to balance with: give 40 or more")
+        raise Unmeasured(f"{len(texts)} texts are too few to balance with: give 40 or more")
     ids = token_arrays(model, texts, len(texts), seed=seed)
     n = min(n_texts, len(ids) // 2)
     modes = balance(model, ids[:n], lags, seed=seed)
@@ -237,7 +237,7 @@ def reduce(
         reduced = modes.reduce(model, k)
         if explained(whole, reduced.logits_of(held)) >= least:
             return reduced
-    raise ValueError(f"no k up to {k} has R² ≥ {least} on {len(held)} texts: lower least, or name k")
+    raise Unmeasured(f"no k up to {k} has R² ≥ {least} on {len(held)} texts: lower least, or name k")
 
 
 def balance(model: SentimentRNN, texts: Texts, lags: int = 60, *, length: int = 160, seed: int = 0) -> BalancedModes:
@@ -245,7 +245,7 @@ def balance(model: SentimentRNN, texts: Texts, lags: int = 60, *, length: int = 
 
     Raises
     ------
-    ValueError
+    Unmeasured
         For a network whose logit hardly differs along text.
     """
     ids = token_arrays(model, texts, length=length)
@@ -254,7 +254,7 @@ def balance(model: SentimentRNN, texts: Texts, lags: int = 60, *, length: int = 
     logits = model.readout(states)
     spread = float(np.mean(np.std(logits, axis=0)))
     if spread < 0.2:
-        raise ValueError(
+        raise Unmeasured(
             f"the logit of {model.name} hardly differs along these texts (standard deviation {spread:.3f} nats): an "
             "untrained network has nothing to balance; train it, or give texts that it was trained for"
         )
@@ -266,7 +266,8 @@ def balance(model: SentimentRNN, texts: Texts, lags: int = 60, *, length: int = 
 
 def axes(
     model: SentimentRNN, modes: BalancedModes, texts: Texts,
-    words: Sequence[str] | Sequence[int] = ("not", "extremely"), k: int = 5, *, n_states: int = 200, n_words: int = 300, seed: int = 0,
+    words: Sequence[str] | Sequence[int] = ("not", "extremely"), k: int = 5, *,
+    n_states: int = 200, n_words: int = 300, seed: int = 0,
 ) -> pd.DataFrame:  # fmt: skip
     """What the first k balanced axes are: one row an axis, coordinates in standard deviations over visited states.
 

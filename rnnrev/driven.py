@@ -25,8 +25,8 @@ from scipy.stats import spearmanr
 
 from .cells import Cell
 from .fixed_points import MeanMap, mean_map, numeric_jacobian
-from .linear import OperatingPoint, eigenmodes, frequent_words, operating_point, valence
-from .model import SentimentRNN
+from .linear import OperatingPoint, Unmeasured, eigenmodes, frequent_words, operating_point, valence
+from .model import SentimentRNN, Step, forward
 from .stats import shown
 from .threads import in_threads
 
@@ -174,7 +174,7 @@ def adjoints(
 
     Raises
     ------
-    ValueError
+    Unmeasured
         If no text reaches back that far, or a lag is negative.
     """
     ids, lags = token_arrays(model, texts), [int(n) for n in lags]
@@ -188,7 +188,7 @@ def adjoints(
         at = np.asarray(places)
     if not len(at) or (at[:, 1] < reach).any():
         longest = max(len(i) for i in ids)
-        raise ValueError(f"lags up to {reach} need texts of as many tokens, the longest has {longest}: lower lags")
+        raise Unmeasured(f"lags up to {reach} need texts of as many tokens, the longest has {longest}: lower lags")
     states, w = np.concatenate(model.states_of(ids)), model.w.T
     at = starts[at[:, 0]] + at[:, 1]
     out = np.empty((len(at), len(lags), *w.shape), states.dtype)
@@ -238,16 +238,16 @@ def impulse_responses(
 
     Raises
     ------
-    ValueError
+    Unmeasured
         If a text ends before the last lag after the last place.
     """
     ids, lags, numbers = token_arrays(model, texts), [int(n) for n in lags], model.vocabulary.numbers(words)
     reach, first = max(lags), 0 if places is None else max(places)
     shortest = min(len(i) for i in ids)
     if reach + first >= shortest or min(lags) < 0 or (places is not None and min(places) < 0):
-        raise ValueError(
-            f"lags up to {reach} after places up to {first} need {reach + first + 1} tokens or more, the shortest text has "
-            f"{shortest}: give longer texts, or lower both"
+        raise Unmeasured(
+            f"lags up to {reach} after places up to {first} need {reach + first + 1} tokens or more, the shortest text "
+            f"has {shortest}: give longer texts, or lower both"
         )
     if places is None:
         at = np.random.default_rng([seed, 137]).integers([len(i) - reach for i in ids])[:, None]
@@ -255,22 +255,20 @@ def impulse_responses(
         at = np.tile(np.asarray(places, int), (len(ids), 1))
     starts, tokens = _rows(ids)
     plain = np.concatenate(model.states_of(ids, h0=h0))
-    at = (starts[:, None] + at).ravel()
+    row = np.repeat((starts[:, None] + at).ravel(), len(numbers))
+    changed = tokens[row[:, None] + np.arange(reach + 1)]
+    changed[:, 0] = np.tile(numbers, at.size)
     w = None if w is None else np.asarray(w, plain.dtype)
-    out = np.empty((len(at), len(numbers), len(lags), *(plain.shape[1:] if w is None else w.shape[1:])))
+    out = np.empty((len(row), len(lags), *(plain.shape[1:] if w is None else w.shape[1:])))
 
-    def read(rows: slice) -> None:
-        h, u = plain[at[rows], None], model.projected[numbers]
-        for lag in range(reach + 1):
-            here = at[rows] + lag
-            h = model.cell.step_projected(h, model.projected[tokens[here], None] if lag else u)
-            if lag in lags:
-                difference = h - plain[here + 1, None]
-                out[rows, :, lags.index(lag)] = difference if w is None else difference @ w
+    def compare(h: np.ndarray, step: Step) -> np.ndarray:
+        for i in np.flatnonzero(np.equal(lags, step.t - 1)):
+            difference = h - plain[row[step.rows] + step.t]
+            out[step.rows, i] = difference if w is None else difference @ w
+        return h
 
-    block = min(max(1, 4096 // len(numbers)), -(-len(at) // 4))  # full speed, in the cache, work for all processors
-    in_threads(read, [slice(i, i + block) for i in range(0, len(at), block)])
-    return out.reshape(len(ids), -1, *out.shape[1:])
+    forward(model.advance, plain[row], list(changed), compare, batch_size=1024)
+    return out.reshape(*at.shape, len(numbers), *out.shape[1:])
 
 
 def lyapunov(
@@ -279,8 +277,8 @@ def lyapunov(
     """The k largest Lyapunov exponents of each text, per token: how fast small changes of the state fade along it.
 
     −1/exponent is a time constant in tokens, to be held beside τ at h*. Random directions are carried along each text
-    and made orthogonal again after every token (QR); ``skip`` tokens let them settle, then logarithms are averaged up to token
-    ``length``.
+    and made orthogonal again after every token (QR); ``skip`` tokens let them settle, then logarithms are averaged up
+    to token ``length``.
 
     Returns
     -------
@@ -289,12 +287,12 @@ def lyapunov(
 
     Raises
     ------
-    ValueError
+    Unmeasured
         If no text is as long, or k exceeds the state's length.
     """
     ids = [i[:length] for i in token_arrays(model, texts) if len(i) >= length]
     if not ids or not 1 <= k <= model.cell.n_state or not 0 <= skip < length:
-        raise ValueError(f"needs texts of {length} tokens, more than {skip} skipped, and 1 ≤ k ≤ {model.cell.n_state}")
+        raise Unmeasured(f"needs texts of {length} tokens, more than {skip} skipped, and 1 ≤ k ≤ {model.cell.n_state}")
     states, tokens = np.stack(model.states_of(ids)), np.stack(ids)
     v = np.random.default_rng([seed, 139]).standard_normal((len(ids), k, model.cell.n_state))
     total = np.zeros((len(ids), k))
@@ -353,14 +351,14 @@ def driven_point(
 
     Raises
     ------
-    ValueError
+    Unmeasured
         If no text is longer than the lag.
     """
     if classical is not None and (found := doubts(classical, texts, seed=seed)):
         warnings.warn(f"the point h* of {model.name} is off the data: {'; '.join(found)}", stacklevel=2)
     ids = [i for i in token_arrays(model, texts, len(texts), 160, seed) if len(i) > lag][:n_texts]
     if not ids or lag < 8:
-        raise ValueError(f"needs texts of more than {lag} tokens, and a lag of 8 or more")
+        raise Unmeasured(f"needs texts of more than {lag} tokens, and a lag of 8 or more")
     fast, early, late = model.astype(np.float32), range(lag // 2 - 3, lag // 2 + 1), range(lag - 3, lag + 1)
     a = adjoints(fast, ids, (*early, *late), seed=seed).astype(float)
     a = a.reshape(len(a), 2, 4, -1, a.shape[-1])[..., 0, :].mean(2)  # of more classes the first
