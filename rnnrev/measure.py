@@ -1,17 +1,16 @@
 """A network is measured once, into one tidy table: everything that chapters 1 to 5 claim about one network on texts.
 
 :func:`measure` goes through :data:`PARTS`, small functions that each yield rows of the table; what several of them need
-is computed once, in an :class:`Analysis`. Controls are rows too, under their own condition. What this network or these
-texts cannot show is a row without a value that says why (:class:`rnnrev.linear.Unmeasured`); any other error is a bug
-and raises. :mod:`rnnrev.claims` judges the table.
+is in the :class:`rnnrev.analysis.Analysis` that they are given. Controls are rows too, under their own condition. What
+cannot be shown is a row without a value that says why (:class:`rnnrev.linear.Unmeasured`); any other error is a bug and
+raises. :mod:`rnnrev.claims` judges the table.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
-from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,297 +18,22 @@ from tqdm.auto import tqdm
 
 from . import edges, modifiers, perturb, stats, zoo
 from . import line_attractor as la
+from .analysis import MIN_REVIEWS, Analysis, usable
 from .data import DataError, Reviews, load_contrasts
-from .linear import OperatingPoint, Unmeasured, frequent_words, linear_model, operating_point, valence
-from .model import BagOfWords, Classifier, SentimentRNN, untrained
+from .linear import Unmeasured, linear_model, operating_point, valence
+from .model import Classifier
 from .stats import Estimate, text_of
-from .subspace import Dimension, Subspace, chosen_subspace, random_subspace, subspace_dimension, top_words, volume
+from .subspace import random_subspace, volume
 
-__all__ = ["COLUMNS", "PARTS", "Analysis", "Part", "measure", "tabulate"]
+__all__ = ["COLUMNS", "PARTS", "Part", "measure", "tabulate"]
 
 #: Columns of the table: ``at`` is the place, lag or number of a curve's point, ``n`` what a value was counted over,
 #: ``note`` why there is none.
 COLUMNS = ("network", "data", "measure", "condition", "at", "value", "low", "high", "n", "note")
 
-MIN_REVIEWS = 10  #: fewer say nothing about a network's states
-MIN_WORDS = 30  #: fewer frequent words cannot be sorted
-MIN_TAU = 10.0  #: tokens; where the slow mode fades faster, "lasting valence" has no meaning
 MIN_FIT = 0.8  #: R²; below it an exponential has no length
-MIN_LONG = 10  #: fewer reviews that are long enough, and words are put into neutral texts
-N_STARTS = 40  #: of the search for fixed points
-N_TEXTS = 30  #: into which words are put
 
-T = TypeVar("T")
 Row = dict[str, Any]
-
-
-class once(cached_property[T]):
-    """A property that is computed once; if it cannot be measured, the reason is kept as well."""
-
-    def __get__(self, instance: Any, owner: type[Any] | None = None) -> Any:
-        failed = {} if instance is None else instance.__dict__.setdefault("_failed", {})
-        if self.attrname in failed:
-            raise failed[self.attrname]
-        try:
-            return super().__get__(instance, owner)
-        except (Unmeasured, DataError) as error:
-            failed[self.attrname] = error
-            raise
-
-
-# --- what the parts share -------------------------------------------------------------------------
-
-
-@dataclass(eq=False)
-class Analysis:
-    """A network, texts that it was not trained on, and all that is found out about them on the way.
-
-    What needs a state, one logit, a slow mode or labels raises ``Unmeasured`` where there is none.
-    """
-
-    model: Classifier
-    reviews: Reviews
-    seed: int = 0
-
-    @classmethod
-    def of(cls, model: Classifier, reviews: Reviews, scored: int = 300, seed: int = 0) -> Analysis:
-        """On at most ``scored`` of the reviews, drawn by ``seed``; without counts, words are counted in them."""
-        if scored < 1:
-            raise ValueError(f"scored must be at least 1, not {scored}: it is how many reviews to use")
-        made = cls(model, reviews.sample(scored, seed), seed)
-        if model.counts is None:
-            counts = np.bincount(np.concatenate(made.ids), minlength=len(model.vocabulary))
-            made.model = replace(model, counts=counts)  # type: ignore[type-var]
-        bad = int((~np.isfinite(made.logits)).reshape(len(made.reviews), -1).any(1).sum())
-        if bad:
-            reviews_ = f"{bad} of {len(made.reviews)} reviews"
-            raise ValueError(f"{model.name} gives no finite logit on {reviews_}: look for NaN in its weights")
-        return made
-
-    @once
-    def ids(self) -> list[np.ndarray]:
-        return self.model.vocabulary.encode_all(self.reviews.texts)
-
-    @once
-    def logits(self) -> np.ndarray:
-        return self.model.logits_of(self.ids)
-
-    @once
-    def labelled(self) -> np.ndarray:
-        """Which reviews have a label, (n,)."""
-        labels, classes = self.reviews.labels, getattr(self.model, "n_classes", 2)
-        if not (labels >= 0).any():
-            raise Unmeasured("none of the reviews has a label (−1 means unknown)")
-        if labels.max() >= classes:
-            raise Unmeasured(
-                f"labels run from {labels[labels >= 0].min()} to {labels.max()}, but the network tells {classes} "
-                "classes apart (0 and up): give labels that fit it"
-            )
-        return labels >= 0
-
-    @once
-    def scores(self) -> tuple[np.ndarray, np.ndarray]:
-        """Labels and logits of the labelled reviews, of a network with one logit."""
-        if self.logits.ndim == 2:
-            raise Unmeasured("the network has more than two classes: this is measured on one logit")
-        return self.reviews.labels[self.labelled], self.logits[self.labelled]
-
-    @once
-    def calibration(self) -> tuple[stats.Calibration, Estimate]:
-        labels, logits = self.scores
-        if len(np.unique(labels)) < 2:
-            raise Unmeasured(f"all labels are {labels[0]}: calibration needs both classes")
-        if len(labels) < 20:
-            raise Unmeasured(f"{len(labels)} labelled reviews are too few: give 20 or more")
-        bins = 10 if len(labels) >= 100 else 5
-        error = stats.bootstrap(
-            (logits, labels), lambda x, y: stats.calibration(x, y, bins).error, n=300, seed=self.seed
-        )
-        return stats.calibration(logits, labels, bins), error
-
-    @once
-    def bag(self) -> BagOfWords:
-        """The yardstick: the shipped bag of words, if it knows the words of these texts."""
-        bag = zoo.load("bow-imdb", BagOfWords)
-        known = np.mean(np.concatenate(bag.vocabulary.encode_all(self.reviews.texts)) != 1)
-        if known < 0.5:
-            raise Unmeasured(f"the yardstick, the shipped bag of words, knows only {known:.0%} of these texts' words")
-        return bag
-
-    @once
-    def recurrent(self) -> SentimentRNN:
-        """The network, if it is one with a state, and can read these texts."""
-        model, known = self.model, float(np.mean(np.concatenate(self.ids) != 1))
-        if not isinstance(model, SentimentRNN):
-            kind = type(model).__name__
-            raise Unmeasured(f"{model.name} is a {kind}, not a recurrent network: it has no state to look at")
-        if len(self.reviews) < MIN_REVIEWS:
-            raise Unmeasured(f"{len(self.reviews)} reviews are too few: give {MIN_REVIEWS} or more")
-        if known < 0.5:
-            raise Unmeasured(f"the network knows only {known:.0%} of the words of these reviews")
-        return model
-
-    @once
-    def fresh(self) -> SentimentRNN:
-        """The same network before training."""
-        model = self.recurrent
-        return untrained(
-            model.cell.kind, model.vocabulary, model.cell.n_units, model.cell.n_inputs, self.seed, model.counts
-        )
-
-    @once
-    def dimensions(self) -> dict[str, la.Dimensionality]:
-        models = {"": self.recurrent, "untrained": self.fresh}
-        return {name: la.dimensionality(model, self.reviews.texts, seed=self.seed) for name, model in models.items()}
-
-    @once
-    def point(self) -> OperatingPoint:
-        model = self.recurrent
-        if model.n_classes > 2:
-            raise Unmeasured(f"the network tells {model.n_classes} classes apart: this reads one logit, of two classes")
-        if model.cell.n_state < 8:
-            raise Unmeasured(f"the state has {model.cell.n_state} numbers: fewer than 8 have no modes to compare")
-        return operating_point(model, texts=self.reviews.texts, seed=self.seed)
-
-    @once
-    def attractor(self) -> la.Attractor:
-        return la.find_attractor(self.point.model, self.reviews.texts, N_STARTS, seed=self.seed)
-
-    @once
-    def spectra(self) -> dict[str, la.Spectra]:
-        fresh = la.find_attractor(self.fresh, self.reviews.texts[:100], 10, seed=self.seed)
-        found = {"": self.attractor, "untrained": fresh}
-        return {name: la.mode_spectra(a.J_rec, a.model.w) for name, a in found.items()}
-
-    @once
-    def lasting(self) -> OperatingPoint:
-        """The operating point, if something lasts there."""
-        point, tau = self.point, abs(self.point.tau)
-        if point.modes.eigvals[point.slow].real < 0 or tau < MIN_TAU:
-            raise Unmeasured(
-                f"the network has no slow mode (its slowest real one turns over or fades in {tau:.1f} tokens): nothing "
-                "lasts, so words have no lasting valence"
-            )
-        return point
-
-    @once
-    def words(self) -> np.ndarray:
-        """Numbers of the words that are frequent enough to be looked at."""
-        words = frequent_words(self.recurrent)
-        if len(words) < MIN_WORDS:
-            raise Unmeasured(f"only {len(words)} words are known to be frequent: {MIN_WORDS} or more are needed")
-        return words
-
-    @once
-    def sorted_words(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Words by number (n,) that the yardstick knows, their lasting valence and its β, in nats."""
-        beta = dict(zip(self.bag.vocabulary.words, self.bag.beta.astype(float)))
-        names = self.model.vocabulary.words
-        numbers = np.array([i for i in self.words if names[i] in beta and any(c.isalpha() for c in names[i])], int)
-        if len(numbers) < MIN_WORDS:
-            raise Unmeasured(
-                f"the yardstick, the shipped bag of words, knows only {len(numbers)} of the frequent words"
-            )
-        return numbers, valence(self.lasting, numbers), np.array([beta[names[i]] for i in numbers])
-
-    @once
-    def probes(self) -> modifiers.Probes:
-        """Twenty words of each sign, or as many as there are."""
-        return modifiers.probe_words(self.lasting, min(20, len(self.words) // 4))
-
-    @once
-    def strongest(self) -> np.ndarray:
-        """Numbers of the ten strongest probes of each sign, to be put into texts."""
-        return np.concatenate([self.probes.numbers[self.probes.sign == sign][:10] for sign in (1, -1)])
-
-    @once
-    def effects(self) -> pd.DataFrame:
-        """What every frequent word does to others, best first."""
-        return modifiers.modifier_effects(self.lasting, self.words, self.probes)
-
-    @once
-    def dimension(self) -> Dimension:
-        return subspace_dimension(self.lasting, top_words(self.effects), self.effects.word, self.probes, self.seed)
-
-    @once
-    def subspace(self) -> Subspace:
-        """The modifier subspace."""
-        return chosen_subspace(self.lasting, self.effects, self.dimension)
-
-    @once
-    def pairs(self) -> pd.DataFrame:
-        """Contrast phrases without and with a modifier, of the kinds that the network knows enough words of."""
-        pairs = perturb.phrase_pairs(self.lasting.model)
-        words = pairs.groupby(["condition", "valence"]).word.nunique().unstack(fill_value=0)
-        usable = words.index[(words.reindex(columns=[-1, 1], fill_value=0) >= 3).all(axis=1)]
-        if usable.empty:
-            raise Unmeasured(
-                f"the network knows the words of only {len(pairs)} of the book's contrast phrases (“the movie was not "
-                "good”): three positive and three negative words are needed for one kind of modifier"
-            )
-        return pairs[pairs.condition.isin(usable)].reset_index(drop=True)
-
-    @once
-    def other_pairs(self) -> pd.DataFrame:
-        """The control: the same phrases with words in the modifiers' place that are as frequent and modify nothing."""
-        rng, size = np.random.default_rng([self.seed, 67]), np.log(self.model.frequencies + 1e-12)[:, None]
-        plain = self.effects.number[self.effects.kind == "other"].to_numpy()
-        tokens = {m: self.model.vocabulary.encode(m).tolist() for m in self.pairs.modifier.unique()}
-        known = sorted({t for m in tokens.values() for t in m})
-        near = dict(zip(known, plain[modifiers.nearest(size[known], size[plain], 20)]))
-        swapped = [
-            np.array([rng.choice(near[t]) if t in tokens[m] else t for t in text.tolist()], np.int32)
-            for m, text in zip(self.pairs.modifier, self.pairs["with"])
-        ]
-        return self.pairs.assign(**{"with": swapped})
-
-    @once
-    def perturbations(self) -> dict[str, list[perturb.Change]]:
-        """Chapter 3's, by name, with their controls."""
-        return perturb.conditions(self.lasting, self.subspace, self.effects, self.pairs, self.seed)
-
-    @once
-    def abolition(self) -> pd.DataFrame:
-        return perturb.abolition(self.lasting, self.pairs, self.perturbations, seed=self.seed)
-
-    @once
-    def costs(self) -> pd.DataFrame:
-        """Accuracy under each perturbation that removes something, and what it costs."""
-        ids, labels = [i for i, k in zip(self.ids, self.labelled) if k], self.reviews.labels[self.labelled]
-        tried = {name: changes for name, changes in self.perturbations.items() if "×" not in name}
-        return perturb.costs(self.lasting.model, ids, labels, tried, seed=self.seed)
-
-    @once
-    def start_profiles(self) -> tuple[dict[str, edges.Profile], str]:
-        """Emphasis by place from the beginning for each initial state of :func:`rnnrev.edges.starts`, and in what."""
-        point, length = self.lasting, max(edges.PLACES) + edges.LAG + 1
-        long = [i for i in self.ids if len(i) > length][:N_TEXTS]
-        few = len(long) < MIN_LONG
-        texts = self._neutral(length) if few else edges.first_tokens(long, length)
-        begin = edges.starts(point, self.subspace, self.effects, self.seed)
-        found = {k: edges.start_profile(point, texts, self.strongest, h0=h, seed=self.seed) for k, h in begin.items()}
-        return found, self._where(few, length, len(texts))
-
-    @once
-    def end_profiles(self) -> tuple[dict[str, edges.Profile], np.ndarray, str]:
-        """Emphasis by distance from the end for each way to read it, the mean effects (K, L) intact, and in what."""
-        point, length, before = self.lasting, max(edges.LAGS) + 1, None
-        long = [i for i in self.ids if len(i) > length][:N_TEXTS]
-        few = len(long) < MIN_LONG
-        if few:
-            texts = self._neutral(2 * length)
-        else:
-            texts, before = edges.last_tokens(point.model, long, length)
-        w = edges.end_readouts(point, point.model.final_states_of(self.ids), self.seed)
-        effects = edges.end_effects(point.model, texts, self.strongest, h0=before, w=w)
-        found = edges.end_profiles(effects, valence(point, self.strongest), seed=self.seed)
-        return found, effects[..., 0].mean(0).T, self._where(few, length, len(texts))
-
-    def _neutral(self, length: int) -> np.ndarray:
-        return edges.neutral_texts(self.lasting, 24, length, seed=self.seed, table=self.effects)
-
-    def _where(self, few: bool, length: int, n: int) -> str:
-        return f"in {n} neutral texts: too few reviews have more than {length} tokens" if few else ""
 
 
 # --- rows -----------------------------------------------------------------------------------------
@@ -388,17 +112,25 @@ def _part(
     return register
 
 
-@_part(1, "accuracy", "calibration_error", "accuracy_gain")
-def _scores(a: Analysis) -> Iterator[Row]:
-    labels, logits = a.reviews.labels[a.labelled], a.logits[a.labelled]
-    right = (logits.argmax(-1) if logits.ndim == 2 else logits > 0) == labels
+@_part(1, "accuracy", "accuracy_by_length", "calibration_error")
+def _accuracy(a: Analysis) -> Iterator[Row]:
+    right, labels = a.right, a.reviews.labels[a.labelled]
     yield _row("accuracy", stats.accuracy(right, np.ones_like(right)), n=len(right))
     yield _row("accuracy", float(np.bincount(labels).max() / len(labels)), "commonest label", n=len(right))
+    lengths = pd.Series([len(i) for i, known in zip(a.ids, a.labelled) if known])
+    for _, group in lengths.groupby(pd.qcut(lengths, 6, duplicates="drop"), observed=True):
+        there = right[group.index]
+        found = stats.accuracy(there, np.ones_like(there))
+        yield _row("accuracy_by_length", found, at=float(group.median()), n=len(there))
     yield _attempt("calibration_error", lambda: a.calibration[1], n=len(right))
+
+
+@_part(1, "accuracy_gain")
+def _gain(a: Analysis) -> Iterator[Row]:
     labels, _ = a.scores
     bag = (a.bag.logits([t for t, known in zip(a.reviews.texts, a.labelled) if known]) > 0) == labels
-    yield _row("accuracy", stats.accuracy(bag, np.ones_like(bag)), "bag of words", n=len(right))
-    yield _row("accuracy_gain", stats.bootstrap(right.astype(float) - bag, seed=a.seed), n=len(right))
+    yield _row("accuracy_gain", stats.bootstrap(a.right.astype(float) - bag, seed=a.seed), n=len(bag))
+    yield _row("accuracy", stats.accuracy(bag, np.ones_like(bag)), "bag of words", n=len(bag))
 
 
 @_part(1, "phrases_in_order", "negation_apart")
@@ -572,6 +304,15 @@ def _abolition(a: Analysis) -> Iterator[Row]:
         elif perturbation != "intact":
             yield _row("effect_left_without", max(parts), perturbation)
             yield _row("effect_kept_without", min(parts), perturbation)
+
+
+@_part(3, *(f"{gain}_sentences" for gain in (*_GAINS, "gain_control")))
+def _sentences(a: Analysis) -> Iterator[Row]:
+    pairs = perturb.sentence_pairs(a.lasting, a.effects, a.reviews.texts, n=300, seed=a.seed)
+    pairs = usable(pairs, "sentences of these texts with a modifier")
+    tried = {k: a.perturbations[k] for k in ("intact", "modifiers removed", "other words removed")}
+    for r in perturb.abolition(a.lasting, pairs, tried, seed=a.seed).itertuples():
+        yield _row(f"gain_{r.condition}_sentences", r.gain, r.perturbation, n=r.pairs)
 
 
 @_part(3, "accuracy_lost")

@@ -23,10 +23,11 @@ from sklearn.metrics import confusion_matrix
 
 from . import __version__, claims, modifiers
 from . import line_attractor as la
+from .analysis import Analysis
 from .data import DataError, Reviews
 from .files import check_out, write_text
 from .linear import Unmeasured, valence
-from .measure import PARTS, Analysis, tabulate
+from .measure import PARTS, tabulate
 from .model import Classifier
 from .plots import edges as edge_plots
 from .plots import line_attractor as attractor_plots
@@ -125,9 +126,7 @@ def _confusion(a: Analysis) -> Table:
 
 @_shows("scores", "Calibration")
 def _calibration(a: Analysis) -> Figure:
-    bins = a.calibration[0]
-    shown = {"predicted": bins.predicted, "observed": bins.observed, "count": bins.texts}
-    return training_plots.calibration({_plain(a.model.name): shown})
+    return training_plots.calibration({_plain(a.model.name): a.calibration[0]})
 
 
 @_shows("attractor", "Dimensions of the hidden states")
@@ -198,7 +197,7 @@ def _subspace(a: Analysis) -> Figure:
 
 @_shows("modifiers", "Modifiers abolished")
 def _abolition(a: Analysis) -> Figure:
-    return modifier_plots.abolition({f"{len(a.pairs):,} contrast phrases": a.abolition})
+    return modifier_plots.abolition(a.abolition)
 
 
 @_shows("modifiers", "What each perturbation costs")

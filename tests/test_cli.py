@@ -112,7 +112,7 @@ def test_measure_prints_or_writes_the_tidy_table(tmp_path, capsys, monkeypatch):
     from rnnrev import measure
     from rnnrev.measure import COLUMNS, PARTS
 
-    few = [p for p in PARTS if p.name == "scores"]
+    few = [p for p in PARTS if p.name == "accuracy"]
     whole = measure.measure
     monkeypatch.setattr(measure, "measure", lambda *args, **options: whole(*args, parts=few, **options))
     options = ["measure", "--model", "bow-imdb", "--scored", "20", "--quiet"]

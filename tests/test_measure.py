@@ -10,10 +10,11 @@ import pytest
 from conftest import small_network
 
 from rnnrev import claims, measure, modifiers, stats, zoo
+from rnnrev.analysis import N_TEXTS, Analysis
 from rnnrev.cells import Cell
 from rnnrev.data import PAD, UNKNOWN, Reviews, Vocabulary, load_contrasts, tokenize
 from rnnrev.linear import Unmeasured
-from rnnrev.measure import COLUMNS, PARTS, Analysis, Part, tabulate
+from rnnrev.measure import COLUMNS, PARTS, Part, tabulate
 from rnnrev.model import BagOfWords, SentimentRNN
 
 N = 12
@@ -142,7 +143,7 @@ def test_accuracy_and_its_gain_are_counts():
     model = built_network()
     texts = made_up(model)
     reviews = Reviews("mine", "all", tuple(texts.review), texts.stars.to_numpy())
-    table = measure.measure(model, reviews, parts=parts("scores"), progress=False)
+    table = measure.measure(model, reviews, parts=parts("accuracy", "gain"), progress=False)
     right = np.array([(model.logits([t])[0] > 0) == y for t, y in zip(texts.review, texts.stars)])
     bag = np.array([(zoo.load("bow-imdb").logits([t])[0] > 0) == y for t, y in zip(texts.review, texts.stars)])
     assert of(table, "accuracy") == right.mean()
@@ -173,7 +174,7 @@ def test_the_table_is_tidy_and_follows_from_the_seed():
     model = built_network()
     reviews = reviews_of(model, length=40)
     first, same, other = (
-        measure.measure(model, reviews, seed=s, parts=parts("scores", "states"), progress=False) for s in (0, 0, 1)
+        measure.measure(model, reviews, seed=s, parts=parts("accuracy", "states"), progress=False) for s in (0, 0, 1)
     )
     assert tuple(first.columns) == COLUMNS
     assert set(first.network) == {"built <ugrnn>"}
@@ -192,7 +193,7 @@ def test_texts_are_drawn_at_random_with_both_classes():
         assert 0.25 < a.reviews.labels[:few].mean() < 0.75
     longer = reviews_of(model, 60, 120)
     a = Analysis.of(model, replace(longer, labels=np.repeat([0, 1], 30)))
-    drawn = [a.reviews.texts.index(t) for t in a.reviews.texts[: measure.N_TEXTS]]
+    drawn = [a.reviews.texts.index(t) for t in a.reviews.texts[:N_TEXTS]]
     assert 0.2 < a.reviews.labels[drawn].mean() < 0.8
 
 
@@ -269,7 +270,7 @@ def test_bag_of_words_has_an_accuracy_and_no_state():
 def test_one_class_no_label_and_labels_that_do_not_fit():
     bag = BagOfWords(np.array([0, 0, 1.0, -1.0]), 0.0, Vocabulary((PAD, UNKNOWN, "good", "bad")))
     for labels, reason in ((1, "needs both classes"), (-1, "has a label"), (4, "labels run from 4 to 4")):
-        table = measure.measure(bag, reviews_of(bag, labels=labels), parts=parts("scores"), progress=False)
+        table = measure.measure(bag, reviews_of(bag, labels=labels), parts=parts("accuracy", "gain"), progress=False)
         assert reason in reasons(table)
 
 
