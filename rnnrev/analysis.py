@@ -19,7 +19,7 @@ from .data import DataError, Reviews
 from .linear import OperatingPoint, Unmeasured, frequent_words, operating_point, valence
 from .model import BagOfWords, Classifier, SentimentRNN, untrained
 from .stats import Estimate
-from .subspace import Dimension, Subspace, chosen_subspace, subspace_dimension, top_words
+from .subspace import Dimension, Subspace, chosen_subspace, control_subspaces, subspace_dimension, top_words
 
 __all__ = ["Analysis", "usable"]
 
@@ -244,6 +244,11 @@ class Analysis:
             for m, text in zip(self.pairs.modifier, self.pairs["with"])
         ]
         return self.pairs.assign(**{"with": swapped})
+
+    @once
+    def other_subspaces(self) -> list[Subspace]:
+        """The control: five subspaces of words that modify nothing."""
+        return control_subspaces(self.lasting, self.subspace, self.effects, 5, self.seed)
 
     @once
     def perturbations(self) -> dict[str, list[perturb.Change]]:

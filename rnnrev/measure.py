@@ -165,8 +165,9 @@ def _mean_of_two(x: np.ndarray, y: np.ndarray, axis: int = -1) -> Any:
 def _states(a: Analysis) -> Iterator[Row]:
     for condition, found in a.dimensions.items():
         yield from _shown(found, condition, len(a.reviews))
-        shares = map(Estimate, found.cumulative, found.low, found.high)
-        yield from _curve("variance", range(1, 51), shares, condition)
+        shares = dict(enumerate(map(Estimate, found.cumulative, found.low, found.high), 1))
+        at = [k for k in (1, 2, 3, 5, 8, 12, 20, 30, 50) if k in shares]
+        yield from _curve("variance", at, (shares[k] for k in at), condition)
 
 
 @_part(2, "gap_of_tau", "tau_1", "tau_2", "slow_modes", "growing", "slow_grows", "tau", "speed", "unrest", "period")
@@ -301,9 +302,15 @@ def _abolition(a: Analysis) -> Iterator[Row]:
         parts = [_size(found[perturbation, c].gain, gain.value) for c, gain in poles.items()]
         if "×" in perturbation:
             yield _row("amplified", min(parts), perturbation)
-        elif perturbation != "intact":
+        elif perturbation not in ("intact", "other words removed"):
             yield _row("effect_left_without", max(parts), perturbation)
             yield _row("effect_kept_without", min(parts), perturbation)
+    draws = {str(i): [perturb.project_out(other)] for i, other in enumerate(a.other_subspaces)}
+    table = perturb.abolition(a.lasting, a.pairs, draws, seed=a.seed).set_index("condition")
+    shares = np.array([[_size(gain, poles[c].value).value for gain in table.gain[[c]]] for c in poles])
+    for name, of in (("effect_left_without", shares.max(0)), ("effect_kept_without", shares.min(0))):
+        drawn = Estimate(float(np.median(of)), float(of.min()), float(of.max()))
+        yield _row(name, drawn, "other words removed", n=len(of))
 
 
 @_part(3, *(f"{gain}_sentences" for gain in (*_GAINS, "gain_control")))

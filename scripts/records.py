@@ -4,8 +4,9 @@
     python scripts/records.py networks --more FILE …      other seeds too, of networks that are not shipped
     python scripts/records.py networks --names gru-imdb --data imdb
 
-It can be stopped at any time, and goes on where it stopped: OUT has a file for each network and text, made anew when the
-code that measures has changed. The record, rnnrev/records/networks.csv, is written when all shipped networks are there.
+It can be stopped at any time, and goes on where it stopped: OUT has a file for each network and text, made anew when
+the code that measures has changed. The record, rnnrev/records/networks.csv, is written when all shipped networks are
+there.
 """
 
 from __future__ import annotations
