@@ -24,8 +24,9 @@ import numpy as np
 import pandas as pd
 from scipy import optimize
 
+from .driven import impulse_responses
 from .linear import Eigenmodes, OperatingPoint, Unmeasured, frequent_words, input_effect, valence
-from .model import SentimentRNN, Step, forward
+from .model import SentimentRNN
 from .modifiers import modifier_effects, probe_words
 from .perturb import typical_states
 from .stats import Estimate, bootstrap, estimate, interval, resample, shown
@@ -78,11 +79,11 @@ def insertion_response(
 ) -> np.ndarray:  # fmt: skip
     """Put each word at each place of each text, in place of the token there, and see what becomes of the logit.
 
+    :func:`rnnrev.driven.impulse_responses` in float32 and read by w: texts (B, T) and words (K,) as token numbers,
+    places (P,) and lags (L,) in tokens read before the word and after it.
+
     Parameters
     ----------
-    texts, words : token numbers, (B, T) and (K,)
-    places, lags : lists of int, (P,) and (L,)
-        Tokens read before the word, and after it before the logit is read.
     h0 : array, (S,) or (n, S), optional
         State before the first token; of n states text i gets i modulo n. The network's own unless given.
     w : array, (S,) or (S, R), optional
@@ -91,45 +92,14 @@ def insertion_response(
     Returns
     -------
     array, (B, P, K, L) or (B, P, K, L, R)
-        logit with the word less logit without it, in nats. Run in float32. ``Unmeasured`` where texts are too short.
+        logit with the word less logit without it, in nats. ``Unmeasured`` where texts are too short.
     """
-    reach = max(places) + max(lags)
-    if min(*places, *lags) < 0:
-        raise ValueError(f"places and lags count tokens from 0, not from {min(*places, *lags)}")
-    if reach >= texts.shape[1]:
-        raise Unmeasured(
-            f"places up to {max(places)} with lags up to {max(lags)} need {reach + 1} tokens or more, the texts have "
-            f"{texts.shape[1]}: give longer texts"
-        )
-    cell = model.cell.astype(np.float32)
-    known, rows = np.unique(np.r_[texts.ravel(), words], return_inverse=True)
-    u = cell.project(model.embedding[known].astype(np.float32))
-    texts, words = rows[: texts.size].reshape(texts.shape), rows[texts.size :]
-    h0 = np.atleast_2d(np.asarray(cell.h0 if h0 is None else h0, np.float32))
-    w = np.asarray(model.w if w is None else w, np.float32)
-
-    def advance(h: np.ndarray, tokens: np.ndarray) -> np.ndarray:
-        return cell.step_projected(h, u[tokens])
-
-    plain = np.empty((len(texts), reach + 2, cell.n_state), np.float32)
-
-    def keep(h: np.ndarray, step: Step) -> np.ndarray:
-        plain[step.rows, step.t] = h
-        return h
-
-    forward(advance, h0[np.arange(len(texts)) % len(h0)], list(texts[:, : reach + 1]), keep, batch_size=32)
-    text, place, word = (a.ravel() for a in np.meshgrid(range(len(texts)), places, words, indexing="ij"))
-    changed = texts[text[:, None], place[:, None] + np.arange(max(lags) + 1)]
-    changed[:, 0] = word
-    out = np.empty((len(text), len(lags), *w.shape[1:]))
-
-    def compare(h: np.ndarray, step: Step) -> np.ndarray:
-        for i in np.flatnonzero(np.equal(lags, step.t - 1)):
-            out[step.rows, i] = (h - plain[text[step.rows], place[step.rows] + step.t]) @ w
-        return h
-
-    forward(advance, plain[text, place], list(changed), compare, batch_size=1024)
-    return out.reshape(len(texts), len(places), len(words), len(lags), *w.shape[1:])
+    if model.embedding.dtype != np.float32:
+        model = model.astype(np.float32)
+    if h0 is not None:
+        h0 = np.atleast_2d(h0)[np.arange(len(texts)) % len(np.atleast_2d(h0))]
+    read = np.asarray(texts)[:, : max(places) + max(lags) + 1]
+    return impulse_responses(model, list(read), words, lags, places, h0=h0, w=model.w if w is None else w)
 
 
 def first_tokens(ids: Sequence[np.ndarray], length: int) -> np.ndarray:
@@ -547,7 +517,7 @@ def end_effects(
     ``texts`` (B, M) hold the last M tokens of B texts and ``h0`` (B, S) the states before them (:func:`last_tokens`);
     ``w`` (S,) or (S, R) as for :func:`insertion_response`.
     """
-    last = texts.shape[1] - 1
+    model, last = model.astype(np.float32), texts.shape[1] - 1
     if max(lags) > last:
         raise Unmeasured(f"a word {max(lags)} tokens before the last is in no text of {last + 1}: give longer texts")
     effects = [insertion_response(model, texts, words, (last - n,), (n,), h0=h0, w=w)[:, 0, :, 0] for n in lags]

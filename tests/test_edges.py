@@ -101,8 +101,6 @@ def test_texts_must_be_long_enough(point, texts):
         edges.insertion_response(point.model, texts, IDS, [50], [10])
     with pytest.raises(Unmeasured, match="in no text of 60"):
         edges.end_effects(point.model, texts, IDS, [0, 60])
-    with pytest.raises(ValueError, match="from -1"):
-        edges.insertion_response(point.model, texts, IDS, [-1], [10])
 
 
 def test_a_linear_network_has_a_flat_profile(point, texts):
