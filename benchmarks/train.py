@@ -53,6 +53,7 @@ def keras_fit(config: TrainConfig, ids: np.ndarray, labels: np.ndarray) -> Rate:
 
     kinds = tuple(tf.TensorSpec(s, tf.int32) for s in ((None, None), (None,), (2,)))
     data = tf.data.Dataset.from_generator(batches, output_signature=(kinds, tf.TensorSpec((None,), tf.float32)))
+    data = data.apply(tf.data.experimental.assert_cardinality(-(-len(ids) // config.batch_size)))
 
     def rate() -> float:
         model = Fitted(config, N_WORDS, 2, None)

@@ -15,7 +15,6 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import DTypeLike
 
-from . import stats
 from .cells import Cell, initial_weights
 from .data import UNKNOWN, Reviews, Vocabulary, batches, pad, tokenize
 from .threads import in_threads
@@ -407,6 +406,8 @@ def evaluate(model: Classifier, reviews: Reviews, ids: Sequence[np.ndarray] | No
         If no review has a label, or one has a class that the model does not know.
     """
     from sklearn.metrics import confusion_matrix
+
+    from . import stats  # SciPy's statistics take half a second to import
 
     known = reviews.labels >= 0
     labels = reviews.labels[known]
