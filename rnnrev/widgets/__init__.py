@@ -161,8 +161,8 @@ def attractor_3d(scene: Mapping[str, Any]) -> Widget:
 def relax(system: Mapping[str, Any]) -> Widget:
     """Pull a state off the attractor and watch it relax; feed it words and push it along.
 
-    ``system`` is made by :func:`rnnrev.book.line_attractor.relax_model`: the slowest modes of J_rec, z' = A z + B[word],
-    and what they add to the logit, c₀ + c·z.
+    ``system`` is made by :func:`rnnrev.book.line_attractor.relax_model`: the slowest modes of J_rec, as
+    z' = A z + B[word], and what they add to the logit, c₀ + c·z.
 
     Controls: ``start`` (k coordinates), ``sequence`` (words; '' is a step of average text).
     """

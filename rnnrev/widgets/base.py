@@ -9,7 +9,6 @@ from typing import Any
 
 import anywidget
 import traitlets as t
-from threadpoolctl import threadpool_limits
 
 from .assets import css, module
 
@@ -55,9 +54,7 @@ class Widget(anywidget.AnyWidget):
         self._update()
 
     def _update(self, change: object = None) -> None:
-        # these products are small: threads that wait for a busy core cost far more than they save
-        with threadpool_limits(1):
-            self.frame = self.compute(**{name: getattr(self, name) for name in self.controls})
+        self.frame = self.compute(**{name: getattr(self, name) for name in self.controls})
 
     def table(self) -> Table:
         """Column names and rows that say what the frame shows."""
