@@ -1,18 +1,20 @@
 """Fixed points: Levenberg–Marquardt (this package) against Adam, on the same network, starts and machine.
 
-    python benchmarks/fixed_points.py [--network gru-imdb] [--starts 500] [--iterations 5000] [--out folder]
+    python benchmarks/fixed_points.py [--network gru-imdb] [--starts 500] [--rates 0.01] [--out folder]
+    python benchmarks/fixed_points.py --conditions [--starts 200]
 
 Prints and writes as JSON
 
 1. median q against seconds for F(·, 0): Adam in TensorFlow in the manner of FixedPointFinder and renn (all starts in
-   one batch, float32, autodiff); of several learning rates the best, decayed by a cosine;
-2. the time each takes to bring the median to the q at which Adam ends, and the peak of NumPy's memory;
-3. the same finder on the corpus-averaged map over 600 words, 200 starts;
-4. how the mean map settles with the number of words.
+   one batch, float32, autodiff); of several learning rates the best, decayed by a cosine; and the time each takes to
+   bring the median to the q at which Adam ends;
+2. the finder on the corpus-averaged map over 600 words, 200 starts, and the peaks of NumPy's memory;
+3. with ``--conditions``, only the second, in four fresh processes: with and without OPENBLAS_NUM_THREADS=1, alone and
+   beside a busy process. A notebook has no such variable: the four must take as long.
 
-Seconds are wall-clock, next to them the processor's (all cores added). Both methods get every core. So that other jobs
-on the machine do not decide, each is timed at its best: the finder is the fastest of five runs, Adam is charged for
-every block of iterations what its fastest block took (which is in Adam's favour). Adam's sums as run are printed too.
+Seconds are wall-clock, next to them the processor's (all cores added). So that other jobs on the machine do not decide,
+each is timed at its best: the finder is the fastest of five runs, Adam is charged for every block of iterations what
+its fastest block took (which is in Adam's favour).
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ import argparse
 import json
 import os
 import platform
+import subprocess
+import sys
 import time
 import tracemalloc
 from pathlib import Path
@@ -29,10 +33,10 @@ from typing import Any
 import numpy as np
 
 from rnnrev import line_attractor, zoo
+from rnnrev.cells import Cell
 from rnnrev.data import load_reviews
 from rnnrev.files import write_json
-from rnnrev.fixed_points import find_fixed_points, mean_map
-from rnnrev.linear import operating_point
+from rnnrev.fixed_points import MeanMap, find_fixed_points, mean_map
 
 OPTIONS: dict[str, Any] = {"unique_tol": None, "max_distance": None, "stability": False}
 
@@ -45,13 +49,8 @@ class Clock:
         return time.perf_counter() - self.wall, time.process_time() - self.cpu
 
 
-def adam(
-    cell: Any, starts: np.ndarray, x: np.ndarray, rate: float, iterations: int, block: int = 50
-) -> tuple[list[Any], list[float]]:
-    """Adam on the mean q: rows (seconds, processor seconds, median q in float64) every ``block`` iterations.
-
-    Seconds are those of the fastest block; the sums as run, (seconds, processor seconds), come beside the rows.
-    """
+def adam(cell: Cell, starts: np.ndarray, x: np.ndarray, rate: float, iterations: int, block: int = 50) -> np.ndarray:
+    """Adam on the mean q: rows (seconds, processor seconds, median q in float64) every ``block`` iterations."""
     import tensorflow as tf
 
     cell, exact = cell.astype(np.float32), cell.astype(np.float64)
@@ -85,13 +84,12 @@ def adam(
         times.append(clock())
         medians.append(median())
     wall, cpu = np.min(times, axis=0)
-    rows = [(i * wall, i * cpu, q) for i, q in enumerate(medians)]
-    return [*map(tuple, np.array(rows).tolist())], np.sum(times, axis=0).tolist()
+    return np.array([(i * wall, i * cpu, q) for i, q in enumerate(medians)])
 
 
 def newton(
-    F: Any, starts: np.ndarray, x: np.ndarray | None, damping: float, limits: list[int], repeats: int = 5
-) -> list[Any]:
+    F: Cell | MeanMap, starts: np.ndarray, x: np.ndarray | None, damping: float, limits: list[int], repeats: int = 5
+) -> np.ndarray:
     """Rows (seconds, processor seconds, median q, 10th and 90th percentile, iterations) of the finder stopped early.
 
     Seconds are the least of ``repeats`` runs, each kind for itself.
@@ -103,12 +101,11 @@ def newton(
             clock = Clock()
             points = find_fixed_points(F, starts, x, damping=damping, max_iterations=limit, **OPTIONS)
             times.append(clock())
-        wall, cpu = np.min(times, axis=0).tolist()
-        rows.append((wall, cpu, float(np.median(points.q)), *map(float, np.quantile(points.q, [0.1, 0.9])), limit))
-    return rows
+        rows.append((*np.min(times, axis=0), *np.quantile(points.q, [0.5, 0.1, 0.9]), limit))
+    return np.array(rows)
 
 
-def memory_peak(F: Any, starts: np.ndarray, x: np.ndarray | None) -> float:
+def memory_peak(F: Cell | MeanMap, starts: np.ndarray, x: np.ndarray | None) -> float:
     """MiB that NumPy held at most during a search."""
     tracemalloc.start()
     find_fixed_points(F, starts, x, **OPTIONS)
@@ -117,9 +114,68 @@ def memory_peak(F: Any, starts: np.ndarray, x: np.ndarray | None) -> float:
     return peak / 2**20
 
 
-def reach(rows: list[Any], q: float) -> tuple[float, float] | None:
-    """Seconds and processor seconds at which the median first was at most ``q``."""
-    return next(((row[0], row[1]) for row in rows if row[2] <= q), None)
+def against_adam(cell: Cell, starts: np.ndarray, rates: list[float], iterations: int) -> dict[str, Any]:
+    """Part 1."""
+    x, rows = np.zeros(cell.n_inputs), {}
+    find_fixed_points(cell, starts[:8], x, max_iterations=4, **OPTIONS)  # warm up
+    for damping in (1e-4, 0.0):
+        rows[damping] = newton(cell, starts, x, damping, [1, 2, 3, 4, 5, 6])
+        print(
+            f"\nF(·, 0), this package, damping {damping:g}\n seconds processor  median q    10 %     90 %  iterations"
+        )
+        for row in rows[damping]:
+            print(f"{row[0]:8.2f}{row[1]:10.2f}{row[2]:10.1e}{row[3]:9.1e}{row[4]:9.1e}{row[5]:8.0f}")
+    runs = {rate: adam(cell, starts, x, rate, iterations) for rate in rates}
+    for rate, run in runs.items():
+        wall, cpu, q = run[-1]
+        print(f"Adam, rate {rate:g}: {iterations} iterations in {wall:.1f} s ({cpu:.1f} processor), median q {q:.1e}")
+    best = min(runs, key=lambda r: runs[r][-1, 2])
+    ratios = []
+    for share in (0.1, 0.3, 1.0):
+        q = runs[best][round(share * (len(runs[best]) - 1)), 2]
+        slow = runs[best][runs[best][:, 2] <= q][0]
+        quick = min((r[r[:, 2] <= q][0] for r in rows.values() if (r[:, 2] <= q).any()), key=lambda r: r[1])
+        ratios.append({"q": q, "wall": slow[0] / quick[0], "processor": slow[1] / quick[1]})
+        print(f"to median q {q:.1e}: Adam {slow[0]:.1f} s ({slow[1]:.1f} processor), here {quick[0]:.2f} s "
+              f"({quick[1]:.2f}): {ratios[-1]['wall']:.0f} ({ratios[-1]['processor']:.0f}) times faster")  # fmt: skip
+    peak = memory_peak(cell, starts, x)
+    print(f"memory peak {peak:.0f} MiB")
+    return {"rows": {f"damping {d:g}": r for d, r in rows.items()}, "adam": {"rate": best, "rows": runs[best]},
+            "ratios": ratios, "memory peak (MiB)": peak}  # fmt: skip
+
+
+def averaged(F: MeanMap, starts: np.ndarray) -> dict[str, Any]:
+    """Part 2."""
+    row = newton(F, starts, None, 1e-4, [100], repeats=1)[0]
+    peak = memory_peak(F, starts[:20], None)
+    print(f"\nmean map over {len(F.words)} words, {len(starts)} starts: {row[0]:.1f} s ({row[1]:.1f} processor), "
+          f"median q {row[2]:.1e}, memory peak {peak:.0f} MiB")  # fmt: skip
+    return {"row": row, "memory peak (MiB)": peak}
+
+
+def conditions(network: str, starts: int, rounds: int = 3) -> dict[str, list[float]]:
+    """Part 3: seconds and processor seconds of the mean map's search in four conditions, the least of the rounds."""
+    command = [sys.executable, __file__, "--seconds", "--network", network, "--starts", str(starts)]
+    bare = {k: v for k, v in os.environ.items() if not k.endswith("_NUM_THREADS")}
+    variables = {"no variable": bare, "OPENBLAS_NUM_THREADS=1": bare | {"OPENBLAS_NUM_THREADS": "1"}}
+    times: dict[str, list[list[float]]] = {}
+    for _ in range(rounds):  # in turn, so that no condition gets the machine's quiet hour
+        for beside in ("alone", "beside a busy process"):
+            for variable, env in variables.items():
+                busy = subprocess.Popen([sys.executable, "-c", "while True: pass"]) if beside != "alone" else None
+                try:
+                    run = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
+                finally:
+                    if busy is not None:
+                        busy.kill()
+                        busy.wait()
+                times.setdefault(f"{variable}, {beside}", []).append(json.loads(run.stdout))
+    seconds = {name: np.min(rows, axis=0).tolist() for name, rows in times.items()}
+    for name, (wall, cpu) in seconds.items():
+        print(f"{name:45}{wall:7.1f} s ({cpu:.1f} processor)")
+    walls = [wall for wall, _ in seconds.values()]
+    print(f"slowest over quickest {max(walls) / min(walls):.2f}, load {os.getloadavg()[0]:.1f}")
+    return seconds
 
 
 def main() -> None:
@@ -128,86 +184,29 @@ def main() -> None:
     parser.add_argument("--starts", type=int, default=500)
     parser.add_argument("--iterations", type=int, default=5000, help="Adam's limit")
     parser.add_argument("--rates", type=float, nargs="+", default=[0.1, 0.03, 0.01, 0.003])
-    parser.add_argument("--limits", type=int, nargs="*", default=[15, 30, 100], help="more iterations of the finder")
-    parser.add_argument("--no-map", action="store_true", help="leave out parts 3 and 4")
-    parser.add_argument("--no-adam", action="store_true")
+    parser.add_argument("--conditions", action="store_true", help="part 3 alone")
+    parser.add_argument("--seconds", action="store_true", help="print the seconds of the mean map's search alone")
     parser.add_argument("--out", type=Path, default=None, help="folder for fixed-points.json")
     args = parser.parse_args()
 
-    model = zoo.load(args.network).astype(np.float64)
-    texts = load_reviews("book").texts
-    states, _ = line_attractor.visited_states(model, texts)
-    starts = states[np.random.default_rng(0).permutation(len(states))[: args.starts]]
-    x = np.zeros(model.cell.n_inputs)
     found: dict[str, Any] = {
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}",
         "network": args.network,
-        "starts": len(starts),
     }
-    print(found)
-
-    find_fixed_points(model.cell, starts[:8], x, max_iterations=4, **OPTIONS)  # warm up
-    for damping in (1e-4, 0.0):
-        rows = newton(model.cell, starts, x, damping, [1, 2, 3, 4, 5, 6, 8])
-        rows += newton(model.cell, starts, x, damping, args.limits, repeats=1)
-        found[f"zero input, damping {damping:g}"] = rows
-        print(
-            f"\nF(·, 0), this package, damping {damping:g}:  "
-            "seconds  processor  median q   10 %      90 %    iterations"
-        )
-        for row in rows:
-            print(f"{'':42}{row[0]:8.2f}{row[1]:9.2f}{row[2]:12.1e}{row[3]:10.1e}{row[4]:10.1e}{row[5]:8d}")
-    found["memory peak, zero input (MiB)"] = memory_peak(model.cell, starts, x)
-    print(f"memory peak {found['memory peak, zero input (MiB)']:.0f} MiB")
-
-    if not args.no_adam:
-        runs = {}
-        for rate in args.rates:
-            runs[rate], as_run = adam(model.cell, starts, x, rate, args.iterations)
-            wall, cpu, q = runs[rate][-1]
-            print(
-                f"Adam, rate {rate:g}: {args.iterations} iterations in {wall:.1f} s ({cpu:.1f} processor; as run "
-                f"{as_run[0]:.1f} and {as_run[1]:.1f}), median q {q:.1e}"
-            )
-        best = min(runs, key=lambda r: runs[r][-1][2])
-        found["adam"] = {"rate": best, "rows": runs[best]}
-        print(f"\nbest rate {best:g}")
-        ours = found["zero input, damping 0.0001"], found["zero input, damping 0"]
-        for share in (0.1, 0.3, 1.0):
-            q = runs[best][round(share * (len(runs[best]) - 1))][2]
-            slow = reach(runs[best], q)
-            quick = min((r for rows in ours if (r := reach(rows, q))), default=None)
-            if slow and quick:
-                ratio = {"q": q, "wall": slow[0] / quick[0], "processor": slow[1] / quick[1]}
-                found.setdefault("ratios", []).append(ratio)
-                print(
-                    f"to median q {q:.1e}: Adam {slow[0]:.1f} s, here {quick[0]:.2f} s: {ratio['wall']:.0f} times "
-                    f"faster (processor {slow[1]:.1f} s, {quick[1]:.2f} s: {ratio['processor']:.0f} times)"
-                )
-
-    if not args.no_map:
-        averaged(model, texts, starts, found)
+    if args.conditions:
+        found["conditions"] = conditions(args.network, min(args.starts, 200))
+    else:
+        model = zoo.load(args.network).astype(np.float64)
+        states, _ = line_attractor.visited_states(model, load_reviews("book").texts)
+        starts = states[np.random.default_rng(0).permutation(len(states))[: args.starts]]
+        if args.seconds:
+            print(newton(mean_map(model), starts, None, 1e-4, [100], repeats=2)[0, :2].tolist())
+            return
+        print(found, len(starts), "starts")
+        found["against Adam"] = against_adam(model.cell, starts, args.rates, args.iterations)
+        found["mean map"] = averaged(mean_map(model), starts[:200])
     if args.out:
         print(write_json(args.out / "fixed-points.json", json.loads(json.dumps(found, default=np.ndarray.tolist))))
-
-
-def averaged(model: Any, texts: Any, starts: np.ndarray, found: dict[str, Any]) -> None:
-    """Parts 3 and 4: the finder on the mean map, and how that map settles; adds to ``found``."""
-    F = mean_map(model, 600)
-    rows = newton(F, starts[:200], None, 1e-4, [100], repeats=1)
-    found["mean map, 600 words, 200 starts"] = rows
-    found["memory peak, mean map (MiB)"] = memory_peak(F, starts[:20], None)
-    wall, cpu, q, *_ = rows[0]
-    print(f"\nmean map over 600 words, 200 starts: {wall:.1f} s ({cpu:.1f} processor), median q {q:.1e}")
-    clock = Clock()
-    F.jacobian(starts[:20])
-    print(f"one averaged Jacobian: {clock()[0] / 20 * 1e3:.1f} ms ({clock()[1] / 20 * 1e3:.1f} processor)")
-
-    point = operating_point(model, texts=texts)
-    found["sampling"] = line_attractor.sampling(model, point.h_star)
-    print("\nwords in the mean map   ‖F̄ − F̄_all‖   least |cos ℓ₁|   τ₁")
-    for row in found["sampling"]:
-        print(f"{row['n_tokens']:20d}{row['shift'].mean():15.1e}{row['cosine'].min():15.4f}   {np.round(row['tau'])}")
 
 
 if __name__ == "__main__":

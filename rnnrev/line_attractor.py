@@ -315,7 +315,8 @@ def mode_spectra(J_rec: np.ndarray, w: np.ndarray) -> Spectra:
     order, tau = slowest_first(modes), modes.slowest
 
     def median(values: np.ndarray) -> Estimate:
-        return bootstrap(values.astype(float), np.median, n=1000)
+        known = values[~np.isnan(values)]  # where all but one mode grow there is no second
+        return bootstrap(known.astype(float), np.median, n=1000) if len(known) else Estimate(np.nan, np.nan, np.nan)
 
     slow_grows = np.take_along_axis(modes.growing, order[:, :1], -1)[:, 0]
     return Spectra(

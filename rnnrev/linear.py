@@ -4,7 +4,7 @@ J_rec = R Λ L with L = R⁻¹: column r_a of R is the pattern of mode a, row �
 and it fades with the time constant τ_a = −1/log|λ_a| tokens. :func:`operating_point` is the approximate fixed point
 of the corpus-averaged map from which all chapters start.
 
-Sources: LA19 section 4 and supplement; CP20 section 3; Sussillo & Barak 2013.
+Sources: LA19; CP20; Sussillo & Barak 2013.
 """
 
 from __future__ import annotations

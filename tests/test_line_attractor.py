@@ -156,6 +156,13 @@ def test_growing_modes_are_reported_apart_and_the_gap_is_never_below_one():
     assert slow.gap_of_tau.low >= 1
 
 
+def test_where_all_modes_but_one_grow_there_is_no_second_time_constant():
+    spectra = la.mode_spectra(matrices(1.2, 1.1, 0.9), np.ones(3))
+    assert spectra.tau_1.value == pytest.approx(-1 / np.log(0.9))
+    assert np.isnan(spectra.gap_of_tau.value)
+    assert spectra.growing.value == 2
+
+
 def test_the_slow_mode_is_a_real_one_and_without_one_there_is_none():
     spectra = la.mode_spectra(np.array([block_diag(turn(0.99), 0.9)] * 2), np.ones(3))
     assert list(spectra.slow) == [2, 2]
@@ -335,6 +342,30 @@ def test_scores_of_predictions_by_hand():
     assert score["agree"].value == 0.75
     assert score["accuracy"].value == 1
     assert la.score_logits(full, np.zeros(4), None)["r2"].value == 0
+
+
+@pytest.mark.parametrize("n_units", [4, 2])
+@pytest.mark.parametrize("kind", ["gru", "lstm", "vanilla"])
+def test_very_small_networks_are_measured_or_say_why_not(kind, n_units):
+    words = Vocabulary((PAD, UNKNOWN, *[f"w{i}" for i in range(30)]))
+    counts = np.concatenate([[0.0, 1.0], np.full(30, 500.0)])
+    model = untrained(kind, words, n_units=n_units, n_inputs=3, seed=1, counts=counts).astype(float)
+    rng = np.random.default_rng(0)
+    model = replace(model, cell=replace(model.cell, U=2.5 * model.cell.U), embedding=3 * model.embedding)
+    texts = tuple(" ".join(f"w{i}" for i in rng.integers(0, 30, 80)) for _ in range(20))
+    reviews = Reviews("small", "all", texts, rng.integers(0, 2, 20))
+    try:
+        point = operating_point(model, texts=texts)
+        attractor = la.find_attractor(model, texts, n_starts=12)
+        spectra = la.mode_spectra(attractor.J_rec, model.w)
+        table = la.linear_predictions(attractor, point, reviews, None).table
+        assert ((table.r2.map(lambda e: e.value) >= 0) & (table.r2.map(lambda e: e.value) <= 1)).all()
+        assert "bag of words" not in table.index
+        assert not spectra.gap_of_tau.value < 1
+        la.curve_shape(model, attractor.h_star)
+        assert la.alignment(attractor, spectra).table.tangent[""].value <= 1 + 1e-9
+    except Unmeasured as reason:
+        assert str(reason).endswith(("text", "curve", "tangent"))
 
 
 def test_states_of_the_built_network_are_low_dimensional_and_counted_right(built):

@@ -244,7 +244,7 @@ def _intervals(
         ax.set_xscale("log")
         ax.set_xlim(10 ** np.floor(np.log10(low)), 10 ** np.ceil(np.log10(high)))
     else:
-        ax.set_xlim(min(1.1 * low, -0.03 * high), 1.05 * high)
+        ax.set_xlim(min(1.1 * low, -0.03 * high), 1.05 * high or 1.0)
 
 
 def architectures(table: pd.DataFrame, *, ax: Panels | None = None) -> Figure:
