@@ -18,7 +18,6 @@ class FitConfig:
     max_tokens: int = 400  #: longer training texts are cropped at random; 0 for whole ones
     learning_rate: float = 1e-3
     clip_norm: float = 1.0
-    label_smoothing: float = 0.0
     patience: int = 2  #: epochs without a better validation accuracy before stopping
     seed: int = 0
 
@@ -27,7 +26,7 @@ class FitConfig:
             value = getattr(self, field.name)
             if field.name in ("epochs", "batch_size", "patience", "n_inputs", "n_units") and value < 1:
                 raise ValueError(f"{field.name} must be at least 1, not {value}")
-            if field.name.endswith(("dropout", "smoothing")) and not 0 <= value < 1:
+            if field.name.endswith("dropout") and not 0 <= value < 1:
                 raise ValueError(f"{field.name} must lie in [0, 1), not {value}")
         if self.learning_rate <= 0:
             raise ValueError(f"learning_rate must be positive, not {self.learning_rate}")

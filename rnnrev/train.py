@@ -44,6 +44,7 @@ __all__ = ["Recurrent", "Trainee", "fit", "load_soft_labels", "load_vectors", "s
 
 
 Curve = list[dict[str, float]]  #: one row an epoch
+Step = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], tuple[tf.Tensor, tf.Tensor]]
 WEIGHTS = ("W", "U", "b", "b_rec", "h0")
 
 # --- the loop over time -----------------------------------------------------------------------
@@ -253,14 +254,11 @@ def _dropout_mask(shape: Sequence[int | tf.Tensor], rate: float, seed: tf.Tensor
     return tf.cast(kept, tf.float32) / (1 - rate)
 
 
-def _loss(logits: tf.Tensor, labels: tf.Tensor, smoothing: float) -> tf.Tensor:
+def _loss(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     """Mean cross-entropy in nats; labels are class numbers, or probabilities of positive, as float32."""
-    n_classes = logits.shape[-1]
-    if n_classes == 1:
-        target = labels[:, None] * (1 - smoothing) + smoothing / 2
-        return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(target, logits))
-    target = tf.one_hot(tf.cast(labels, tf.int32), n_classes) * (1 - smoothing) + smoothing / n_classes
-    return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(target, logits))
+    if logits.shape[-1] == 1:
+        return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels[:, None], logits))
+    return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(tf.cast(labels, tf.int32), logits))
 
 
 # --- the loop over epochs ---------------------------------------------------------------------
@@ -319,7 +317,7 @@ def fit(
     variables = network.trainable_variables
     steps = config.epochs * -(-len(ids) // config.batch_size)
     optimizer = adam(variables, steps, config.learning_rate, config.clip_norm)
-    step = _compiled_step(network, optimizer, config.label_smoothing)
+    step = _compiled_step(network, optimizer)
     curve: Curve = []
     best = [np.array(v) for v in variables]
     if resume and checkpoint is not None and checkpoint.exists():
@@ -373,9 +371,7 @@ def update(
     optimizer.apply([tf.convert_to_tensor(g) for g in gradients], variables)
 
 
-def _compiled_step(
-    network: Trainee, optimizer: keras.optimizers.Optimizer, smoothing: float
-) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
+def _compiled_step(network: Trainee, optimizer: keras.optimizers.Optimizer) -> Step:
     signature = [tf.TensorSpec((None, None), tf.int32), tf.TensorSpec((None,), tf.int32),
                  tf.TensorSpec((None,), tf.float32), tf.TensorSpec((2,), tf.int32)]  # fmt: skip
 
@@ -383,7 +379,7 @@ def _compiled_step(
     def step(ids: tf.Tensor, lengths: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         with tf.GradientTape() as tape:
             logits = network.logits(ids, lengths, seed)
-            loss = _loss(logits, labels, smoothing)
+            loss = _loss(logits, labels)
             total = loss + network.penalty()
         update(optimizer, network.trainable_variables, tape, total)
         guess = tf.cast(logits[:, 0] > 0, tf.int32) if logits.shape[-1] == 1 else tf.argmax(logits, -1, tf.int32)
@@ -393,7 +389,7 @@ def _compiled_step(
 
 
 def _epoch(
-    step: Callable[..., tuple[tf.Tensor, tf.Tensor]],
+    step: Step,
     ids: Sequence[np.ndarray],
     labels: np.ndarray,
     config: FitConfig,

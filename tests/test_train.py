@@ -194,6 +194,17 @@ def test_what_must_not_be_trained_on_is_refused():
         train(SMALL, reviews=kept.sample(100), progress=False)
 
 
+def test_three_classes_are_learned():
+    reviews = toy()
+    labels = np.where(["film" in t for t in reviews.texts], 2, reviews.labels)
+    model = train(
+        dataclasses.replace(SMALL, epochs=6), reviews=dataclasses.replace(reviews, labels=labels), progress=False
+    )
+    assert model.logits(reviews.texts[:4]).shape == (4, 3)
+    assert model.record["validation"]["accuracy"] > 0.8
+    assert model.record["curve"][0]["loss_nats"] < 1.2  # chance is log 3
+
+
 def test_reviews_without_a_label_are_left_out():
     labels = np.where(np.arange(600) % 3 == 0, -1, toy().labels)
     model = train(
