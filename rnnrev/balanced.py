@@ -279,6 +279,7 @@ def axes(
     gain : by how much one standard deviation multiplies what words add to the first axis, less 1
     h0 : where the initial state stands
     each word : how far it moves the state beyond the average token, on average over visited states
+    scale, centre : the signed standard deviation, and the mean, of the mode's own coordinate Ψᵀ(h − μ)
 
     The first axis is *memory*, signed by the readout. The others are signed so that ``gain`` is positive; the one with
     the largest gain is the *volume*: h₀ and the words have no part in that choice.
@@ -317,9 +318,9 @@ def axes(
         "read": sign * (w @ Phi) * sd, "gain": sign * slopes,
         "h0": sign * ((model.cell.h0 - modes.mean) @ Psi - centre) / sd,
     }  # fmt: skip
-    names = [str(x) for x in words]
-    effects = sign * moved(model.vocabulary.numbers(words)).mean(0)
-    return pd.DataFrame(columns | dict(zip(names, effects)), index=pd.RangeIndex(1, k + 1, name="axis"))
+    names, effects = [str(x) for x in words], sign * moved(model.vocabulary.numbers(words)).mean(0)
+    columns |= dict(zip(names, effects)) | {"scale": sign * sd, "centre": centre}
+    return pd.DataFrame(columns, index=pd.RangeIndex(1, k + 1, name="axis"))
 
 
 def volume_axis(table: pd.DataFrame) -> int:
