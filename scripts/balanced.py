@@ -29,6 +29,7 @@ from rnnrev.data import Reviews, load_reviews
 from rnnrev.files import RECORDS, write_table
 from rnnrev.measure import COLUMNS
 from rnnrev.model import BagOfWords, SentimentRNN, untrained
+from rnnrev.plane import landscape, plane, seen_from, word_matrices
 from rnnrev.stats import Estimate
 from rnnrev.subspace import modifier_subspace, top_words
 
@@ -342,7 +343,39 @@ def axes(study: Study) -> Iterator[Row]:
             yield row(f"axis_{column}", f"untrained, {role}", table.loc[i, column], 1)
 
 
-PARTS = (axes, along_text, sufficient, compared, necessary)
+# --- the plane --------------------------------------------------------------------------------------------
+
+
+def planes(study: Study) -> Iterator[Row]:
+    """Memory and volume alone: how well they read, whether volume multiplies, where the average word leads."""
+    ids = study.draws[0]
+    for name, model, modes in (("", study.model, study.modes[0]), ("untrained", study.fresh, study.fresh_modes)):
+        small = plane(model, modes, balanced.axes(model, modes, ids, k=N_AXES))
+        states = np.concatenate([h[10:] for h in model.states_of(ids) if len(h) > 10])
+        z = np.random.default_rng(3).permutation(seen_from(small, states))[:60]
+        words = word_matrices(small, linear.frequent_words(model), z)
+        pairs = words.b1.to_numpy(), words.A12.to_numpy()
+        yield row(
+            "volume_multiplies",
+            name,
+            stats.bootstrap(pairs, lambda b, A: float(np.corrcoef(b, A)[0, 1]), n=300),
+            len(words),
+        )
+        yield row("volume_gain", name, stats.bootstrap(pairs, lambda b, A: float(b @ A / (b @ b)), n=300), len(words))
+        yield row("matrix_fit", name, stats.bootstrap(words.r2.to_numpy(), np.median), len(words))
+        found = landscape(small, n_steps=500)
+        yield row("plane_fixed_points", name, len(found.fixed), 1)
+        yield row("plane_stable_points", name, int(found.stable.sum()), 1)
+        if found.stable.any():
+            slow = -1 / np.log(np.sort(np.abs(found.eigvals[found.stable][0]))[::-1])
+            for i, tau in enumerate(slow, 1):
+                yield row("plane_tau", name, tau, 1, i)
+        if not name:
+            for data in study.logits:
+                yield from scored(study, small, "memory and volume", 2, data)
+
+
+PARTS = (axes, planes, along_text, sufficient, compared, necessary)
 
 
 def main() -> None:
@@ -350,9 +383,15 @@ def main() -> None:
     shipped = zoo.recurrent() + zoo.recurrent(pretrained=True)
     parser.add_argument("networks", nargs="*", default=shipped, help="shipped networks (all)")
     parser.add_argument("--again", action="store_true", help="measure networks that are in the record already")
+    names = [part.__name__ for part in PARTS]
+    parser.add_argument("--parts", nargs="*", default=names, choices=names, help="what to measure (all)")
     options = parser.parse_args()
     file = RECORDS / "balanced.csv"
-    table = pd.read_csv(file).fillna({"note": ""}) if file.is_file() else pd.DataFrame(columns=list(COLUMNS))
+    table = (
+        pd.read_csv(file).fillna({"note": "", "condition": ""})
+        if file.is_file()
+        else pd.DataFrame(columns=list(COLUMNS))
+    )
     tests = texts_of_test()
     train, hotels = load_reviews("imdb", "train").sample(3000).texts, load_reviews("hotels", "train").sample(200).texts
     about = {
@@ -364,12 +403,13 @@ def main() -> None:
             continue
         study = Study(zoo.load(name, SentimentRNN), tests, train, hotels)
         rows: list[Row] = []
-        for part in PARTS:
+        for part in (p for p in PARTS if p.__name__ in options.parts):
             started = time.perf_counter()
             rows += part(study)
             print(f"{name}: {part.__name__} in {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
-        new = pd.DataFrame(rows).assign(network=name)
-        table = pd.concat([table[table.network != name], new]).reindex(columns=COLUMNS).fillna({"note": ""})
+        new = pd.DataFrame(rows).assign(network=name).reindex(columns=list(COLUMNS)).fillna({"note": ""})
+        key = ["network", "data", "measure", "condition", "at"]
+        table = pd.concat([table, new]).drop_duplicates(key, keep="last")
         write_table("balanced", table.sort_values("network", kind="stable"), about)
 
 
