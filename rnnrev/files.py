@@ -22,11 +22,9 @@ __all__ = [
     "RECORDS",
     "check_out",
     "digest",
-    "read_record",
     "write_bytes",
     "write_json",
     "write_npz",
-    "write_record",
     "write_table",
     "write_text",
 ]
@@ -96,20 +94,6 @@ def write_bytes(file: str | os.PathLike[str], data: bytes) -> Path:
 def write_text(file: str | os.PathLike[str], text: str) -> Path:
     """Write text as UTF-8 in one step."""
     return write_bytes(file, text.encode())
-
-
-def write_record(name: str, data: Mapping[str, Any], folder: str | os.PathLike[str] = RECORDS) -> Path:
-    """Write a record, ``NAME.json``."""
-    return write_json(Path(folder) / f"{name}.json", data)
-
-
-def read_record(name: str, folder: str | os.PathLike[str] = RECORDS) -> dict[str, Any]:
-    """Read a record; ``FileNotFoundError`` says which command writes it."""
-    file = Path(folder) / f"{name}.json"
-    if not file.is_file():
-        there = ", ".join(sorted(f.stem for f in Path(folder).glob("*.json"))) or "none"
-        raise FileNotFoundError(f"there is no record {name!r} (there are: {there}): `rnnrev measure {name}` writes it")
-    return json.loads(file.read_text(encoding="utf-8"))
 
 
 def write_table(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from test_train import toy
 from rnnrev import zoo
 from rnnrev.__main__ import main
 from rnnrev.data import load_reviews
-from rnnrev.files import read_record, write_json, write_npz, write_record
+from rnnrev.files import write_json, write_npz
 
 ROOT = Path(__file__).parents[1]
 RECURRENT = (
@@ -129,11 +130,9 @@ def test_measure_prints_or_writes_the_tidy_table(tmp_path, capsys, monkeypatch):
 # --- files --------------------------------------------------------------------------------------
 
 
-def test_records_come_back_and_a_missing_one_names_its_command(tmp_path):
-    write_record("one", {"a": np.arange(2), "b": np.float32(0.5), "c": "x"}, tmp_path)
-    assert read_record("one", tmp_path) == {"a": [0, 1], "b": 0.5, "c": "x"}
-    with pytest.raises(FileNotFoundError, match="rnnrev measure two"):
-        read_record("two", tmp_path)
+def test_arrays_become_lists_in_json(tmp_path):
+    file = write_json(tmp_path / "new" / "one.json", {"a": np.arange(2), "b": np.float32(0.5), "c": "x"})
+    assert json.loads(file.read_text()) == {"a": [0, 1], "b": 0.5, "c": "x"}
 
 
 def test_a_failed_write_keeps_the_old_file(tmp_path):
