@@ -1,8 +1,10 @@
 # One command for each thing a reader, a student or a teacher wants; the first creates the environment.
 #   make book   execute every chapter and build the site, _build/html/index.html
+#   make notebooks   every page of the book as an executed notebook, in _build/notebooks; what you changed there is kept
+#   make lab    these in JupyterLab, chapter 1 open
 #   make student, make instructor   the book and its notebooks without solutions and with them: html and notebooks in
 #               _build/student and _build/instructor; chapters are run once for all three books
-#   make test   run the tests           make lab    open the chapters in JupyterLab
+#   make test   run the tests
 #   make test-browser   those that drive headless Chromium over the built book      make test-all   these and the slow ones
 #   make check  ruff and mypy           make lock   renew requirements.lock (a test names the pins of environment.yml to follow)
 PYTHON ?= python3
@@ -11,10 +13,9 @@ BIN := $(VENV)/bin
 ENV := $(VENV)/.complete
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export PYDEVD_DISABLE_FILE_VALIDATION ?= 1
-# small matrices: a second BLAS thread costs more than it brings, and on a busy machine it spins
-export OPENBLAS_NUM_THREADS ?= 1
+DEV := $(VENV)/.dev
 
-.PHONY: book student instructor test test-browser test-all lab check lock clean
+.PHONY: book notebooks student instructor test test-browser test-all lab links check lock clean
 .DEFAULT_GOAL := book
 
 $(ENV): requirements.lock pyproject.toml
@@ -22,6 +23,12 @@ $(ENV): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	mkdir -p $(VENV)/etc/jupyter/labconfig && cp book/_static/lab.json $(VENV)/etc/jupyter/labconfig/default_setting_overrides.json
+	touch $@
+
+# what only tests and checks need
+$(DEV): $(ENV) requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.lock
 	touch $@
 
 # chapters are run again when the package or its records changed, not only when they did themselves
@@ -36,35 +43,45 @@ book: $(ENV)
 	$(RUN)
 	$(BIN)/jupyter-book build . -W --keep-going
 
+notebooks: book
+	$(BIN)/python book/_ext/book_notebooks.py _build/html _build/notebooks
+
 student: export BOOK_SOLUTIONS = 0
+student: EDITION = --no-solutions
 student instructor: $(ENV)
 	$(RUN)
 	rm -rf _build/$@ && mkdir -p _build/$@/notebooks
 	$(BIN)/jupyter-book build . -W --keep-going --path-output _build/$@
 	mv _build/$@/_build/html _build/$@/html && rm -rf _build/$@/_build
-	cp _build/$@/html/_sources/book/*.ipynb _build/$@/notebooks
+	$(BIN)/python book/_ext/book_notebooks.py _build/$@/html _build/$@/notebooks $(EDITION)
 
-test: $(ENV)
+test: $(DEV)
 	$(BIN)/python -m pytest -n 2
 
 # readers' journeys over the book as it was built last; skipped, with the reason, where there is no Chromium or no book
-test-browser: $(ENV)
+test-browser: $(DEV)
 	$(BIN)/python -m pytest -n 2 -m "browser and not network"
 
 # the slow tests too (every notebook once more, in a fresh kernel and a random order), and the browser's
-test-all: book
+test-all: book $(DEV)
 	$(BIN)/python -m pytest -n 2 -m "not network"
 
-lab: $(ENV)
-	$(BIN)/jupyter lab book
+lab: notebooks
+	$(BIN)/jupyter lab --notebook-dir . _build/notebooks/01-training.ipynb
 
-check: $(ENV)
+# links of the built site that lead elsewhere
+links: $(ENV)
+	$(BIN)/jupyter-book build . --builder linkcheck
+
+check: $(DEV)
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --annotation-style line pyproject.toml
 lock: $(ENV)
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-header --annotation-style line \
-	    pyproject.toml -o requirements.lock
+	$(LOCK) --extra book -o requirements.lock
+	$(LOCK) --all-extras -c requirements.lock -o requirements-dev.lock
 
+# notebooks may hold somebody's answers: they stay
 clean:
-	rm -rf _build .jupyter_cache
+	find _build -mindepth 1 -maxdepth 1 -not -name notebooks -exec rm -rf {} + 2>/dev/null; rm -rf .jupyter_cache
