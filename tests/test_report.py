@@ -163,7 +163,8 @@ def test_every_claim_has_its_row_with_rule_and_verdict(page):
     assert list(rows) == [c.id for c in RULES]
     for rule in RULES:
         chapter, text, found, told, control, verdict = rows[rule.id]
-        assert (int(chapter), text, told) == (rule.chapter, rule.text, rule.rule)
+        assert (int(chapter), text) == (rule.chapter, rule.text)
+        assert told == rule.rule + (f" ({rule.why})" if rule.why else "")
         assert verdict in claims.VERDICTS
         assert found
         assert bool(control) == (rule.control is not None and verdict != "not measured")
