@@ -271,15 +271,15 @@ class Analysis:
         return perturb.costs(self.lasting.model, ids, labels, tried, seed=self.seed)
 
     @once
-    def start_profiles(self) -> tuple[dict[str, edges.Profile], str]:
-        """Emphasis by place from the beginning for each initial state of :func:`rnnrev.edges.starts`, and in what."""
+    def start_profiles(self) -> tuple[dict[str, edges.Profile], np.ndarray, str]:
+        """Emphasis by place from the beginning for each of :func:`rnnrev.edges.starts`; the texts, and what they are."""
         point, length = self.lasting, max(edges.PLACES) + edges.LAG + 1
         long = [i for i in self.ids if len(i) > length][:N_TEXTS]
         few = len(long) < MIN_LONG
         texts = self._neutral(length) if few else edges.first_tokens(long, length)
         begin = edges.starts(point, self.subspace, self.effects, self.seed)
         found = {k: edges.start_profile(point, texts, self.strongest, h0=h, seed=self.seed) for k, h in begin.items()}
-        return found, self._where(few, length, len(texts))
+        return found, texts, self._where(few, length, len(texts))
 
     @once
     def end_profiles(self) -> tuple[dict[str, edges.Profile], np.ndarray, str]:

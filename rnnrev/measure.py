@@ -23,7 +23,7 @@ from .data import DataError, Reviews, load_contrasts
 from .linear import Unmeasured, linear_model, operating_point, valence
 from .model import Classifier
 from .stats import Estimate, text_of
-from .subspace import random_subspace, volume
+from .subspace import modifier_subspace, random_subspace, volume
 
 __all__ = ["COLUMNS", "PARTS", "Part", "measure", "tabulate"]
 
@@ -209,7 +209,13 @@ def _step(a: Analysis) -> Iterator[Row]:
 
 @_part(2, "linear_r2", "linear_agree", "linear_accuracy")
 def _linear(a: Analysis) -> Iterator[Row]:
-    found = la.linear_predictions(a.attractor, a.point, a.reviews, a.bag, a.seed)
+    bag = None
+    try:
+        bag = a.bag
+    except Unmeasured as error:
+        for measure in ("linear_r2", "linear_agree"):
+            yield _row(measure, np.nan, "bag of words", note=str(error))
+    found = la.linear_predictions(a.attractor, a.point, a.reviews, bag, a.seed)
     yield from _table(found.table, "linear_", n=len(a.reviews))
 
 
@@ -344,7 +350,7 @@ def _start_gain(a: Analysis) -> Iterator[Row]:
 
 @_part(4, "start_emphasis", "start_first", "start_excess", "start_length", "start_plateau", "start_excess_left")
 def _beginning(a: Analysis) -> Iterator[Row]:
-    found, where = a.start_profiles
+    found, _, where = a.start_profiles
     for condition, profile in found.items():
         yield from _profile("start_emphasis", profile, condition)
         first = _attempt("start_first", lambda p=profile: p.relative_to(edges.LATE).estimate(0), condition)  # type: ignore[misc]
@@ -362,6 +368,19 @@ def _beginning(a: Analysis) -> Iterator[Row]:
     poor = "" if decay.r_squared > MIN_FIT else f"no exponential fits the decay (R² {decay.r_squared:.2f})"
     yield _row("start_length", np.nan if poor else decay.length, "intact", note=poor)
     yield _row("start_plateau", np.nan if poor else decay.plateau, "intact", note=poor)
+
+
+@_part(4, "start_axes_left", "start_axes_share")
+def _first_axes(a: Analysis) -> Iterator[Row]:
+    profiles, texts, _ = a.start_profiles
+    whole = profiles["intact"].minus(profiles["on the attractor"]).estimate(0)
+    if not whole.low > 0:
+        raise Unmeasured(f"there is no emphasis on the beginning: {text_of(whole, '.2f')} lasting valences")
+    wide = modifier_subspace(a.lasting, a.subspace.words, min(3, len(a.subspace.words)))
+    found = edges.by_axes(a.lasting, texts, a.strongest, wide, a.effects, range(1, wide.dim + 1), a.seed)
+    for r in found.itertuples():
+        yield _row("start_axes_left", _size(r.left, whole.value), r.removed, at=r.axes, n=len(texts))
+        yield _row("start_axes_share", r.share, r.removed, at=r.axes)
 
 
 @_part(5, "end_emphasis", "end_near", "end_last", "end_transient", "end_leak", "end_excess_left")
