@@ -1,11 +1,14 @@
-"""What only chapter 2 shows: three references side by side, how the mean map settles, and what its widgets need."""
+"""What only chapter 2 shows: three references side by side, how the mean map settles, networks, its widgets' data."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from scipy.linalg import block_diag
 
 from ..cells import Cell
@@ -32,9 +35,19 @@ from ..linear import (
     valence,
 )
 from ..model import SentimentRNN
-from ..stats import bootstrap
+from ..plots.line_attractor import Panels, panels_of
+from ..plots.style import CONTROL, INTACT, architecture, intervals, label_panels
+from ..stats import Estimate, bootstrap
 
-__all__ = ["compare_references", "relax_model", "sampling", "scene"]
+__all__ = [
+    "compare_references",
+    "plot_architectures",
+    "plot_references",
+    "plot_sampling",
+    "relax_model",
+    "sampling",
+    "scene",
+]
 
 
 def compare_references(
@@ -79,6 +92,35 @@ def compare_references(
     return pd.DataFrame(rows.values(), index=pd.Index(list(rows), name="reference"))
 
 
+def plot_references(table: pd.DataFrame, *, ax: Panels | None = None) -> Figure:
+    """The three references side by side; ``table`` of :func:`compare_references`."""
+    panels = (("tau_1", "τ₁ (tokens)"), ("gap_of_tau", "τ₁ / τ₂"), ("slow_modes", "modes with τ > 100"),
+              ("effect", "polar words' effect (nats)"), ("sorting", "rank correlation with β"),
+              ("r2", "r² of the linear model"))  # fmt: skip
+    fig, axes = panels_of(ax, 2, 3, height=3.9, sharey=True)
+    for panel, (column, label) in zip(np.ravel(axes), panels):
+        _intervals(panel, table[column], {name: {"color": CONTROL} for name in table.index if name != "mean map"})
+        panel.set_xlabel(label)
+    return fig
+
+
+def _intervals(
+    ax: Axes, estimates: pd.Series, looks: Mapping[str, dict[str, Any]], offset: float = 0.0, **more: Any
+) -> None:
+    """Estimates by name, on an axis that begins at 0 or, over more than two decades, in whole decades."""
+
+    def look(name: str) -> dict[str, Any]:
+        return {"color": INTACT} | looks.get(name, {}) | more
+
+    intervals(estimates.to_dict(), ax=ax, look=look, offset=offset)
+    low, high = ax.dataLim.intervalx
+    if low > 0 and high > 20:
+        ax.set_xscale("log")
+        ax.set_xlim(10 ** np.floor(np.log10(low)), 10 ** np.ceil(np.log10(high)))
+    else:
+        ax.set_xlim(min(1.1 * low, -0.03 * high), 1.05 * high or 1.0)
+
+
 def sampling(
     model: SentimentRNN, h: np.ndarray, sizes: Sequence[int] = (50, 100, 200, 400, 800), n_seeds: int = 4
 ) -> pd.DataFrame:
@@ -99,6 +141,50 @@ def sampling(
             after, l, tau = at(mean_map(model, n_tokens, seed))
             rows.append((n_tokens, seed, float(np.linalg.norm(after - want)), float(abs(l @ want_l)), tau))
     return pd.DataFrame(rows, columns=["n_tokens", "seed", "shift", "cosine", "tau"])
+
+
+def plot_sampling(table: pd.DataFrame, *, ax: Panels | None = None) -> Figure:
+    """How F̄ settles as it averages over more words; ``table`` of :func:`sampling`."""
+    fig, axes = panels_of(ax, 1, 3, height=2.6)
+    labels = {"shift": "distance of F̄(h*) from that over all words", "cosine": "|cos| of ℓ₁ with all words' ℓ₁",
+              "tau": "τ of the slow mode (tokens)"}  # fmt: skip
+    for panel, (column, label) in zip(axes, labels.items()):
+        size = table.groupby("n_tokens")[column]
+        panel.plot(size.mean(), color=INTACT, marker="o", markersize=4)
+        panel.fill_between(size.mean().index, size.min(), size.max(), color=CONTROL, alpha=0.3, linewidth=0)
+        panel.set(xscale="log", xlabel="words in F̄", ylabel=label)
+        panel.set_xticks(list(size.groups), list(map(str, size.groups)))
+        panel.minorticks_off()
+        panel.yaxis.label.set_size(8.5)
+        panel.set_ylim(*((None, 1.02) if column == "cosine" else (0, None)))
+    return fig
+
+
+def plot_architectures(table: pd.DataFrame, *, ax: Panels | None = None) -> Figure:
+    """The claims in several networks: filled markers the network, hollow ones the control that the label names.
+
+    ``table`` of one data set, with columns network, measure, condition, value, low, high
+    (:func:`rnnrev.claims.networks`).
+    """
+    panels = {
+        "dimensions of the states\n(hollow: untrained)": (("participation", ""), ("participation", "untrained")),
+        "variance on a curve\n(hollow: visited states)": (("on_curve", ""), ("on_curve", "visited states")),
+        "slowest mode, τ₁ (tokens)\n(hollow: second, τ₂)": (("tau_1", ""), ("tau_2", "")),
+        "|cos| of r₁ and tangent\n(hollow: best of modes 2–6)": (("tangent", ""), ("tangent", "modes 2–6")),
+        "words: rank correlation with β\n(hollow: shuffled)": (("sorting", ""), ("sorting", "words shuffled")),
+        "linear model: r²\n(hollow: bag of words)": (("linear_r2", "nearest point"), ("linear_r2", "bag of words")),
+    }
+    fig, axes = panels_of(ax, 2, 3, height=4.8, sharey=True)
+    names = list(dict.fromkeys(table.network))
+    looks = {name: {k: v for k, v in architecture(name).items() if k in ("color", "marker")} for name in names}
+    for panel, (label, (shown, control)) in zip(np.ravel(axes), panels.items()):
+        for (measure, condition), offset, more in ((control, 0.18, {"markerfacecolor": "white"}), (shown, -0.12, {})):
+            rows = table[(table.measure == measure) & (table.condition == condition)].set_index("network")
+            rows = rows.reindex(names)[["value", "low", "high"]]
+            _intervals(panel, rows.apply(lambda row: Estimate(*row), axis=1), looks, offset, **more)
+        panel.set_xlabel(label, fontsize=8.5)
+    label_panels(axes)
+    return fig
 
 
 def scene(attractor: Attractor, spectra: Spectra, texts: Sequence[str]) -> dict[str, object]:

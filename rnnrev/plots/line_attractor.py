@@ -16,7 +16,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from ..line_attractor import Alignment, Attractor, Dimensionality, Predictions, Spectra
-from ..stats import Estimate
 from .style import (
     CONTROL,
     CYCLE,
@@ -25,20 +24,16 @@ from .style import (
     NEUTRAL,
     POSITIVE,
     VALENCE_MAP,
-    architecture,
     figure,
     intervals,
     label_panels,
 )
 
 __all__ = [
-    "architectures",
     "curve",
     "dimensions",
     "directions",
     "predictions",
-    "references",
-    "sampling",
     "spectra",
     "step_errors",
     "words",
@@ -47,7 +42,8 @@ __all__ = [
 Panels = Axes | Sequence[Axes]
 
 
-def _on(ax: Panels | None, rows: int = 1, columns: int = 1, **options: Any) -> tuple[Figure, Any]:
+def panels_of(ax: Panels | None, rows: int = 1, columns: int = 1, **options: Any) -> tuple[Figure, Any]:
+    """A figure and its axes: a new one, or those of ``ax``."""
     if ax is None:
         return figure(rows, columns, **options)
     return np.ravel(np.array(ax))[0].get_figure(root=True), ax
@@ -55,7 +51,7 @@ def _on(ax: Panels | None, rows: int = 1, columns: int = 1, **options: Any) -> t
 
 def dimensions(trained: Dimensionality, untrained: Dimensionality, *, ax: Axes | None = None) -> Figure:
     """Cumulative PCA variance of visited states."""
-    fig, ax_ = _on(ax, height=2.9)
+    fig, ax_ = panels_of(ax, height=2.9)
     for result, label, color, style in ((trained, "trained", INTACT, "-"), (untrained, "untrained", CONTROL, "--")):
         number = np.arange(1, len(result.cumulative) + 1)
         ax_.plot(number, result.cumulative, color=color, linestyle=style, label=label, marker="o", markersize=3)
@@ -71,7 +67,7 @@ def dimensions(trained: Dimensionality, untrained: Dimensionality, *, ax: Axes |
 
 def curve(attractor: Attractor, states: np.ndarray, *, ax: Panels | None = None) -> Figure:
     """Visited states (n, S), the fixed points among them and their curve; and the logit along it."""
-    fig, (plane, along) = _on(ax, 1, 2, height=3.4, width_ratios=[1.25, 1])
+    fig, (plane, along) = panels_of(ax, 1, 2, height=3.4, width_ratios=[1.25, 1])
     centre = states.mean(0)
     axes = np.linalg.svd(states - centre, full_matrices=False)[2][:2]
     axes = axes * np.where(axes @ (attractor.h_star[-1] - attractor.h_star[0]) < 0, -1, 1)[:, None]
@@ -94,7 +90,7 @@ def curve(attractor: Attractor, states: np.ndarray, *, ax: Panels | None = None)
 
 def spectra(attractor: Attractor, result: Spectra, control: Spectra, *, ax: Panels | None = None) -> Figure:
     """Eigenvalues at the middle of the curve, trained and untrained; and the longest time constants along the curve."""
-    fig, (plane, along) = _on(ax, 1, 2, height=3.3)
+    fig, (plane, along) = panels_of(ax, 1, 2, height=3.3)
     middle = int(np.abs(attractor.logit).argmin())
     turn = np.linspace(0, 2 * np.pi, 200)
     plane.plot(np.cos(turn), np.sin(turn), color=NEUTRAL, linewidth=0.8)
@@ -123,7 +119,7 @@ def spectra(attractor: Attractor, result: Spectra, control: Spectra, *, ax: Pane
 
 def directions(attractor: Attractor, result: Alignment, *, ax: Panels | None = None) -> Figure:
     """Cosines along the curve: with its tangent, and with the readout."""
-    fig, (left, right) = _on(ax, 1, 2, height=3.0, sharey=True)
+    fig, (left, right) = panels_of(ax, 1, 2, height=3.0, sharey=True)
     order = np.argsort(attractor.logit)
     x = attractor.logit[order]
     slow, best = ("", "r₁", INTACT, "-"), ("modes 2–6", "best of modes 2–6", CONTROL, "--")
@@ -154,7 +150,7 @@ def words(
     :func:`rnnrev.line_attractor.word_kinds`; ``names`` (n,), of which the seven at each end of ``measured`` are
     written out; ``control`` (n,) what another mode makes of it.
     """
-    fig, (scatter, spread) = _on(ax, 1, 2, height=3.6, width_ratios=[1.35, 1])
+    fig, (scatter, spread) = panels_of(ax, 1, 2, height=3.6, width_ratios=[1.35, 1])
     scatter.axhline(0, color=NEUTRAL, linewidth=0.6)
     scatter.axvline(0, color=NEUTRAL, linewidth=0.6)
     if control is not None:
@@ -190,7 +186,7 @@ YARDSTICKS = ("fitted recurrence", "bag of words", "next mode alone", "all but t
 
 def predictions(result: Predictions, *, ax: Panels | None = None) -> Figure:
     """r² with the network's logits and share of the same decisions, one row a model; controls in grey."""
-    fig, (left, right) = _on(ax, 1, 2, height=3.6, sharey=True)
+    fig, (left, right) = panels_of(ax, 1, 2, height=3.6, sharey=True)
 
     def look(name: str) -> dict[str, Any]:
         return {"color": CONTROL if name in YARDSTICKS else INTACT}
@@ -206,7 +202,7 @@ def predictions(result: Predictions, *, ax: Panels | None = None) -> Figure:
 
 def step_errors(tables: Mapping[str, pd.DataFrame], *, ax: Axes | None = None) -> Figure:
     """Relative error against steps taken, one line a model; tables of :func:`rnnrev.line_attractor.step_error`."""
-    fig, ax_ = _on(ax, height=2.8)
+    fig, ax_ = panels_of(ax, height=2.8)
     for (name, table), color, marker in zip(tables.items(), CYCLE, "os^D"):
         value, low, high = np.array(table.error.to_list()).T
         ax_.plot(table.index, value, color=color, marker=marker, markersize=4, label=name)
@@ -215,77 +211,4 @@ def step_errors(tables: Mapping[str, pd.DataFrame], *, ax: Axes | None = None) -
     ax_.set(xscale="log", yscale="log", xlabel="tokens since the model stood on the network's state",
             ylabel="relative error")  # fmt: skip
     ax_.legend(fontsize=8)
-    return fig
-
-
-def references(table: pd.DataFrame, *, ax: Panels | None = None) -> Figure:
-    """The three references side by side; ``table`` of :func:`rnnrev.book.line_attractor.compare_references`."""
-    panels = (("tau_1", "τ₁ (tokens)"), ("gap_of_tau", "τ₁ / τ₂"), ("slow_modes", "modes with τ > 100"),
-              ("effect", "polar words' effect (nats)"), ("sorting", "rank correlation with β"),
-              ("r2", "r² of the linear model"))  # fmt: skip
-    fig, axes = _on(ax, 2, 3, height=3.9, sharey=True)
-    for panel, (column, label) in zip(np.ravel(axes), panels):
-        _intervals(panel, table[column], {name: {"color": CONTROL} for name in table.index if name != "mean map"})
-        panel.set_xlabel(label)
-    return fig
-
-
-def _intervals(
-    ax: Axes, estimates: pd.Series, looks: Mapping[str, dict[str, Any]], offset: float = 0.0, **more: Any
-) -> None:
-    """Estimates by name, on an axis that begins at 0 or, over more than two decades, in whole decades."""
-
-    def look(name: str) -> dict[str, Any]:
-        return {"color": INTACT} | looks.get(name, {}) | more
-
-    intervals(estimates.to_dict(), ax=ax, look=look, offset=offset)
-    low, high = ax.dataLim.intervalx
-    if low > 0 and high > 20:
-        ax.set_xscale("log")
-        ax.set_xlim(10 ** np.floor(np.log10(low)), 10 ** np.ceil(np.log10(high)))
-    else:
-        ax.set_xlim(min(1.1 * low, -0.03 * high), 1.05 * high or 1.0)
-
-
-def architectures(table: pd.DataFrame, *, ax: Panels | None = None) -> Figure:
-    """The claims in several networks: filled markers the network, hollow ones the control that the label names.
-
-    ``table`` of one data set, with columns network, measure, condition, value, low, high
-    (:func:`rnnrev.claims.networks`).
-    """
-    panels = {
-        "dimensions of the states\n(hollow: untrained)": (("participation", ""), ("participation", "untrained")),
-        "variance on a curve\n(hollow: visited states)": (("on_curve", ""), ("on_curve", "visited states")),
-        "slowest mode, τ₁ (tokens)\n(hollow: second, τ₂)": (("tau_1", ""), ("tau_2", "")),
-        "|cos| of r₁ and tangent\n(hollow: best of modes 2–6)": (("tangent", ""), ("tangent", "modes 2–6")),
-        "words: rank correlation with β\n(hollow: shuffled)": (("sorting", ""), ("sorting", "words shuffled")),
-        "linear model: r²\n(hollow: bag of words)": (("linear_r2", "nearest point"), ("linear_r2", "bag of words")),
-    }
-    fig, axes = _on(ax, 2, 3, height=4.8, sharey=True)
-    names = list(dict.fromkeys(table.network))
-    looks = {name: {k: v for k, v in architecture(name).items() if k in ("color", "marker")} for name in names}
-    for panel, (label, (shown, control)) in zip(np.ravel(axes), panels.items()):
-        for (measure, condition), offset, more in ((control, 0.18, {"markerfacecolor": "white"}), (shown, -0.12, {})):
-            rows = table[(table.measure == measure) & (table.condition == condition)].set_index("network")
-            rows = rows.reindex(names)[["value", "low", "high"]]
-            _intervals(panel, rows.apply(lambda row: Estimate(*row), axis=1), looks, offset, **more)
-        panel.set_xlabel(label, fontsize=8.5)
-    label_panels(axes)
-    return fig
-
-
-def sampling(table: pd.DataFrame, *, ax: Panels | None = None) -> Figure:
-    """How F̄ settles as it averages over more words; ``table`` of :func:`rnnrev.book.line_attractor.sampling`."""
-    fig, axes = _on(ax, 1, 3, height=2.6)
-    labels = {"shift": "distance of F̄(h*) from that over all words", "cosine": "|cos| of ℓ₁ with all words' ℓ₁",
-              "tau": "τ of the slow mode (tokens)"}  # fmt: skip
-    for panel, (column, label) in zip(axes, labels.items()):
-        size = table.groupby("n_tokens")[column]
-        panel.plot(size.mean(), color=INTACT, marker="o", markersize=4)
-        panel.fill_between(size.mean().index, size.min(), size.max(), color=CONTROL, alpha=0.3, linewidth=0)
-        panel.set(xscale="log", xlabel="words in F̄", ylabel=label)
-        panel.set_xticks(list(size.groups), list(map(str, size.groups)))
-        panel.minorticks_off()
-        panel.yaxis.label.set_size(8.5)
-        panel.set_ylim(*((None, 1.02) if column == "cosine" else (0, None)))
     return fig
