@@ -33,7 +33,7 @@ from typing import Any
 import numpy as np
 
 from rnnrev import line_attractor, zoo
-from rnnrev.cells import Cell
+from rnnrev.cells import CELLS, Cell, tensorflow_ops
 from rnnrev.data import load_reviews
 from rnnrev.files import write_json
 from rnnrev.fixed_points import MeanMap, find_fixed_points, mean_map
@@ -56,13 +56,14 @@ def adam(cell: Cell, starts: np.ndarray, x: np.ndarray, rate: float, iterations:
     cell, exact = cell.astype(np.float32), cell.astype(np.float64)
     h = tf.Variable(starts.astype(np.float32))
     m, v = tf.Variable(tf.zeros_like(h)), tf.Variable(tf.zeros_like(h))
-    x_tf = tf.constant(np.broadcast_to(x, (len(starts), len(x))), tf.float32)
+    u = tf.constant(np.broadcast_to(cell.project(x), (len(starts), cell.U.shape[1])), tf.float32)
 
     @tf.function
     def run(first: Any) -> None:
         for i in tf.range(first, first + block):
             with tf.GradientTape() as tape:
-                q = 0.5 * tf.reduce_sum((cell.step_tf(h, x_tf) - h) ** 2)
+                a = h[:, : cell.n_units] @ cell.U + cell.b_rec
+                q = 0.5 * tf.reduce_sum((CELLS[cell.kind].combine(tensorflow_ops(), h, u, a) - h) ** 2)
             g = tape.gradient(q, h)
             t = tf.cast(i + 1, tf.float32)
             lr = rate * 0.5 * (1 + tf.cos(np.pi * t / iterations)) + 1e-6

@@ -1,25 +1,21 @@
 """Recurrent cells as plain functions F(h, x) -> h', the same in NumPy and in TensorFlow.
 
-Every cell of this book has one shape.  The input and the state are each mapped linearly, once,
+Every cell of this book maps the input and the state linearly, once,
 
     u = x W + b,        a = h U + b_rec,
 
-and what is left, ``h' = combine(h, u, a)``, acts on each unit by itself.  Three things follow, and
-all of the package rests on them:
+and what is left, ``h' = combine(h, u, a)``, acts on each unit by itself. All of the package rests on what follows:
 
-* training hoists ``x W`` out of the loop over time, and the gradient with respect to ``U`` is one
-  product over all time steps;
+* training hoists ``x W`` out of the loop over time, and the gradient of ``U`` is one product over all time steps;
 * the Jacobians are exact and cheap: diagonal *partials* times ``U`` and ``W``;
-* the Jacobian of the corpus-averaged map needs only averaged partials, so that 600 tokens cost one
-  matrix product, not 600.
+* the Jacobian of the corpus-averaged map needs only averaged partials: one matrix product for 600 tokens.
 
-Conventions (those of Keras, so that weights can be exchanged): rows are examples, ``W`` is
-(D, G·N), ``U`` is (N, G·N), with G gates in the order given in :data:`CELLS`.  The state is flat: an
-LSTM's is [hidden, cell], 2N numbers.
+Conventions are those of Keras: rows are examples, ``W`` is (D, G·N), ``U`` is (N, G·N), with G gates in the order of
+:data:`CELLS`. The state is flat: an LSTM's is [hidden, cell], 2N numbers.
 
-Sources: Elman 1990 (vanilla); Collins, Sohl-Dickstein & Sussillo 2016 (UGRNN); Cho et al. 2014 with
-the reset gate applied after the product, as in cuDNN and Keras (GRU); Hochreiter & Schmidhuber 1997
-with forget gate (LSTM).  The notation is that of Maheswaranathan & Sussillo 2020 (CP20), section 2.
+Sources: Elman 1990 (vanilla); Collins, Sohl-Dickstein & Sussillo 2016 (UGRNN); Cho et al. 2014 with the reset gate
+after the product, as in cuDNN and Keras (GRU); Hochreiter & Schmidhuber 1997 with forget gate (LSTM). The notation is
+that of Maheswaranathan & Sussillo 2020 (CP20), section 2.
 """
 
 from __future__ import annotations
@@ -27,15 +23,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-if TYPE_CHECKING:
-    import tensorflow as tf
+__all__ = ["CELLS", "NUMPY_OPS", "WEIGHTS", "Cell", "CellKind", "Jacobians", "Ops", "initial_weights", "tensorflow_ops"]
 
-__all__ = ["CELLS", "NUMPY_OPS", "Cell", "CellKind", "Jacobians", "Ops", "initial_weights", "tensorflow_ops"]
+WEIGHTS = ("W", "U", "b", "b_rec", "h0")  #: of a :class:`Cell`, in its order
 
 
 @dataclass(frozen=True)
@@ -159,7 +154,7 @@ CELLS: dict[str, CellKind] = {
 
 
 def cell_kind(kind: str) -> CellKind:
-    """Look up an architecture; raises ``ValueError`` that names those there are."""
+    """An architecture; ``ValueError`` names those there are."""
     if kind not in CELLS:
         raise ValueError(f"unknown cell {kind!r}: choose one of {', '.join(CELLS)}")
     return CELLS[kind]
@@ -206,14 +201,8 @@ class Cell:
         if np.ndim(self.U) != 2 or np.ndim(self.W) != 2:
             raise ValueError("W and U must be matrices, (D, G·N) and (N, G·N)")
         n, width = len(self.U), len(self.U) * len(spec.gates)
-        wanted = {
-            "W": (len(self.W), width),
-            "U": (n, width),
-            "b": (width,),
-            "b_rec": (width,),
-            "h0": (n * spec.blocks,),
-        }
-        for name, shape in wanted.items():
+        shapes = (len(self.W), width), (n, width), (width,), (width,), (n * spec.blocks,)
+        for name, shape in zip(WEIGHTS, shapes):
             value = getattr(self, name)
             if np.shape(value) != shape:
                 raise ValueError(f"{name} has shape {np.shape(value)}, but a {spec.title} with {n} units needs {shape}")
@@ -246,8 +235,7 @@ class Cell:
 
     def astype(self, dtype: DTypeLike) -> Cell:
         """The same cell in another float type (analyses use float64)."""
-        names = ("W", "U", "b", "b_rec", "h0")
-        changed: dict[str, Any] = {k: np.asarray(getattr(self, k), dtype) for k in names}
+        changed: dict[str, Any] = {k: np.asarray(getattr(self, k), dtype) for k in WEIGHTS}
         return replace(self, **changed)
 
     # --- the step -------------------------------------------------------------------------
@@ -265,36 +253,16 @@ class Cell:
         return CELLS[self.kind].combine(NUMPY_OPS, h, u, a)
 
     def step_projected(self, h: np.ndarray, u: np.ndarray) -> np.ndarray:
-        """One step given the projected input u = :meth:`project` (x)."""
+        """One step from the projected input u = :meth:`project` (x), (..., G·N)."""
         return self.combine(h, u, self.recur(h))
 
     def step(self, h: np.ndarray, x: np.ndarray) -> np.ndarray:
-        """One step, h' = F(h, x).
-
-        Parameters
-        ----------
-        h : array, (..., S)
-        x : array, (..., D)
-            Leading axes broadcast.
-
-        Returns
-        -------
-        array, (..., S)
-        """
+        """One step, h' = F(h, x): (..., S) and (..., D) -> (..., S); leading axes broadcast."""
         return self.step_projected(h, self.project(x))
 
     def __call__(self, h: np.ndarray, x: np.ndarray) -> np.ndarray:
         """The same as :meth:`step`."""
         return self.step(h, x)
-
-    def step_tf(self, h: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
-        """One step in TensorFlow, for autodiff; the same function as :meth:`step`."""
-        import tensorflow as tf
-
-        cast = {k: tf.cast(getattr(self, k), h.dtype) for k in ("W", "U", "b", "b_rec")}
-        u = tf.tensordot(x, cast["W"], 1) + cast["b"]
-        a = tf.tensordot(h[..., : self.n_units], cast["U"], 1) + cast["b_rec"]
-        return CELLS[self.kind].combine(tensorflow_ops(), h, u, a)
 
     # --- exact derivatives ----------------------------------------------------------------
 
@@ -303,12 +271,7 @@ class Cell:
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Elementwise derivatives of the step; everything that is nonlinear about a Jacobian.
 
-        Parameters
-        ----------
-        h : array, (..., S)
-        u : array, (..., G·N)
-        a : array, (..., G·N), optional
-            ``recur(h)`` where it is known already.
+        States h are (..., S), projected inputs u (..., G·N); ``a`` is ``recur(h)`` where it is known already.
 
         Returns
         -------
@@ -361,9 +324,9 @@ class Cell:
 def initial_weights(kind: str, n_inputs: int, n_units: int, seed: int = 0) -> Cell:
     """A fresh, untrained cell: Glorot-uniform W, orthogonal U per gate, gates biased to remember.
 
-    The gate that keeps the old state (GRU z, UGRNN g, LSTM f) starts with bias 1, as in Jozefowicz
-    et al. 2015, so that gradients reach the start of a review; a vanilla cell starts near the
-    identity instead (Le, Jaitly & Hinton 2015).  Float32; h0 is zero.
+    The gate that keeps the old state (GRU z, UGRNN g, LSTM f) starts with bias 1 (Jozefowicz et al. 2015), so that
+    gradients reach the start of a review; a vanilla cell starts near the identity (Le, Jaitly & Hinton 2015).
+    Float32; h0 is zero.
     """
     spec = cell_kind(kind)
     if n_inputs < 1 or n_units < 1:
@@ -379,5 +342,4 @@ def initial_weights(kind: str, n_inputs: int, n_units: int, seed: int = 0) -> Ce
     keep = {"ugrnn": 0, "gru": 0, "lstm": 1}.get(kind)
     if keep is not None:
         b[keep * n_units : (keep + 1) * n_units] = 1.0
-    cell = Cell(kind, W, U, b, np.zeros_like(b), np.zeros(n_units * spec.blocks))
-    return cell.astype(np.float32)
+    return Cell(kind, W, U, b, np.zeros_like(b), np.zeros(n_units * spec.blocks)).astype(np.float32)

@@ -19,7 +19,7 @@ import re
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -95,10 +95,9 @@ _CURLY = str.maketrans("\u2019\u2018\u201c\u201d\u2013\u2014", "''\"\"--")
 def tokenize(text: str) -> list[str]:
     """Split a text into lower-case words and punctuation marks.
 
-    HTML tags are dropped and entities resolved; curly quotes and dashes become plain ones. A word is a
-    run of letters and digits, with apostrophes inside: *don't* and *it's* stay whole, so that a
-    negation survives; Penn Treebank's *do n't* (SST-2) is joined again. Hyphens part words. Each of
-    ``. , ! ? ; : ( ) " / $ % & * -`` and the ellipsis ``...`` is a token; other symbols are dropped.
+    HTML tags are dropped and entities resolved; curly quotes and dashes become plain ones. A word is a run of letters
+    and digits, apostrophes inside: *don't* stays whole, so that a negation survives; Penn Treebank's *do n't* (SST-2)
+    is joined again. Each of ``. , ! ? ; : ( ) " / $ % & * -`` and ``...`` is a token; other symbols are dropped.
 
     >>> tokenize("It's <b>not</b> bad at all... I didn\u2019t sleep!")
     ["it's", 'not', 'bad', 'at', 'all', '...', 'i', "didn't", 'sleep', '!']
@@ -111,10 +110,7 @@ def tokenize(text: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Words and their numbers; 0 is padding, 1 any word that is not in the list.
-
-    Make one with :meth:`fit`, from training text only.
-    """
+    """Words and their numbers; 0 is padding, 1 any word not in the list. :meth:`fit` it to training text only."""
 
     words: tuple[str, ...] = field(repr=False)
 
@@ -143,8 +139,7 @@ class Vocabulary:
     def fit(cls, texts: Iterable[str], size: int = 20_000, min_count: int = 2) -> Vocabulary:
         """The ``size`` most frequent words of ``texts`` seen at least ``min_count`` times."""
         counts = Counter(w for t in texts for w in tokenize(t))
-        ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-        kept = [w for w, c in ranked if c >= min_count]
+        kept = sorted((w for w, c in counts.items() if c >= min_count), key=lambda w: (-counts[w], w))
         return cls((PAD, UNKNOWN, *kept[: max(size - 2, 0)]))
 
     def encode(self, text: str) -> np.ndarray:
@@ -220,11 +215,7 @@ class Reviews:
 
 
 def load_reviews(
-    name: str | os.PathLike[str] = "book",
-    split: str | None = None,
-    *,
-    text: str = "text",
-    label: str = "label",
+    name: str | os.PathLike[str] = "book", split: str | None = None, *, text: str = "text", label: str = "label"
 ) -> Reviews:
     """Load reviews by name, or from a file of your own.
 
@@ -286,11 +277,9 @@ def _from_mirror(folder: Path, spec: DataSet, split: str) -> tuple[pd.DataFrame,
     for file in tried:
         if file.is_file():
             return _read(file), str(file)
-    hub = f"put a Parquet copy of {spec.hub} there, or unset RNNREV_DATA_DIR to load from the hub"
-    raise DataError(
-        f"RNNREV_DATA_DIR is {folder}, but {' or '.join(str(f) for f in tried)} does not exist: "
-        f"{hub if spec.hub else 'put a Parquet copy there'}"
-    )
+    hub = f" of {spec.hub} there, or unset RNNREV_DATA_DIR to load from the hub" if spec.hub else " there"
+    missing = " or ".join(map(str, tried))
+    raise DataError(f"RNNREV_DATA_DIR is {folder}, but {missing} does not exist: put a Parquet copy{hub}")
 
 
 def _from_hub(name: str, spec: DataSet, split: str) -> tuple[pd.DataFrame, str]:
@@ -398,10 +387,10 @@ def _label(value: object, source: str, row: int) -> int:
 
 
 def load_contrasts() -> pd.DataFrame:
-    """The contrast phrases that come with the book.
+    """The contrast phrases that come with the book, one row a phrase.
 
-    One row a phrase: ``word``, ``pos`` (adj or verb), ``valence`` (1 or -1), ``frame``, ``condition``
-    (base, negated, intensified, diminished), ``modifier`` (empty for base) and ``text``.
+    Columns: ``word``, ``pos`` (adj or verb), ``valence`` (1 or -1), ``frame``, ``condition`` (base, negated,
+    intensified, diminished), ``modifier`` (empty for base) and ``text``.
     """
     import pandas as pd
 
@@ -411,16 +400,15 @@ def load_contrasts() -> pd.DataFrame:
 # --- batches ----------------------------------------------------------------------------------
 
 
-def split_validation(n: int, share: float = 0.1, seed: int = 0, block: int = 50) -> np.ndarray:
-    """Mask (n,) of the training reviews to hold out for validation.
+def split_validation(n: int, share: float = 0.1, seed: int = 0) -> np.ndarray:
+    """Mask (n,) of the training reviews to hold out for validation; ``ValueError`` for a share outside [0, 1).
 
-    Whole blocks of neighbours are held out: in IMDB, reviews of one film stand together, and a film on
-    both sides of the split would flatter the validation accuracy. In a small set the blocks shrink to
-    the size of the share, so that something is held out.
+    Held out are blocks of 50 neighbours: in IMDB, reviews of one film stand together, and a film on both sides would
+    flatter the validation accuracy. In a small set blocks shrink to the size of the share, so that something is.
     """
     if not 0 <= share < 1:
         raise ValueError(f"the validation share must lie in [0, 1), not {share}")
-    block = max(1, min(block, round(share * n)))
+    block = max(1, min(50, round(share * n)))
     n_blocks = -(-n // block)
     held = np.random.default_rng([seed, 29]).permutation(n_blocks)[: round(share * n_blocks)]
     return np.isin(np.arange(n) // block, held)
@@ -435,28 +423,25 @@ def pad(ids: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     return padded, lengths
 
 
-def batches(
-    lengths: Sequence[int] | np.ndarray, batch_size: int = 64, *, seed: int | None = None, pool: int = 50
-) -> Iterator[np.ndarray]:
+def batches(lengths: Sequence[int] | np.ndarray, batch_size: int = 64, *, seed: int | None = None) -> list[np.ndarray]:
     """Positions of the texts of each batch, batches holding texts of like length.
 
-    With a ``seed``, texts are shuffled, sorted by length within pools of ``pool`` batches, and the
-    batches shuffled again: random enough to train on, and little is padding. Without one, batches run
-    from the shortest text to the longest, for evaluation.
+    With a ``seed``, texts are shuffled, sorted by length within pools of 50 batches, and the batches shuffled again:
+    random enough to train on, and little is padding. Without one, batches run from the shortest text to the longest.
     """
     lengths = np.asarray(lengths)
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, not {batch_size}")
+
+    def cut(order: np.ndarray, size: int) -> list[np.ndarray]:
+        return [order[i : i + size] for i in range(0, len(order), size)]
+
+    def by_length(part: np.ndarray) -> np.ndarray:
+        return part[np.argsort(lengths[part], kind="stable")]
+
     if seed is None:
-        order = np.argsort(lengths, kind="stable")
-        yield from (order[i : i + batch_size] for i in range(0, len(order), batch_size))
-        return
+        return cut(by_length(np.arange(len(lengths))), batch_size)
     rng = np.random.default_rng([seed, 41])
-    order = rng.permutation(len(lengths))
-    size = pool * batch_size
-    made: list[np.ndarray] = []
-    for start in range(0, len(order), size):
-        part = order[start : start + size]
-        part = part[np.argsort(lengths[part], kind="stable")]
-        made += [part[i : i + batch_size] for i in range(0, len(part), batch_size)]
-    yield from (made[i] for i in rng.permutation(len(made)))
+    pools = cut(rng.permutation(len(lengths)), 50 * batch_size)
+    made = [batch for pool in pools for batch in cut(by_length(pool), batch_size)]
+    return [made[i] for i in rng.permutation(len(made))]

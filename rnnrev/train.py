@@ -399,7 +399,7 @@ def _epoch(
     rng = np.random.default_rng([config.seed, 5, epoch])
     cropped = [_crop(i, config.max_tokens, rng) for i in ids]
     lengths = np.array([len(i) for i in cropped])
-    order = list(batches(lengths, config.batch_size, seed=config.seed * 1000 + epoch))
+    order = batches(lengths, config.batch_size, seed=config.seed * 1000 + epoch)
     started, seen, sums = time.time(), 0, np.zeros(2)
     with tqdm(
         total=int(lengths.sum()), unit="token", unit_scale=True, disable=not progress, desc=f"epoch {epoch + 1}"

@@ -21,7 +21,7 @@ import tensorflow as tf
 from tqdm.auto import tqdm
 from vectors import unlabelled_texts
 
-from rnnrev.cells import initial_weights
+from rnnrev.cells import WEIGHTS, initial_weights
 from rnnrev.data import Vocabulary, batches, load_reviews, pad, split_validation
 from rnnrev.files import write_npz
 from rnnrev.train import Recurrent, adam, load_vectors, update, weight
@@ -141,7 +141,7 @@ def next_word(
         if progress:
             tqdm.write(f"epoch {epoch + 1}: {nats[-1]:.3f} nats a word on held-out texts")
     learnt = network.recurrent.cell()
-    weights = {k: getattr(learnt, k) for k in ("W", "U", "b", "b_rec", "h0")}
+    weights = {k: getattr(learnt, k) for k in WEIGHTS}
     return {
         "words": vocabulary.words, "vectors": np.asarray(network.embedding), "cell": cell, **weights,
         "nats_per_word": nats,
