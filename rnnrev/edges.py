@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -27,10 +26,10 @@ from scipy import optimize
 from .driven import impulse_responses
 from .linear import Eigenmodes, OperatingPoint, Unmeasured, frequent_words, input_effect, valence
 from .model import SentimentRNN
-from .modifiers import modifier_effects, probe_words
+from .modifiers import modifier_effects, probe_words, states_after, tau_groups
 from .perturb import typical_states
 from .stats import Estimate, bootstrap, estimate, interval, resample, shown
-from .subspace import Subspace, control_subspaces, random_subspace
+from .subspace import Subspace, control_subspaces, off_attractor, random_subspace
 
 __all__ = [
     "Decay",
@@ -80,19 +79,11 @@ def insertion_response(
     """Put each word at each place of each text, in place of the token there, and see what becomes of the logit.
 
     :func:`rnnrev.driven.impulse_responses` in float32 and read by w: texts (B, T) and words (K,) as token numbers,
-    places (P,) and lags (L,) in tokens read before the word and after it.
+    places (P,) and lags (L,) in tokens read before the word and after it. Of n states ``h0``, (S,) or (n, S), text i
+    begins with i modulo n; ``w`` is a readout (S,) or several (S, R). Both are the network's own unless given.
 
-    Parameters
-    ----------
-    h0 : array, (S,) or (n, S), optional
-        State before the first token; of n states text i gets i modulo n. The network's own unless given.
-    w : array, (S,) or (S, R), optional
-        Readout, or several; the network's own unless given.
-
-    Returns
-    -------
-    array, (B, P, K, L) or (B, P, K, L, R)
-        logit with the word less logit without it, in nats. ``Unmeasured`` where texts are too short.
+    Returns (B, P, K, L) or (B, P, K, L, R), logit with the word less logit without it, in nats. ``Unmeasured`` where
+    texts are too short.
     """
     if model.embedding.dtype != np.float32:
         model = model.astype(np.float32)
@@ -123,10 +114,9 @@ def neutral_texts(
 ) -> np.ndarray:
     """Texts that say nothing and change nothing: token numbers (n, length), drawn from running text's neutral words.
 
-    A word is neutral when both its |lasting valence| and its strength as a modifier rank low: by the worse of its two
-    ranks, the first words that make up half of running text are drawn, each with its frequency p(v). Valence alone
-    would let amplifiers in, which have none: every word in such a text would count for more than in plain text.
-    ``table`` is that of the frequent words' :func:`rnnrev.modifiers.modifier_effects`, where it is at hand.
+    Of the first words that make up half of running text, by the worse of their ranks in |lasting valence| and in
+    strength as a modifier, each is drawn with its frequency p(v). Valence alone would let amplifiers in, and every word
+    would count for more than in plain text. ``table`` is :func:`rnnrev.modifiers.modifier_effects`, if at hand.
     """
     ranked = frequent_words(point.model)
     p = point.model.frequencies[ranked]
@@ -233,7 +223,7 @@ def leak_rate(memory: Profile) -> Estimate:
 
 
 def _estimate(values: np.ndarray) -> Estimate:
-    """:func:`rnnrev.stats.estimate`, or NaN where the value itself is none."""
+    """:func:`rnnrev.stats.estimate`, or NaN where the value itself is NaN."""
     return estimate(values) if np.isfinite(values[0]) else Estimate(np.nan, np.nan, np.nan)
 
 
@@ -250,8 +240,7 @@ class Decay:
 def decay_length(emphasis: Profile) -> Decay:
     """How far the extra emphasis reaches: an exponential with a plateau fitted to a profile, length in tokens.
 
-    The intervals come from fits to 200 bootstrap draws. Lengths are bounded by half a token and three times the span
-    that was measured, where they cannot be told from 0 and from ever.
+    Intervals come from fits to 200 draws. Lengths are kept between half a token and three times the span of places.
     """
     at = emphasis.at.astype(float)
     bounds = ([-np.inf, -np.inf, 0.5], [np.inf, np.inf, 3 * np.ptp(at)])
@@ -292,7 +281,7 @@ def start_profile(
 
 def in_context_profile(
     point: OperatingPoint, texts: np.ndarray, places: Sequence[int] = PLACES, lag: int = LAG,
-    h0: np.ndarray | None = None, seed: int = 0,
+    h0: np.ndarray | None = None,
 ) -> Profile:  # fmt: skip
     """Emphasis by place for the texts' own words: the effect of taking each out of its context.
 
@@ -300,10 +289,10 @@ def in_context_profile(
     ``lag`` tokens later; its valence is its lasting valence less theirs. Slopes are over texts, one token a place.
     """
     frequencies = point.model.frequencies
-    fillers = np.random.default_rng([seed, 61]).choice(len(frequencies), 12, p=frequencies)
+    fillers = np.random.default_rng([0, 61]).choice(len(frequencies), 12, p=frequencies)
     effects = -insertion_response(point.model, texts, fillers, places, (lag,), h0=h0)[..., 0].mean(-1)
     lasting = valence(point, texts[:, list(places)].ravel()).reshape(effects.shape) - valence(point, fillers).mean()
-    return profile(effects.T[None], lasting.T[None], places, seed=seed)
+    return profile(effects.T[None], lasting.T[None], places)
 
 
 def state_barcode(point: OperatingPoint, h: np.ndarray, words: np.ndarray) -> np.ndarray:
@@ -316,8 +305,7 @@ def state_barcode(point: OperatingPoint, h: np.ndarray, words: np.ndarray) -> np
 
 def subspace_share(point: OperatingPoint, h: np.ndarray, subspace: Subspace) -> np.ndarray:
     """Share of the squared deflection h − h* in a subspace, the slow mode left out of both: (…, S) -> (…,)."""
-    deflection = np.asarray(h, float) - point.h_star
-    off = deflection - (deflection @ point.l)[..., None] * point.r
+    off = off_attractor(point, np.asarray(h, float) - point.h_star)
     return np.square(subspace.coordinates(h)).sum(-1) / np.square(off).sum(-1)
 
 
@@ -368,11 +356,9 @@ def compare_barcodes(
         "negators": of_kind["negator"][:n],
         "random words": rng.choice(of_kind["other"], min(n, len(of_kind["other"])), replace=False),
     }
-    off = (h0 - point.h_star) - ((h0 - point.h_star) @ point.l) * point.r
-    directions = random_subspace(point, min(n, len(h0) - 1), seed).basis.T * np.linalg.norm(off)
-    states = {"h₀": h0[None]}
-    states |= {k: model.cell.step_projected(point.h_star, model.projected[v]) for k, v in groups.items() if len(v)}
-    states["random states"] = point.h_star + directions
+    distance = np.linalg.norm(off_attractor(point, h0 - point.h_star))
+    states = {"h₀": h0[None]} | {k: states_after(point, numbers) for k, numbers in groups.items() if len(numbers)}
+    states["random states"] = point.h_star + distance * random_subspace(point, min(n, len(h0) - 1), seed).basis.T
     v = valence(point, words)
     v = v - v.mean()
     codes = {k: state_barcode(point, h, words) for k, h in states.items()}
@@ -394,8 +380,7 @@ def starts(point: OperatingPoint, subspace: Subspace, table: pd.DataFrame, seed:
     * ``random subspace removed``: the control of the same dimension;
     * ``random change``: h₀ moved as far as in ``component removed``, in a random direction, ℓ·h kept.
 
-    The first four are (S,). Controls are drawn 20 times, (20, S): texts take the draws in turn, so that intervals cover
-    them.
+    The first four are (S,), controls 20 draws, (20, S), that texts take in turn, so that intervals cover them.
     """
     h0, spaces = np.asarray(point.model.cell.h0, float), _subspaces(point, subspace, table, seed)
     component = h0 - _without(h0, [subspace])[0]
@@ -426,21 +411,20 @@ def _without(h: np.ndarray, spaces: Sequence[Subspace]) -> np.ndarray:
 
 def by_axes(
     point: OperatingPoint, texts: np.ndarray, words: np.ndarray, subspace: Subspace, table: pd.DataFrame,
-    dims: Sequence[int] = (1, 2, 3, 5), seed: int = 0,
+    dims: Sequence[int] = (1, 2, 3, 5),
 ) -> pd.DataFrame:  # fmt: skip
     """What is left of the first token's extra emphasis when the first k axes of a subspace are removed from h₀.
 
-    One row a k of ``dims`` and ``removed``: the modifiers' subspace, other words' or random directions (20 draws each).
-    ``left`` is the emphasis over that of a text begun at h*; ``share`` what of h₀ lies in the k axes, with the middle
-    95 % of draws. The controls tell whether it is *these* axes that hold the emphasis.
+    Columns ``axes`` k, ``removed`` (the modifiers' subspace, other words' or random directions, 20 draws each),
+    ``left`` over the emphasis of a text begun at h*, and ``share`` of h₀ in the axes, with the middle 95 % of draws.
     """
     h0 = np.asarray(point.model.cell.h0, float)
-    level = start_profile(point, texts, words, (0,), h0=point.h_star, seed=seed)
+    level = start_profile(point, texts, words, (0,), h0=point.h_star)
     rows = []
-    for name, spaces in _subspaces(point, subspace, table, seed).items():
+    for name, spaces in _subspaces(point, subspace, table, 0).items():
         for k in dims:
             few = [s.take(k) for s in spaces]
-            begun = start_profile(point, texts, words, (0,), h0=_without(h0, few), seed=seed)
+            begun = start_profile(point, texts, words, (0,), h0=_without(h0, few))
             share = _spread(np.array([subspace_share(point, h0, s) for s in few]))
             rows.append({"axes": k, "removed": name, "left": begun.minus(level).estimate(0), "share": share})
     return pd.DataFrame(rows)
@@ -469,14 +453,10 @@ class ModeKernel:
 
     def groups(self) -> dict[str, np.ndarray]:
         """Sums (K, L) over modes of like τ: the slow mode, others that grow, the rest by τ; the sum is the whole."""
-        tau, growing = np.abs(self.modes.tau), self.modes.growing.copy()
-        rest = np.arange(len(tau)) != self.slow
-        inside = {"growing": growing & rest}
-        for low, high in reversed(list(pairwise([0, 3, 10, 100, np.inf]))):
-            name = f"τ < {high}" if low == 0 else f"τ ≥ {low}" if high == np.inf else f"{low} ≤ τ < {high}"
-            inside[name] = rest & ~growing & (tau >= low) & ((tau < high) | (high == np.inf))
-        out = {"slow mode": self.parts[:, self.slow]}
-        return out | {f"{k} ({which.sum()})": self.parts[:, which].sum(1) for k, which in inside.items() if which.any()}
+        rest = np.delete(np.arange(len(self.modes.tau)), self.slow)
+        groups = reversed(tau_groups(self.modes.tau[rest]).items())
+        sums = {f"{name} ({which.sum()})": self.parts[:, rest[which]].sum(1) for name, which in groups}
+        return {"slow mode": self.parts[:, self.slow]} | sums
 
 
 def mode_kernel(
@@ -499,8 +479,8 @@ def memory_trace(
 ) -> pd.DataFrame:
     """How much of words is in the logit n tokens later: ``measured`` in texts, and ``predicted`` by the kernel at h*.
 
-    Words (K,) are put into the texts (B, T) at 30 and at 40 tokens, where the beginning has passed. A row for each lag
-    (the index): the standard deviation over words, in nats, with its interval over words.
+    Words (K,) stand at 30 and at 40 tokens of the texts (B, T), where the beginning has passed. A row for each lag (the
+    index): the standard deviation over words, in nats, with its interval over words.
     """
     measured = insertion_response(point.model, texts, words, (30, 40), lags).mean((0, 1))
     effects = {"measured": measured, "predicted": mode_kernel(point, words, lags).total}
@@ -571,8 +551,7 @@ def now_and_later(point: OperatingPoint, seed: int = 0) -> NowAndLater:
 def read_modes(point: OperatingPoint, keep: np.ndarray | Sequence[int]) -> tuple[np.ndarray, float]:
     """A readout that sees only some modes: w', b' with w'·h + b' = w·[h* + R_keep L_keep (h − h*)] + b.
 
-    Reading the last state this way is the same as removing the other modes from it just before it is read. ``keep`` is
-    a mask or positions; keep both of a complex pair.
+    So the other modes are removed just before reading. ``keep`` is a mask or positions; keep both of a complex pair.
     """
     w = (point.model.w @ point.modes.R[:, keep] @ point.modes.L[keep]).real
     return w, float((point.model.w - w) @ point.h_star + point.model.b)

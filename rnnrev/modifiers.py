@@ -20,7 +20,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +43,6 @@ __all__ = [
     "cluster_barcodes",
     "gain_gradient",
     "half_lives",
-    "kinds",
     "lexicon",
     "linear_fit",
     "matched_words",
@@ -58,6 +56,7 @@ __all__ = [
     "settled_effects",
     "settled_gain",
     "states_after",
+    "tau_groups",
     "transients",
 ]
 
@@ -107,14 +106,9 @@ class Probes:
 
 
 def probe_words(point: OperatingPoint, n: int = 20) -> Probes:
-    """The n most positive and the n most negative frequent words by ℓ₁ᵀ J_inp x.
+    """The n most positive and the n most negative frequent words by ℓ₁ᵀ J_inp x; ``Unmeasured`` if there are fewer.
 
     A word is passed over if the network's own step does not give it the same sign at h* (:func:`linear.valence`).
-
-    Raises
-    ------
-    Unmeasured
-        If there are not so many.
     """
     words = frequent_words(point.model)
     if len(words) < 2 * n:
@@ -153,9 +147,7 @@ def _jacobian_effects(point: OperatingPoint, probes: Probes, d_u: np.ndarray) ->
 def modifier_effects(
     point: OperatingPoint, words: WordList | None = None, probes: Probes | None = None
 ) -> pd.DataFrame:
-    """Score words as modifiers; a table, best first.
-
-    ``words`` are the frequent ones (:func:`linear.frequent_words`) unless given.
+    """Score words, the frequent ones (:func:`linear.frequent_words`) unless given, as modifiers; a table, best first.
 
     Columns
     -------
@@ -170,7 +162,8 @@ def modifier_effects(
         doubling: −g for a relative change g < 0, g/(1 + g) for g > 0; of the weaker of the two signs, and 0 where
         they differ in direction. Our ranking.
     own : what the word itself adds at h*, nats
-    kind : see :func:`kinds`
+    kind : by the effects on *both* signs, *intensifier*: adds half of the valence or more; *negator*: takes half of it
+        or more (and may turn it round); *diminisher*: takes a third or more, but less than a half; else *other*
     """
     probes = probe_words(point) if probes is None else probes
     model = point.model
@@ -193,25 +186,16 @@ def modifier_effects(
     table["rms"] = np.sqrt(np.mean((counted[1:] - counted[0]) ** 2, 1))
     table["gain"] = (table.positive + table.negative) / 2
     both = table[["positive", "negative"]].to_numpy()
-    size = np.where(both > 0, both / (1 + np.maximum(both, 0)), -both)
+    low, high, size = both.min(1), both.max(1), np.where(both > 0, both / (1 + np.maximum(both, 0)), -both)
     table["strength"] = np.where(both.prod(1) > 0, size.min(1), 0.0)
     table["own"] = valence(point, numbers)
-    table["kind"] = kinds(table)
+    rules = [low >= 1 / 2, high <= -1 / 2, high <= -1 / 3]
+    table["kind"] = np.select(rules, ["intensifier", "negator", "diminisher"], "other")
     return table.sort_values("strength", ascending=False, kind="stable", ignore_index=True)
 
 
-def kinds(table: pd.DataFrame) -> np.ndarray:
-    """Sort words into kinds by their finite effects on *both* signs of valence.
-
-    *intensifier*: adds half of it or more; *negator*: takes half of it or more (and may turn it round); *diminisher*:
-    takes a third or more, but less than a half; *other*: anything else.
-    """
-    low, high = np.minimum(table.positive, table.negative), np.maximum(table.positive, table.negative)
-    return np.select([low >= 1 / 2, high <= -1 / 2, high <= -1 / 3], ["intensifier", "negator", "diminisher"], "other")
-
-
 def modifier_words(table: pd.DataFrame, n: int = 100) -> tuple[str, ...]:
-    """The n highest-ranked words that are modifiers by :func:`kinds` (fewer if there are not as many)."""
+    """The n highest-ranked words that are modifiers by their ``kind`` (fewer if there are not as many)."""
     return tuple(table.word[table.kind != "other"][:n])
 
 
@@ -226,10 +210,7 @@ class Barcodes:
 
 
 def barcode(point: OperatingPoint, words: WordList, probes: Probes | None = None) -> Barcodes:
-    """The barcode of each word: what it does to each probe word after it (CP20).
-
-    ``jacobian`` holds ℓ₁ᵀ ΔJ_inp(m) (x_k − x̄), ``finite`` Δv_k(m) with the network's own step.
-    """
+    """What each word does to each probe after it (CP20): ℓ₁ᵀ ΔJ_inp(m) (x_k − x̄), and Δv_k(m) by the finite step."""
     probes = probe_words(point) if probes is None else probes
     states = np.concatenate([point.h_star[None], states_after(point, words)])
     finite = valence(point, probes.numbers, states)
@@ -254,7 +235,7 @@ class Clusters:
     chance: float = shown(".2f")
 
 
-def cluster_barcodes(codes: Barcodes, known: Sequence[str], seed: int = 0) -> Clusters:
+def cluster_barcodes(codes: Barcodes, known: Sequence[str]) -> Clusters:
     """Part barcodes into two clusters by cosine distance, average linkage, and compare with ``known`` kinds (n,)."""
     from sklearn.cluster import AgglomerativeClustering
     from sklearn.metrics import adjusted_rand_score
@@ -263,7 +244,7 @@ def cluster_barcodes(codes: Barcodes, known: Sequence[str], seed: int = 0) -> Cl
     size = np.linalg.svd(E, compute_uv=False) ** 2
     v = codes.probes.valence / np.linalg.norm(codes.probes.valence)
     labels = AgglomerativeClustering(2, metric="cosine", linkage="average").fit_predict(E)
-    rng = np.random.default_rng([seed, 101])
+    rng = np.random.default_rng([0, 101])
     shuffled = [adjusted_rand_score(rng.permutation(expected), labels) for _ in range(200)]
     return Clusters(
         labels, float(size[0] / size.sum()), float(np.sum((E @ v) ** 2) / size.sum()),
@@ -289,8 +270,7 @@ def settled_effects(point: OperatingPoint, h: np.ndarray, numbers: np.ndarray, n
 def settled_gain(point: OperatingPoint, words: Sequence[str], probes: Probes, n_steps: int = 40) -> np.ndarray:
     """Gain of modifiers (n,), as in :func:`modifier_effects`, with effects waited for (:func:`settled_effects`).
 
-    The check of the one-step reading: where the two agree, what a step deposits stays; where a strong modifier leaves
-    the state so far off that they do not, this one is right (chapter 7).
+    The check of the one-step reading: where the two differ, this one is right (chapter 7).
     """
     states = np.concatenate([point.h_star[None], states_after(point, words)])
     effects = probes.by_sign(settled_effects(point, states, probes.numbers, n_steps))
@@ -317,10 +297,7 @@ class Transients:
 
 
 def transients(point: OperatingPoint, words: WordList, n_steps: int = 40, probes: Probes | None = None) -> Transients:
-    """Follow modifiers through neutral input: h_n = F̄ⁿ(h_m), against the path from F̄(h*).
-
-    Neutral input is the corpus-averaged step. The linear paths are F̄ⁿ⁺¹(h*) + J_recⁿ(h_m − F̄(h*)).
-    """
+    """Follow modifiers through average words, h_n = F̄ⁿ(h_m), and linearly, h_n = F̄ⁿ⁺¹(h*) + J_recⁿ(h_m − F̄(h*))."""
     probes = probe_words(point) if probes is None else probes
     many = quick(point)
     F, J_rec = many.mean_map, many.mean_map.jacobian(point.h_star)
@@ -338,10 +315,10 @@ def transients(point: OperatingPoint, words: WordList, n_steps: int = 40, probes
 
 
 def _decay(curve: np.ndarray) -> tuple[float, float]:
-    """Half-life and fitted decay time of a curve, in steps.
+    """Half-life and decay time of a curve, in steps.
 
     The half-life is where its size first falls to half its start, interpolated (NaN if it never does); the decay time
-    is that of the least-squares exponential c·exp(−n/τ) over all steps.
+    is that of the least-squares exponential c·exp(−n/τ).
     """
     size, n = curve * np.sign(curve[0]), np.arange(len(curve))
     below = np.flatnonzero(size <= size[0] / 2)
@@ -389,13 +366,14 @@ class ModeAccount:
 
     def groups(self) -> dict[str, np.ndarray]:
         """Sums (words, n) over modes of like time constant, in tokens; growing modes apart. They sum to ``total``."""
-        edges = (0, 3, 10, 100, np.inf)
-        parts = {}
-        for low, high in pairwise(edges):
-            name = f"τ < {high:g}" if low == 0 else f"τ ≥ {low:g}" if high == np.inf else f"{low:g} ≤ τ < {high:g}"
-            parts[name] = (self.tau >= low) & ((self.tau < high) | (high == np.inf))
-        parts["growing"] = self.tau < 0
-        return {name: self.parts[:, hit].sum(1) for name, hit in parts.items() if hit.any()}
+        return {name: self.parts[:, which].sum(1) for name, which in tau_groups(self.tau).items()}
+
+
+def tau_groups(tau: np.ndarray) -> dict[str, np.ndarray]:
+    """Masks (A,) of modes of like time constant (A,) in tokens; growing ones, τ < 0, last; no group is empty."""
+    names = ("growing", "τ < 3", "3 ≤ τ < 10", "10 ≤ τ < 100", "τ ≥ 100")
+    place = np.digitize(tau, (0, 3, 10, 100))
+    return {names[i]: place == i for i in (1, 2, 3, 4, 0) if (place == i).any()}
 
 
 def gain_gradient(point: OperatingPoint, probes: Probes | None = None) -> np.ndarray:
@@ -425,7 +403,7 @@ def mode_account(
 
 
 def lexicon() -> pd.DataFrame:
-    """English negators and degree words, compiled from a grammar, used only to judge rankings.
+    """English negators and degree words, used only to judge rankings.
 
     Columns ``word`` (one token), ``kind`` (negator, amplifier, downtoner), ``subclass``, ``source``. Sources: Quirk,
     Greenbaum, Leech & Svartvik 1985, *A Comprehensive Grammar of the English Language*; Huddleston & Pullum 2005, *A
@@ -437,10 +415,7 @@ def lexicon() -> pd.DataFrame:
 def nearest(x: np.ndarray, others: np.ndarray, n: int) -> np.ndarray:
     """Positions of the n nearest others (M, F) to each x (m, F), features scaled to unit spread: (m, n).
 
-    Raises
-    ------
-    Unmeasured
-        If there are not as many others.
+    ``Unmeasured`` if there are not as many others.
     """
     if len(others) < n:
         raise Unmeasured(f"matching needs at least {n} other words, there are {len(others)}")
@@ -480,10 +455,7 @@ class Ranking:
 def ranking_auc(
     table: pd.DataFrame, by: str = "strength", kinds: Sequence[str] = ("negator", "amplifier", "downtoner")
 ) -> Ranking:
-    """Judge a ranking by a column of :func:`modifier_effects`' table (``"-gain"`` turns it round) by the grammar.
-
-    ``kinds`` are those of :func:`lexicon` that count as right.
-    """
+    """Judge a column of :func:`modifier_effects`' table (``"-gain"`` turns it round), by kinds of :func:`lexicon`."""
     grammar = lexicon()
     known = set(grammar.word[grammar.kind.isin(kinds)])
     hit, value = table.word.isin(known).to_numpy(), table.eval(by).to_numpy()

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Attractor", "Grades", "Recovery", "attractor_dimension", "graded", "learn", "recover"]
 
-CALLED = ("intensifier", "negator", "diminisher")  #: kinds of :func:`rnnrev.modifiers.kinds` that are modifiers
+CALLED = ("intensifier", "negator", "diminisher")  #: kinds of :func:`modifiers.modifier_effects` that are modifiers
 TEXTS = 150_000  #: training texts; with 60,000 a GRU stays another half point short of the best reader
 TEST_SEED = 1_000_000  #: no training text is drawn with it
 

@@ -32,6 +32,7 @@ __all__ = [
     "loudness",
     "matched_subspace",
     "modifier_subspace",
+    "off_attractor",
     "random_subspace",
     "slow_subspace",
     "subspace_dimension",
@@ -51,17 +52,8 @@ class Subspace:
     ℓᵀB = 0, removing the component changes neither the integrated coordinate ℓ·(h − h*) nor states on the
     attractor's tangent h* + a r: P = I − B Dᵀ is an oblique projection.
 
-    Parameters
-    ----------
-    h_star : array, (S,)
-    basis : array, (S, k)
-        B, orthonormal columns.
-    dual : array, (S, k)
-        D, with Dᵀ B = I.
-    variance : array, (k,)
-        Share of the squared length of what it was made from, by axis; empty where that has no meaning.
-    words : tuple of str
-        What it was made from.
+    ``h_star`` (S,); ``basis`` B (S, k), orthonormal columns; ``dual`` D (S, k), with DᵀB = I (else ``ValueError``);
+    ``words`` it was made from; ``variance`` (k,) the share of their squared deflections by axis, empty without words.
     """
 
     h_star: np.ndarray = field(repr=False)
@@ -98,20 +90,15 @@ class Subspace:
         """h* + B c: (..., k) -> (..., S)."""
         return self.h_star + np.asarray(c) @ self.basis.T
 
-    @property
-    def projector(self) -> np.ndarray:
-        """P = I − B Dᵀ (S, S), so that h* + P(h − h*) has nothing left in the subspace."""
-        return np.eye(len(self.h_star)) - self.basis @ self.dual.T
 
-
-def _off_attractor(point: OperatingPoint, d: np.ndarray) -> np.ndarray:
-    """Deflections without their slow mode, (I − r₁ℓ₁ᵀ) d, (..., S)."""
+def off_attractor(point: OperatingPoint, d: np.ndarray) -> np.ndarray:
+    """Deflections (..., S) without their slow mode, (I − r₁ℓ₁ᵀ) d."""
     return d - (d @ point.l)[..., None] * point.r
 
 
 def deflections(point: OperatingPoint, words: WordList) -> np.ndarray:
     """How far words leave the state off the attractor, (I − r₁ℓ₁ᵀ)[F(h*, x_m) − F̄(h*)]: (n, S)."""
-    return _off_attractor(point, states_after(point, words) - point.mean_map(point.h_star))
+    return off_attractor(point, states_after(point, words) - point.mean_map(point.h_star))
 
 
 def loudness(point: OperatingPoint, h: np.ndarray) -> np.ndarray:
@@ -215,19 +202,17 @@ def subspace_dimension(
 
 
 def top_words(table: pd.DataFrame) -> list[str]:
-    """The words that span a network's modifier subspace: the ranking's first hundred, of few words the first tenth.
+    """The words that span the modifier subspace: the first hundred of :func:`modifier_effects`, of few the first tenth.
 
-    They are taken however weak: a network may have no modifiers by the rule. ``table`` is that of
-    :func:`rnnrev.modifiers.modifier_effects`.
+    They are taken however weak: a network may have no modifiers by the rule.
     """
     return list(table.word[: max(4, min(100, len(table) // 10))])
 
 
 def chosen_subspace(point: OperatingPoint, table: pd.DataFrame, dimension: Dimension | None = None) -> Subspace:
-    """The modifier subspace of a network: of its :func:`top_words`, with the dimension chosen by function.
+    """The modifier subspace of a network: of its :func:`top_words`, with :func:`subspace_dimension`'s ``axes``.
 
-    Where no number of axes takes away 90 % of their effect, all that were tried are taken. ``dimension`` is that of the
-    same words, where it is at hand.
+    ``dimension`` is that of the same words, where it is at hand.
     """
     words = top_words(table)
     dimension = subspace_dimension(point, words, table.word) if dimension is None else dimension
@@ -268,14 +253,9 @@ def matched_subspace(point: OperatingPoint, like: Subspace, states: np.ndarray, 
 
     Random directions are filtered by a power of the states' covariance, C^a z; a is found so that the variance of the
     states' component, slow mode left out, is that of ``like``. Where no power gives as much, the leading
-    principal axes do as much as can be done.
-
-    Parameters
-    ----------
-    states : array, (n, S)
-        Visited states, see :meth:`rnnrev.model.SentimentRNN.states`.
+    principal axes do as much as can be done. ``states`` (n, S) are visited ones (:func:`perturb.typical_states`).
     """
-    off = _off_attractor(point, states - point.h_star)
+    off = off_attractor(point, states - point.h_star)
     covariance, wanted = off.T @ off, captured(point, like, states)
     free = _without(np.column_stack([like.basis, point.l]), np.eye(len(covariance)))
     size, axes = np.linalg.eigh(free @ covariance @ free)
@@ -299,7 +279,7 @@ def matched_subspace(point: OperatingPoint, like: Subspace, states: np.ndarray, 
 
 def captured(point: OperatingPoint, subspace: Subspace, states: np.ndarray) -> float:
     """Share of the states' squared distance from the attractor's tangent that lies in a subspace."""
-    off = _off_attractor(point, states - point.h_star)
+    off = off_attractor(point, states - point.h_star)
     return float(np.sum((off @ subspace.basis) ** 2) / np.sum(off**2))
 
 
@@ -350,7 +330,7 @@ class Volume:
 
 
 def volume(point: OperatingPoint, table: pd.DataFrame, subspace: Subspace, probes: Probes) -> Volume:
-    """Does the place on one axis set how much words count? Words of :func:`modifier_effects`, and the bare axis.
+    """Does the place on the first axis set how much words count? Of :func:`modifier_effects`' words, and the axis.
 
     Factors at or under 0.02 (valence gone or turned round) count as 0.02 in the correlation.
     """
