@@ -17,7 +17,7 @@ from . import edges, modifiers, perturb, stats, zoo
 from . import line_attractor as la
 from .data import DataError, Reviews
 from .linear import OperatingPoint, Unmeasured, frequent_words, operating_point, valence
-from .model import BagOfWords, Classifier, SentimentRNN, untrained
+from .model import BagOfWords, Classifier, SentimentRNN, labels_of, untrained
 from .stats import Estimate
 from .subspace import Dimension, Subspace, chosen_subspace, control_subspaces, subspace_dimension, top_words
 
@@ -95,7 +95,7 @@ class Analysis:
     def right(self) -> np.ndarray:
         """Which labelled reviews are classified rightly."""
         logits = self.logits[self.labelled]
-        return (logits.argmax(-1) if logits.ndim == 2 else logits > 0) == self.reviews.labels[self.labelled]
+        return labels_of(logits) == self.reviews.labels[self.labelled]
 
     @once
     def scores(self) -> tuple[np.ndarray, np.ndarray]:

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import DTypeLike
 
-from .cells import Cell, initial_weights
+from .cells import WEIGHTS, Cell, initial_weights
 from .data import UNKNOWN, Reviews, Vocabulary, batches, pad, tokenize
 from .threads import in_threads
 
@@ -28,6 +28,7 @@ __all__ = [
     "Trace",
     "evaluate",
     "forward",
+    "labels_of",
     "untrained",
 ]
 
@@ -45,8 +46,7 @@ class Trace:
     start: float | np.ndarray
 
     def __repr__(self) -> str:
-        end = np.asarray(self.logits[-1]).round(2)
-        return f"Trace({' '.join(self.tokens)!r}: logit {end})"
+        return f"Trace({' '.join(self.tokens)!r}: logit {np.asarray(self.logits[-1]).round(2)})"
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +94,6 @@ def forward(
     visit : function (h, step) -> h
         Sees the states before the first token and after each; what it returns goes on. It writes only to ``step.rows``.
     """
-
     from tqdm.auto import tqdm
 
     lengths = np.array([len(i) for i in ids])
@@ -120,9 +119,10 @@ class Ragged:
     """Arrays (T + 1, …) of n texts of different lengths, written by step: one row a text and number of tokens read."""
 
     def __init__(self, ids: Sequence[np.ndarray], shape: tuple[int, ...], dtype: DTypeLike) -> None:
-        self._ends = np.cumsum([len(i) + 1 for i in ids])
-        self._starts = self._ends - [len(i) + 1 for i in ids]
-        self._flat = np.empty((int(self._ends[-1]) if len(ids) else 0, *shape), dtype)
+        rows = np.array([len(i) + 1 for i in ids], int)
+        self._ends = np.cumsum(rows)
+        self._starts = self._ends - rows
+        self._flat = np.empty((rows.sum(), *shape), dtype)
 
     def write(self, step: Step, values: np.ndarray) -> None:
         """Values (B, …) of the texts of a step."""
@@ -138,11 +138,10 @@ class Ragged:
 
 
 class Classifier:
-    """What every model of the book can do with texts; subclasses give what is declared here and two methods.
+    """What every model of the book can do with texts; subclasses give what is declared or not implemented here.
 
-    ``name`` is for figures and tables; ``record`` (JSON) says how it was trained, see :func:`rnnrev.train.train`, and
-    is empty if that is unknown; ``counts`` (V,) how often each word stood in the training texts, for
-    :attr:`frequencies`.
+    ``name`` is for figures; ``record`` (JSON) says how it was trained, see :func:`rnnrev.train.train`, empty if that is
+    unknown; ``counts`` (V,) how often each word stood in the training texts, for :attr:`frequencies`.
     """
 
     kind: ClassVar[str]  #: what a file of it says, see :mod:`rnnrev.zoo`
@@ -166,8 +165,7 @@ class Classifier:
     def frequencies(self) -> np.ndarray:
         """p(v), the share of training text that is each word, (V,), sums to 1; padding has none.
 
-        ``ValueError`` for a model that came without counts (``from_keras``, say): use
-        :meth:`Vocabulary.frequencies` on texts of your own and give the result as ``counts``.
+        ``ValueError`` for a model without counts (of ``from_keras``, say): the message says how to give it some.
         """
         if self.counts is None:
             raise ValueError(
@@ -188,15 +186,19 @@ class Classifier:
         """Logits (n,) of whole texts, in nats: log-odds of positive. (n, C) for C > 2 classes."""
         return self.logits_of(self.vocabulary.encode_all(_as_list(texts)), progress)
 
-    def classify(self, texts: Sequence[str], progress: bool = False) -> np.ndarray:
-        """Labels (n,) of whole texts: 1 positive, 0 negative (or the class number)."""
-        logits = self.logits(texts, progress)
-        return np.argmax(logits, -1) if logits.ndim == 2 else (logits > 0).astype(np.int64)
+    def classify(self, texts: Sequence[str]) -> np.ndarray:
+        """:func:`labels_of` whole texts, (n,)."""
+        return labels_of(self.logits(texts))
 
     def trace(self, text: str) -> Trace:
         """The logit after each token of one text."""
         logits = self.logits_along(self.vocabulary.encode(text))
         return Trace(tuple(tokenize(text)) or (UNKNOWN,), logits[1:], logits[0])
+
+
+def labels_of(logits: np.ndarray) -> np.ndarray:
+    """Labels (n,) of logits (n,) or (n, C): 1 positive, 0 negative, or the number of the class."""
+    return np.argmax(logits, -1) if logits.ndim == 2 else (logits > 0).astype(np.int64)
 
 
 def _as_list(texts: Sequence[str]) -> list[str]:
@@ -209,18 +211,8 @@ def _as_list(texts: Sequence[str]) -> list[str]:
 class SentimentRNN(Classifier):
     """An embedding, a recurrent cell and a linear readout at the last token.
 
-    Parameters
-    ----------
-    cell : Cell
-    embedding : array, (V, D)
-        Row v is the embedded token x of word v.
-    vocabulary : Vocabulary
-        V words.
-    w : array, (S,) or (S, C)
-        Readout on the flat state (zero on an LSTM's cell half); C columns for C > 2 classes.
-    b : float or array (C,)
-    name, record, counts
-        See :class:`Classifier`.
+    Row v of ``embedding`` (V, D) is the embedded token x of word v. The readout ``w``, (S,) or (S, C) for C > 2
+    classes, and ``b``, a number or (C,), acts on the flat state; it is zero on an LSTM's cell half.
     """
 
     kind = "rnn"
@@ -269,7 +261,7 @@ class SentimentRNN(Classifier):
 
     def embed(self, words: Sequence[str]) -> np.ndarray:
         """Embedded tokens x of words, (n, D); ``KeyError`` for a word that is not known."""
-        return self.embedding[[self.vocabulary.number(w) for w in words]]
+        return self.embedding[self.vocabulary.numbers(words)]
 
     # --- running texts --------------------------------------------------------------------
 
@@ -277,9 +269,7 @@ class SentimentRNN(Classifier):
         """One token on: states (B, S) and token numbers (B,) -> (B, S)."""
         return self.cell.step_projected(h, self.projected[tokens])
 
-    def states_of(
-        self, ids: Sequence[np.ndarray], progress: bool = False, h0: np.ndarray | None = None
-    ) -> list[np.ndarray]:
+    def states_of(self, ids: Sequence[np.ndarray], h0: np.ndarray | None = None) -> list[np.ndarray]:
         """:meth:`states` of texts given as token numbers; ``h0`` (S,) or (n, S), the network's unless given."""
         out = Ragged(ids, (self.cell.n_state,), self.embedding.dtype)
 
@@ -287,19 +277,15 @@ class SentimentRNN(Classifier):
             out.write(step, h)
             return h
 
-        forward(self.advance, self._start(h0), ids, visit, batch_size=32, progress=progress)
+        start = np.asarray(self.cell.h0 if h0 is None else h0, self.embedding.dtype)
+        forward(self.advance, start, ids, visit, batch_size=32)
         return out.arrays()
 
-    def _start(self, h0: np.ndarray | None) -> np.ndarray:
-        return np.asarray(self.cell.h0 if h0 is None else h0, self.embedding.dtype)
-
-    def states(self, texts: Sequence[str], progress: bool = False) -> list[np.ndarray]:
+    def states(self, texts: Sequence[str]) -> list[np.ndarray]:
         """Every hidden state of every text: a list of (T + 1, S) arrays, h₀ first."""
-        return self.states_of(self.vocabulary.encode_all(_as_list(texts)), progress)
+        return self.states_of(self.vocabulary.encode_all(_as_list(texts)))
 
-    def final_states_of(
-        self, ids: Sequence[np.ndarray], progress: bool = False, h0: np.ndarray | None = None
-    ) -> np.ndarray:
+    def final_states_of(self, ids: Sequence[np.ndarray], progress: bool = False) -> np.ndarray:
         """The state after the last token of texts given as token numbers, (n, S)."""
         out = np.empty((len(ids), self.cell.n_state), self.embedding.dtype)
 
@@ -307,7 +293,7 @@ class SentimentRNN(Classifier):
             out[step.rows[step.last]] = h[step.last]
             return h
 
-        forward(self.advance, self._start(h0), ids, visit, progress=progress)
+        forward(self.advance, self.cell.h0.astype(out.dtype), ids, visit, progress=progress)
         return out
 
     def logits_of(self, ids: Sequence[np.ndarray], progress: bool = False) -> np.ndarray:
@@ -318,7 +304,7 @@ class SentimentRNN(Classifier):
 
     def to_arrays(self, compact: bool) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         dtype = np.float16 if compact else None
-        weights = {k: getattr(self.cell, k) for k in ("W", "U", "b", "b_rec", "h0")} | {"readout": self.w}
+        weights = {k: getattr(self.cell, k) for k in WEIGHTS} | {"readout": self.w}
         arrays = {k: np.asarray(v, dtype) for k, v in weights.items()} | {"readout_b": np.asarray(self.b, np.float32)}
         if not compact:
             return {"cell": self.cell.kind}, arrays | {"embedding": self.embedding}
@@ -336,16 +322,13 @@ class SentimentRNN(Classifier):
         embedding = values["embedding"]
         if "embedding_scale" in values:
             embedding *= values["embedding_scale"][:, None]
-        cell = Cell(settings["cell"], *(values[k] for k in ("W", "U", "b", "b_rec", "h0")))
+        cell = Cell(settings["cell"], *(values[k] for k in WEIGHTS))
         return cls(cell, embedding, vocabulary, values["readout"], values["readout_b"], **about)
 
 
 @dataclass(frozen=True, eq=False)
 class BagOfWords(Classifier):
-    """The baseline that only counts words: logit = Σ_t β[w_t] + b.
-
-    ``beta`` is (V,), in nats a token; ``b`` in nats.
-    """
+    """The baseline that only counts words: logit = Σ_t β[w_t] + b, with β (V,) in nats a token and b in nats."""
 
     kind = "bow"
     beta: np.ndarray = field(repr=False)
@@ -378,13 +361,9 @@ class BagOfWords(Classifier):
 
 
 def untrained(
-    kind: str,
-    vocabulary: Vocabulary,
-    n_units: int = 256,
-    n_inputs: int = 128,
-    seed: int = 0,
+    kind: str, vocabulary: Vocabulary, n_units: int = 256, n_inputs: int = 128, seed: int = 0,
     counts: np.ndarray | None = None,
-) -> SentimentRNN:
+) -> SentimentRNN:  # fmt: skip
     """The network before training: the control for what training made (random embedding too)."""
     rng = np.random.default_rng([seed, 13])
     cell = initial_weights(kind, n_inputs, n_units, seed)
@@ -415,18 +394,17 @@ def evaluate(model: Classifier, reviews: Reviews, ids: Sequence[np.ndarray] | No
         raise ValueError(f"{reviews!r} has no labels (all are -1): there is nothing to score")
     ids = model.vocabulary.encode_all(reviews.texts) if ids is None else ids
     logits = model.logits_of([i for i, k in zip(ids, known) if k]).astype(float)
-    many = logits.ndim == 2
-    n_classes = logits.shape[1] if many else 2
+    n_classes = 2 if logits.ndim == 1 else logits.shape[1]
     if labels.max() >= n_classes:
         raise ValueError(f"{reviews!r} has labels up to {labels.max()}, but {model.name} knows {n_classes} classes")
-    predicted = logits.argmax(-1) if many else (logits > 0).astype(int)
+    predicted = labels_of(logits)
     accuracy = stats.accuracy(predicted, labels)
     scores: dict[str, Any] = {
         "data": reviews.name, "split": reviews.split, "sha256": reviews.fingerprint, "texts": len(labels),
         "unlabelled": int((~known).sum()), "accuracy": accuracy.value, "interval95": [accuracy.low, accuracy.high],
         "confusion": confusion_matrix(labels, predicted, labels=range(n_classes)).tolist(),
     }  # fmt: skip
-    if not many:
+    if logits.ndim == 1:
         scores["cross_entropy_nats"] = float(np.logaddexp(0, (1 - 2 * labels) * logits).mean())
         bins = stats.calibration(logits, labels)
         scores["calibration"] = {

@@ -28,7 +28,7 @@ from .data import DataError, Reviews
 from .files import check_out, write_text
 from .linear import Unmeasured, valence
 from .measure import PARTS, tabulate
-from .model import Classifier
+from .model import Classifier, labels_of
 from .plots import edges as edge_plots
 from .plots import line_attractor as attractor_plots
 from .plots import modifiers as modifier_plots
@@ -117,7 +117,7 @@ def _shows(section: str, title: str) -> Callable[[_Maker], _Maker]:
 @_shows("scores", "True and predicted labels")
 def _confusion(a: Analysis) -> Table:
     labels, logits = a.reviews.labels[a.labelled], a.logits[a.labelled]
-    predicted = logits.argmax(-1) if logits.ndim == 2 else (logits > 0).astype(int)
+    predicted = labels_of(logits)
     names = ["negative", "positive"] if logits.ndim == 1 else [f"class {c}" for c in range(logits.shape[1])]
     matrix = confusion_matrix(labels, predicted, labels=range(len(names)))
     rows = tuple((name, *(f"{v:,}" for v in row)) for name, row in zip(names, matrix))

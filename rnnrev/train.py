@@ -1,9 +1,8 @@
 """Training: one loop for networks and for bags of words, in Keras 3 on TensorFlow.
 
-The loop over time is our own (:func:`scan`), because every cell is elementwise in (h, u, a), see
-:mod:`rnnrev.cells`: ``x W`` is one product before the loop, the gradient of U one product after it, and
-a batch is cut into as many shards as there are cores, which run side by side. With bfloat16 products
-(state, gates and sums stay float32) it is about twice as fast as Keras' own layer on two cores.
+The loop over time is our own (:func:`scan`), because every cell is elementwise in (h, u, a), see :mod:`rnnrev.cells`:
+``x W`` is one product before the loop, the gradient of U one after it, and a batch is cut into shards, one a core. With
+bfloat16 products (state, gates and sums stay float32) it is twice as fast as Keras' own layer on two cores.
 
 The loop over epochs is our own (:func:`fit`), because ``keras.Model.fit`` cannot go on where it was killed: its early
 stopping forgets the best epoch, and the order of the texts and the dropout masks would be drawn anew.
@@ -33,11 +32,11 @@ import tensorflow as tf
 from tqdm.auto import tqdm
 
 from . import __version__
-from .cells import CELLS, Cell, initial_weights, tensorflow_ops
+from .cells import CELLS, WEIGHTS, Cell, initial_weights, tensorflow_ops
 from .config import FitConfig, TrainConfig
 from .data import DataError, Reviews, Vocabulary, batches, load_reviews, pad, split_names, split_validation
 from .files import digest, write_npz
-from .model import BagOfWords, SentimentRNN, evaluate
+from .model import BagOfWords, SentimentRNN, evaluate, labels_of
 from .zoo import load, save
 
 __all__ = ["Recurrent", "Trainee", "fit", "load_soft_labels", "load_vectors", "scan", "train"]
@@ -45,7 +44,6 @@ __all__ = ["Recurrent", "Trainee", "fit", "load_soft_labels", "load_vectors", "s
 
 Curve = list[dict[str, float]]  #: one row an epoch
 Step = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], tuple[tf.Tensor, tf.Tensor]]
-WEIGHTS = ("W", "U", "b", "b_rec", "h0")
 
 # --- the loop over time -----------------------------------------------------------------------
 
@@ -53,22 +51,10 @@ WEIGHTS = ("W", "U", "b", "b_rec", "h0")
 def scan(
     kind: str, h0: tf.Tensor, u: tf.Tensor, U: tf.Tensor, b_rec: tf.Tensor, low: tf.DType = tf.float32
 ) -> tf.Tensor:
-    """All states of a cell over projected inputs, with a hand-made gradient.
+    """All states (T, B, S) of a cell over projected inputs, with a hand-made gradient.
 
-    Parameters
-    ----------
-    kind : str
-        A key of :data:`rnnrev.cells.CELLS`.
-    h0 : tensor, (B, S)
-    u : tensor, (T, B, G·N)
-        Time first.
-    U, b_rec : tensors, (N, G·N) and (G·N,)
-    low : dtype
-        Type of the matrix products; everything else is float32.
-
-    Returns
-    -------
-    tensor, (T, B, S)
+    ``h0`` is (B, S), ``u`` (T, B, G·N), ``U`` (N, G·N), ``b_rec`` (G·N,). ``low`` is the type of the matrix products;
+    everything else is float32.
     """
     spec, ops = CELLS[kind], tensorflow_ops()
     n, width, n_state = U.shape[0], U.shape[1], h0.shape[-1]
@@ -141,10 +127,9 @@ def scan(
 
 
 class Recurrent(keras.layers.Layer):
-    """A cell of the book as a Keras layer: embedded tokens and lengths in, last states out.
+    """A cell of the book as a Keras layer: embedded tokens (B, T, D) and lengths (B,) in, last states (B, S) out.
 
-    ``call(x, lengths)`` takes (B, T, D) and (B,) and returns (B, S), the state after each text's last
-    token. The initial state ``h0`` is a weight like the others.
+    The initial state ``h0`` is a weight like the others.
     """
 
     def __init__(self, cell: Cell, precision: str) -> None:
@@ -158,7 +143,6 @@ class Recurrent(keras.layers.Layer):
         """Every state, time first: (B, T, D) -> (T, B, S)."""
         W = tf.cast(self.W, self.low)
         rows, steps = tf.shape(x)[0], tf.shape(x)[1]
-        # cut into shards, one a core: each small product then runs on one core, side by side
         size = -(-rows // self.shards)
         U, b_rec, h0 = (tf.convert_to_tensor(v) for v in (self.U, self.b_rec, self.h0))
         parts = []
@@ -389,12 +373,7 @@ def _compiled_step(network: Trainee, optimizer: keras.optimizers.Optimizer) -> S
 
 
 def _epoch(
-    step: Step,
-    ids: Sequence[np.ndarray],
-    labels: np.ndarray,
-    config: FitConfig,
-    epoch: int,
-    progress: bool,
+    step: Step, ids: Sequence[np.ndarray], labels: np.ndarray, config: FitConfig, epoch: int, progress: bool
 ) -> dict[str, float]:
     rng = np.random.default_rng([config.seed, 5, epoch])
     cropped = [_crop(i, config.max_tokens, rng) for i in ids]
@@ -504,14 +483,11 @@ def train(
     reviews, test : Reviews, optional
         Instead of ``config.data``'s training and test splits. Without ``test``, reviews of your own are not tested.
     resume : bool
-        Go on from the checkpoint. The result equals that of the run that was not interrupted.
+        Go on from the checkpoint, see :func:`fit`.
     compact : bool
         Ship the weights small (see :func:`rnnrev.zoo.save`); the record is of what is shipped.
 
-    Returns
-    -------
-    SentimentRNN or BagOfWords
-        With its ``record``: data fingerprints, command, versions, curves, test scores.
+    The model's ``record`` has data fingerprints, command, versions, curves and test scores.
 
     Raises
     ------
@@ -561,8 +537,7 @@ def train(
         network = Network(config, len(vocabulary), n_classes, vectors)
 
     def validate() -> float:
-        logits = network.to_model(vocabulary, name).logits_of(val_ids)
-        guess = logits.argmax(-1) if logits.ndim == 2 else logits > 0
+        guess = labels_of(network.to_model(vocabulary, name).logits_of(val_ids))
         return float(np.mean(guess == validation.labels)) if val_ids else float("nan")
 
     checkpoint = None if out is None else Path(f"{os.fspath(out)}.checkpoint.npz")

@@ -50,20 +50,10 @@ class ModelFileError(ValueError):
 
 
 def save(model: Classifier, file: str | os.PathLike[str], *, compact: bool = False) -> Path:
-    """Write a model as one ``.safetensors`` file, in one step: a reader sees the old model or the new one.
+    """Write a model as one file, in one step, and return its path; ``.safetensors`` is added where it is missing.
 
-    Parameters
-    ----------
-    file : path
-        ``.safetensors`` is added where it is missing.
-    compact : bool
-        Store the embedding as int8 with a scale a row and the rest as float16 (for shipping); evaluate
-        what :func:`load` then returns, not what was saved.
-
-    Returns
-    -------
-    Path
-        The file that was written.
+    ``compact``, for shipping, stores the embedding as int8 with a scale a row and the rest as float16: evaluate what
+    :func:`load` then returns, not what was saved.
     """
     from safetensors.numpy import save as packed
 
@@ -117,12 +107,8 @@ def load(name: str | os.PathLike[str], kind: type[Model]) -> Model: ...
 def load(name: str | os.PathLike[str], kind: type[Classifier] = Classifier) -> Classifier:
     """A shipped network by its name, e.g. ``gru-imdb``, or a model from the file that :func:`save` wrote.
 
-    Parameters
-    ----------
-    name : str or path
-        Shipped networks are read once: who asks again is given the same object.
-    kind : class
-        What it must be: :class:`rnnrev.model.SentimentRNN` for analyses of a recurrent network.
+    ``kind`` is what it must be: :class:`rnnrev.model.SentimentRNN` for analyses of a recurrent network. Shipped
+    networks are read once: who asks again is given the same object.
 
     Raises
     ------
@@ -151,9 +137,8 @@ def _read(file: Path) -> Classifier:
             arrays = {k: stored.get_tensor(k) for k in stored.keys()}  # noqa: SIM118
             about = json.loads((stored.metadata() or {}).get("rnnrev", "null"))
     except (SafetensorError, ValueError) as error:
-        raise ModelFileError(
-            f"{file} is damaged, or no {SUFFIX} file ({error}): restore it or save it again"
-        ) from error
+        fix = "restore it or save it again"
+        raise ModelFileError(f"{file} is damaged, or no {SUFFIX} file ({error}): {fix}") from error
     if not isinstance(about, dict):
         raise ModelFileError(f"{file} is not a model of this package: rnnrev.wrap takes weights of Keras and PyTorch")
     if about.get("format", 0) > FORMAT:
