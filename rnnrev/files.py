@@ -18,16 +18,7 @@ import numpy as np
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "RECORDS",
-    "check_out",
-    "digest",
-    "write_bytes",
-    "write_json",
-    "write_npz",
-    "write_table",
-    "write_text",
-]
+__all__ = ["RECORDS", "check_out", "digest", "write_bytes", "write_json", "write_npz", "write_table", "write_text"]
 
 #: Results on full data that chapters quote; ``rnnrev measure`` writes them.
 RECORDS = Path(__file__).parent / "records"
@@ -69,9 +60,7 @@ def write_npz(file: str | os.PathLike[str], arrays: Mapping[str, Any]) -> Path:
     plain = {k: np.asarray(v) for k, v in arrays.items()}
     for name, value in plain.items():
         if value.dtype.hasobject:
-            raise ValueError(
-                f"{name} holds Python objects, which .npz would pickle: make it an array of numbers or text"
-            )
+            raise ValueError(f"{name} holds Python objects, which .npz would pickle: give numbers or text")
     return _write(file, lambda stream: np.savez(stream, **plain))  # type: ignore[arg-type]
 
 

@@ -15,18 +15,9 @@ from numpy.typing import ArrayLike
 from scipy import special, stats
 
 __all__ = [
-    "Calibration",
-    "Estimate",
-    "accuracy",
-    "bootstrap",
-    "calibration",
-    "estimate",
-    "interval",
-    "over_seeds",
-    "resample",
-    "shown",
-    "text_of",
-]
+    "Calibration", "Estimate", "accuracy", "bootstrap", "calibration", "estimate", "interval", "over_seeds", "resample",
+    "shown", "text_of",
+]  # fmt: skip
 
 
 def shown(spec: str, **options: Any) -> Any:
@@ -88,42 +79,27 @@ def bootstrap(
     seed: int | Sequence[int] = 0,
     paired: bool = True,
 ) -> Estimate:
-    """A statistic with its 95 % interval (percentile bootstrap).
+    """A statistic with its 95 % interval (percentile bootstrap); :func:`resample` is for draws that several share.
 
-    ``samples`` is one array or a tuple of them (resampled together if ``paired``); ``statistic`` takes as
-    many arrays and, to be fast, an ``axis`` keyword. For draws that several statistics share, see :func:`resample`.
+    ``samples`` is one array or a tuple of them (resampled together if ``paired``); ``statistic`` takes as many arrays
+    and, to be fast, an ``axis`` keyword.
     """
     data = samples if isinstance(samples, tuple) else (np.asarray(samples),)
     vectorized = "axis" in inspect.signature(statistic).parameters
-    result = stats.bootstrap(
-        data,
-        statistic,
-        n_resamples=n,
-        paired=paired and len(data) > 1,
-        vectorized=vectorized,
-        method="percentile",
-        rng=np.random.default_rng(seed),
-        batch=200 if vectorized else None,
-    )
-    interval = result.confidence_interval
-    return Estimate(float(statistic(*data)), float(interval.low), float(interval.high))
+    low, high = stats.bootstrap(
+        data, statistic, n_resamples=n, paired=paired and len(data) > 1, vectorized=vectorized, method="percentile",
+        rng=np.random.default_rng(seed), batch=200 if vectorized else None,
+    ).confidence_interval  # fmt: skip
+    return Estimate(float(statistic(*data)), float(low), float(high))
 
 
 def resample(of: int | np.ndarray, draws: int = 500, seed: int | Sequence[int] = 0) -> np.ndarray:
     """Weights of bootstrap samples for statistics that are weighted sums, (draws + 1, K); each row sums to 1.
 
-    Row 0 is the sample itself, so that one expression gives the value and its draws (:func:`estimate`).
-
-    Parameters
-    ----------
-    of : int or array of int, (K,)
-        K things, all alike; or how many there are of each of K kinds.
-    seed : int or sequence of int
-        Groups that are drawn independently (texts and words: Owen 2007, the pigeonhole bootstrap) need one each.
-
-    Examples
-    --------
-    Texts are resampled with all their tokens by ``resample(n_texts)[:, text_of_token]``.
+    Row 0 is the sample itself, so that one expression gives the value and its draws (:func:`estimate`). ``of`` is K, or
+    how many there are of each of K kinds. Groups that are drawn independently (texts and words: Owen 2007, the
+    pigeonhole bootstrap) need a seed each. Texts are resampled with all their tokens by
+    ``resample(n_texts)[:, text_of_token]``.
     """
     counts = np.ones(of) if isinstance(of, int | np.integer) else np.asarray(of, float)
     total = counts.sum()
@@ -148,18 +124,12 @@ def over_seeds(values: ArrayLike, bounds: tuple[float, float] = (-np.inf, np.inf
     Between two bounds, (0, 1) for shares, mean and interval are those of logits; above one, (0, ∞) for sizes, (1, ∞)
     for ratios of the larger to the smaller, those of logarithms of the distance to it; both carried back. Where a value
     stands on its bound it has neither: the mean is the plain one, the interval the range of the values. Where all agree
-    the interval is the value: nothing was seen to vary. A single network has none (NaN bounds).
-
-    Raises
-    ------
-    ValueError
-        If a value lies outside the bounds.
+    the interval is the value. A single network has none (NaN). ``ValueError`` for a value outside the bounds.
     """
     values, (lower, upper) = np.asarray(values, float), bounds
     if values.min() < lower or values.max() > upper:
-        raise ValueError(
-            f"values run from {values.min():g} to {values.max():g}: they must lie in [{lower:g}, {upper:g}]"
-        )
+        ends = f"{values.min():g} to {values.max():g}"
+        raise ValueError(f"values run from {ends}: they must lie in [{lower:g}, {upper:g}]")
     mean = float(values.mean())
     if len(values) < 2:
         return Estimate(mean, np.nan, np.nan)

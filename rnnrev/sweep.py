@@ -70,8 +70,6 @@ def sweep(
 
     Parameters
     ----------
-    cells : list of mappings
-        From :func:`grid`, say.
     out : folder
         One JSON file a cell. A second run with the same folder goes on where the first stopped.
     measure : cell -> rows
@@ -102,9 +100,8 @@ def sweep(
                 failed.append(f"{name_of(cell)}: {error}")
             bar.update()
     if failed:
-        raise RuntimeError(
-            f"{len(failed)} of {len(cells)} cells failed (a new run tries them again): {'; '.join(failed)}"
-        )
+        said = "; ".join(failed)
+        raise RuntimeError(f"{len(failed)} of {len(cells)} cells failed (a new run tries them again): {said}")
     return table(folder, cells)
 
 

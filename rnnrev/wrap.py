@@ -21,13 +21,8 @@ __all__ = ["from_keras", "from_torch"]
 def from_keras(model: keras.Model, vocabulary: Vocabulary | Sequence[str], name: str = "keras model") -> SentimentRNN:
     """Wrap a Keras classifier, Embedding → one GRU, LSTM or SimpleRNN → one Dense, for every analysis.
 
-    Parameters
-    ----------
-    model : keras.Model
-        Dropout and masking layers in between are allowed.
-    vocabulary : Vocabulary or list of str
-        The word of each embedding row, in order. ``TextVectorization.get_vocabulary()`` fits: its
-        first two entries (padding and unknown) are renamed.
+    Dropout and masking layers in between are allowed. ``vocabulary`` has the word of each embedding row, in order;
+    ``TextVectorization.get_vocabulary()`` fits: its first two entries (padding and unknown) are renamed.
 
     Raises
     ------
@@ -109,9 +104,8 @@ def from_torch(
         U, W, b, b_rec = U[swap], W[swap], b[swap], b_rec[swap]
     words = _vocabulary(vocabulary)
     embedding = only("embedding, (V, D)", lambda k, v: plain(k, v) and v.shape == (len(words), W.shape[1]))
-    w, offset = with_bias(
-        only("readout weight, (C, N)", lambda k, v: plain(k, v) and v.shape[1] == n and k != embedding)
-    )
+    readout = only("readout weight, (C, N)", lambda k, v: plain(k, v) and v.shape[1] == n and k != embedding)
+    w, offset = with_bias(readout)
     return _network(kind, W.T, U.T, b, b_rec, arrays[embedding], w.T, offset, words, name)
 
 
