@@ -166,10 +166,13 @@ class Analysis:
         return la.find_attractor(self.point.model, self.reviews.texts, N_STARTS, seed=self.seed)
 
     @once
-    def spectra(self) -> dict[str, la.Spectra]:
+    def spectra(self) -> la.Spectra:
+        return la.mode_spectra(self.attractor.J_rec, self.attractor.model.w)
+
+    @once
+    def fresh_spectra(self) -> la.Spectra:
         fresh = la.find_attractor(self.fresh, self.reviews.texts[:100], 10, seed=self.seed)
-        found = {"": self.attractor, "untrained": fresh}
-        return {name: la.mode_spectra(a.J_rec, a.model.w) for name, a in found.items()}
+        return la.mode_spectra(fresh.J_rec, fresh.model.w)
 
     @once
     def lasting(self) -> OperatingPoint:
@@ -272,7 +275,7 @@ class Analysis:
 
     @once
     def start_profiles(self) -> tuple[dict[str, edges.Profile], np.ndarray, str]:
-        """Emphasis by place from the beginning for each of :func:`rnnrev.edges.starts`; the texts, and what they are."""
+        """Emphasis by place from the beginning for each of :func:`rnnrev.edges.starts`; the texts; a note."""
         point, length = self.lasting, max(edges.PLACES) + edges.LAG + 1
         long = [i for i in self.ids if len(i) > length][:N_TEXTS]
         few = len(long) < MIN_LONG

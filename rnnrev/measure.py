@@ -172,8 +172,7 @@ def _states(a: Analysis) -> Iterator[Row]:
 
 @_part(2, "gap_of_tau", "tau_1", "tau_2", "slow_modes", "growing", "slow_grows", "tau", "speed", "unrest", "period")
 def _modes(a: Analysis) -> Iterator[Row]:
-    for condition, found in a.spectra.items():
-        yield from _shown(found, condition, len(found.slow))
+    yield from _shown(a.spectra, n=len(a.spectra.slow))
     modes, at = a.point.modes, a.attractor
     yield from _curve("tau", range(1, 21), modes.slowest[:20])
     for condition, q in (("", at.points.q), ("starts", 0.5 * ((at.mean_map(at.start) - at.start) ** 2).sum(-1))):
@@ -182,13 +181,14 @@ def _modes(a: Analysis) -> Iterator[Row]:
     turn = abs(np.angle(modes.eigvals[0]))
     still = "" if turn > 1e-6 else "the leading mode does not turn"
     yield _row("period", np.nan if still else 2 * np.pi / turn, note=still)
+    yield from _shown(a.fresh_spectra, "untrained", len(a.fresh_spectra.slow))
 
 
 @_part(2, "on_curve", "rank", "on_line", "local_dimension", "tangent", "alignment", "alignment_left")
 def _curve_of_points(a: Analysis) -> Iterator[Row]:
     for condition, states in (("", a.attractor.h_star), ("visited states", a.attractor.start)):
         yield from _shown(la.curve_shape(a.point.model, states), condition, len(states))
-    yield from _table(la.alignment(a.attractor, a.spectra[""]).table, "", n=len(a.attractor.h_star))
+    yield from _table(la.alignment(a.attractor, a.spectra).table, "", n=len(a.attractor.h_star))
 
 
 @_part(2, "sorting", "kinds_apart", "effect_size")
@@ -420,8 +420,8 @@ def _linear_end(a: Analysis) -> Iterator[Row]:
     for condition, predicted in (("reviews", kernel.total), ("words shuffled", kernel.total[shuffle])):
         agreed = edges.agreement(effects, predicted, lasting, seed=a.seed)
         yield from _table(agreed, "end_", condition, len(lasting))
-    points = {"": a.lasting, "untrained ": operating_point(a.fresh, texts=a.reviews.texts[:100], seed=a.seed)}
-    for condition, point in points.items():
+    for condition in ("", "untrained "):
+        point = operating_point(a.fresh, texts=a.reviews.texts[:100], seed=a.seed) if condition else a.lasting
         every = edges.now_and_later(point, a.seed)
         yield _row("now_and_later", every.slope, f"{condition}slope", n=len(a.words))
         yield _row("now_and_later", every.correlation, f"{condition}correlation", n=len(a.words))

@@ -150,7 +150,7 @@ def _curve(a: Analysis) -> Figure:
 
 @_shows("attractor", "Spectrum")
 def _spectra(a: Analysis) -> Figure:
-    return attractor_plots.spectra(a.attractor, *a.spectra.values())
+    return attractor_plots.spectra(a.attractor, a.spectra, a.fresh_spectra)
 
 
 @_shows("attractor", "Words sorted along ℓ₁")
