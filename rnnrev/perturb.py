@@ -97,11 +97,10 @@ def _affine(subspace: Subspace, gain: float, value: np.ndarray) -> Change:
 def amplify(subspace: Subspace, gain: float) -> Change:
     """Give the state ``gain`` times the coordinates in a subspace that it has in the network as it is.
 
-    :func:`scale` multiplies at every step also what is left from the steps before, so that a gain over 1 compounds and
-    runs away. Here a copy of the texts is read without it, c ← g Dᵀ(h_intact − h*), so coordinates are always ``gain``
-    times those of the intact run: 0 is :func:`project_out`, 1 changes nothing, a negative gain lets "not" act like
-    "very". The copy begins with the state before the first token, as earlier changes left it, and is read by every
-    text at every step, wherever :func:`only` lets the change act. It costs as much again as the first reading.
+    c ← g Dᵀ(h_intact − h*), where :func:`scale` would compound a gain over 1 from step to step: 0 is
+    :func:`project_out`, 1 changes nothing, a negative gain lets "not" act like "very". The intact run begins with the
+    state before the first token, as earlier changes left it, and reads every token, wherever :func:`only` lets the
+    change act (else ``RuntimeError``). It costs as much again as the first reading.
     """
     key, offset = object(), (1 - gain) * subspace.h_star @ subspace.dual
 
@@ -134,15 +133,11 @@ def start_from(h0: np.ndarray) -> Change:
 
 
 def only(change: Change, steps: slice | None = None, tokens: Sequence[int] | np.ndarray | None = None) -> Change:
-    """Another change, but only in a window of steps, or right after chosen tokens, or both.
+    """Another change, but only in a window of steps, or right after chosen tokens (their numbers), or both.
 
-    Parameters
-    ----------
-    steps : slice, optional
-        Of the states 0 … T of each text, 0 the one before its first token; negative numbers count from that
-        text's end. ``slice(0, 1)`` is the initial state alone, ``slice(-10, None)`` the last ten tokens.
-    tokens : whole numbers, optional
-        Token numbers (``model.vocabulary.number(word)``).
+    ``steps`` are of the states 0 … T of each text, 0 the one before its first token; negative numbers count from that
+    text's end. ``slice(0, 1)`` is the initial state alone, ``slice(-10, None)`` the last ten tokens. ``ValueError`` for
+    a step other than 1.
     """
     if steps is not None and steps.step not in (None, 1):
         raise ValueError(f"a window has step 1, not {steps.step}")
@@ -151,21 +146,16 @@ def only(change: Change, steps: slice | None = None, tokens: Sequence[int] | np.
     def limited(h: np.ndarray, step: Step) -> np.ndarray:
         hit = np.ones(len(h), bool)
         if steps is not None:
-            hit &= _inside(steps, step)
+            states = step.lengths + 1
+            ends = (steps.start or 0, np.inf if steps.stop is None else steps.stop)
+            first, end = (np.maximum(at + states * (at < 0), 0) for at in ends)
+            hit &= (step.t >= first) & (step.t < end)
         if chosen is not None:
             hit &= np.isin(step.tokens, chosen) & (step.t > 0)
         changed = change(h, step)  # at every step and for all texts: a change may remember (amplify)
         return np.where(hit[:, None], changed, h)
 
     return limited
-
-
-def _inside(steps: slice, step: Step) -> np.ndarray:
-    states = step.lengths + 1
-    first, end = (
-        np.maximum(at + states * (at < 0), 0) for at in (steps.start or 0, np.inf if steps.stop is None else steps.stop)
-    )
-    return (step.t >= first) & (step.t < end)
 
 
 # --- running ----------------------------------------------------------------------------------
@@ -192,20 +182,11 @@ def run(
     intervene: Change | Sequence[Change] = (),
     *,
     states: bool = False,
-    progress: bool = False,
 ) -> Run:
-    """Run texts through a network while changing its state.
+    """Run texts (strings, or arrays of token numbers) through a network while changing its state.
 
-    Batched. With all changes of this module but one it takes within half as long again as a plain forward pass;
-    the one, :func:`amplify`, reads the texts twice and takes longer.
-
-    Parameters
-    ----------
-    texts : list of str, or of arrays of token numbers
-    intervene : change or list of changes
-        Applied in order, to the initial state and after every token.
-    states : bool
-        Keep every state too: (T + 1)·S numbers a text.
+    Changes are applied in order, to the initial state and after every token. It takes within half as long again as a
+    plain forward pass; with :func:`amplify` longer. ``states`` keeps every state too: (T + 1)·S numbers a text.
     """
     if isinstance(texts, str):
         raise TypeError("give a list of texts, not one text: [text]")
@@ -226,7 +207,7 @@ def run(
         last[step.rows[step.last]] = h[step.last]
         return h
 
-    forward(model.advance, model.cell.h0.astype(kind), ids, visit, progress=progress)
+    forward(model.advance, model.cell.h0.astype(kind), ids, visit)
     return Run(logits.arrays(), logits.last(), last, None if kept is None else kept.arrays())
 
 
@@ -234,15 +215,11 @@ def run(
 
 
 def phrase_pairs(model: SentimentRNN, table: pd.DataFrame | None = None) -> pd.DataFrame:
-    """The contrast phrases as pairs without and with a modifier.
+    """The contrast phrases (:func:`rnnrev.data.load_contrasts` unless given) as pairs without and with a modifier.
 
     Columns ``condition`` (negated, intensified, diminished), ``modifier``, ``word`` and its ``valence`` (1 or −1),
-    ``without`` and ``with`` (token numbers). Phrases with a word that the network does not know are left out.
-
-    Parameters
-    ----------
-    table : pandas table, optional
-        As :func:`rnnrev.data.load_contrasts` gives it, the default.
+    ``without`` and ``with`` (token numbers). Phrases with a word that the network does not know are left out;
+    ``Unmeasured`` if none are left.
     """
     table = load_contrasts() if table is None else table
     table = table.assign(ids=model.vocabulary.encode_all(table.text))
@@ -269,12 +246,8 @@ def sentence_pairs(
     the three tokens after it is a valence word. Valence words are the frequent words with the strongest ℓ₁ᵀJ_inp x, of
     either sign, up to a tenth of running text. The control strikes out words matched in frequency and valence
     (:func:`modifiers.matched_words`) in sentences that hold no word of the grammar. At most n pairs a condition are
-    drawn. Returns a table as :func:`phrase_pairs` does, with ``condition`` also "control".
-
-    Parameters
-    ----------
-    table : pandas table
-        Of :func:`modifiers.modifier_effects`.
+    drawn. ``table`` is that of :func:`modifiers.modifier_effects`. Returns one as :func:`phrase_pairs` does, with
+    ``condition`` also "control"; ``Unmeasured`` if no sentence counts.
     """
     known, grammar = point.model.vocabulary, lexicon()
     role = {known.index[w]: _CONDITIONS[k] for w, k in zip(grammar.word, grammar.kind) if w in known}
@@ -351,14 +324,8 @@ def conditions(
 
     *Modifiers at their mean* is mean ablation: coordinates are held where the phrases without a modifier have them on
     average, begun in mid-review. *Other words removed* takes out the axes of words that are no modifiers
-    (:func:`subspace.control_subspaces`), the hardest control.
-
-    Parameters
-    ----------
-    table : pandas table
-        Of :func:`modifiers.modifier_effects`.
-    pairs : pandas table
-        Of :func:`phrase_pairs`.
+    (:func:`subspace.control_subspaces`), the hardest control. ``table`` is that of :func:`modifiers.modifier_effects`,
+    ``pairs`` that of :func:`phrase_pairs`.
     """
     plain = run(point.model, list(pairs["without"]), start_from(point.h_star), states=True).states or []
     mean = subspace.coordinates(np.concatenate([h[1:] for h in plain])).mean(0)
@@ -388,20 +355,12 @@ def abolition(
     lasting: bool = False,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Does the network still understand modifiers? One row a perturbation and condition.
+    """Does the network still understand modifiers? One row a perturbation and condition of the pairs.
 
     Columns ``perturbation``, ``condition``, ``pairs`` (how many), and :func:`modulation`'s ``base``, ``gain``, ``own``,
-    estimates. Runs in float32.
-
-    Parameters
-    ----------
-    pairs : pandas table
-        Of :func:`phrase_pairs` or :func:`sentence_pairs`.
-    mid_review : bool
-        Start every text from h*, as if in the middle of a review, where the beginning's emphasis is gone (chapter 4);
-        else from the network's own h₀.
-    lasting : bool
-        Read what stays, (w·r₁)ℓ₁ᵀ(h − h*), instead of the logit, in which transients show as well (chapter 5).
+    estimates. Runs in float32. ``mid_review`` texts start from h*, where the beginning's emphasis is gone (chapter 4),
+    others from the network's own h₀. ``lasting`` reads what stays, (w·r₁)ℓ₁ᵀ(h − h*), instead of the logit, in which
+    transients show as well (chapter 5).
     """
     model, read = point.model.astype(np.float32), slow_readout(point)
     first = [start_from(point.h_star)] if mid_review else []
@@ -425,8 +384,7 @@ def by_dimension(
 ) -> pd.DataFrame:  # fmt: skip
     """:func:`abolition` with more and more axes removed, of the ranking's top and of words that are no modifiers.
 
-    Columns ``subspace`` (modifiers, other words), ``dim``, ``draw`` and those of :func:`abolition`. It shows how far
-    the modifier subspace is special: axes of ordinary words take modifiers away too, if there are enough of them.
+    Columns ``subspace`` (modifiers, other words), ``dim``, ``draw`` and those of :func:`abolition`.
     """
     full = modifier_subspace(point, top_words(table), max(dims))
     spaces = {("modifiers", 0): full}
@@ -451,15 +409,11 @@ def costs(
     perturbation (paired bootstrap over texts). Runs in float32.
     """
     model = model.astype(np.float32)
-    labels = np.asarray(labels)
-    right: dict[str, np.ndarray] = {}
-    for name, changes in perturbations.items():
-        right[name] = (run(model, ids, changes).final > 0) == labels
-    first = next(iter(right.values())).astype(float)
+    right = [(run(model, ids, changes).final > 0) == labels for changes in perturbations.values()]
     return pd.DataFrame({
-        "perturbation": list(right),
-        "accuracy": [accuracy(r, np.ones_like(r)) for r in right.values()],
-        "cost": [bootstrap(first - r, seed=seed) for r in right.values()],
+        "perturbation": list(perturbations),
+        "accuracy": [accuracy(r, np.ones_like(r)) for r in right],
+        "cost": [bootstrap(right[0].astype(float) - r, seed=seed) for r in right],
     })  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from .style import (
     POSITIVE,
     VALENCE_MAP,
     figure,
+    figure_of,
     intervals,
     label_panels,
     sign_colors,
@@ -117,7 +118,7 @@ def _ellipse(ax: Axes, C: np.ndarray, color: str, linestyle: str = "-") -> None:
 
 def spectrum(shares: Mapping[str, Sequence[float]], ax: Axes | None = None) -> Figure:
     """Shares of the first Hankel singular values, one line a network, on a logarithmic axis."""
-    fig, ax = _axes(ax, 3.0)
+    fig, ax = figure_of(ax, 3.0)
     for number, (name, share) in enumerate(shares.items()):
         marker = "osD^vP*"[number % 7]
         ax.plot(
@@ -201,7 +202,7 @@ def fields(
 
 def paths(small: ReducedRNN, texts: Sequence[str], z: np.ndarray, *, ax: Axes | None = None) -> Figure:
     """Texts as paths through the plane, from h₀ (square) to the state that is read at the end (circle)."""
-    fig, ax = _axes(ax, 3.6)
+    fig, ax = figure_of(ax, 3.6)
     ax.scatter(z[:, 0], z[:, 1], s=2, color=CONTROL, alpha=0.3, rasterized=True)
     for number, (text, path) in enumerate(zip(texts, small.states(texts))):
         color = CYCLE[number % len(CYCLE)]
@@ -254,11 +255,3 @@ def matrices(frame: pd.DataFrame, named: Sequence[str]) -> Figure:
         ax.set(xlabel="valence, b₁ (s.d. of memory)", ylabel=label)
     label_panels(axes)
     return fig
-
-
-def _axes(ax: Axes | None, height: float) -> tuple[Figure, Axes]:
-    if ax is None:
-        return figure(height=height)
-    fig = ax.get_figure(root=True)
-    assert fig is not None
-    return fig, ax

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..edges import ModeKernel, Profile
-from .style import CONTROL, CYCLE, INTACT, NEUTRAL, PERTURBED, figure, label_panels, sign_colors
+from .style import CONTROL, CYCLE, INTACT, NEUTRAL, PERTURBED, figure, figure_of, label_panels, sign_colors
 
 __all__ = ["barcodes", "emphasis", "geometry", "kernel", "memories", "modes", "now_and_later", "panels"]
 
@@ -32,7 +32,7 @@ def emphasis(
     profiles: Mapping[str, Profile], xlabel: str = "tokens read before the word", *, ax: Axes | None = None
 ) -> Figure:
     """Emphasis against place, one line a condition, with 95 % bands; a line at 1, where words are only added up."""
-    fig, ax = _axes(ax, 3.2)
+    fig, ax = figure_of(ax, 3.2)
     ax.axhline(1, color=NEUTRAL, linewidth=0.8)
     ax.axhline(0, linewidth=0)  # unseen: it keeps zero on the axis, also where panels share one
     for number, (name, found) in enumerate(profiles.items()):
@@ -149,9 +149,3 @@ def now_and_later(words: Sequence[str], now: np.ndarray, later: np.ndarray, slop
     ax.set(xlabel="lasting valence, n → ∞ (nats)", ylabel="valence at the last word, n = 0 (nats)")
     ax.legend(loc="upper left")
     return fig
-
-
-def _axes(ax: Axes | None, height: float) -> tuple[Figure, Axes]:
-    if ax is None:
-        return figure(height=height)
-    return ax.get_figure(root=True), ax  # type: ignore[return-value]

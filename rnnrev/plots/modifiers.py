@@ -64,20 +64,18 @@ def _cloud(ax: Axes, x: np.ndarray, y: np.ndarray, words: pd.Series, lexicon: pd
         ax.plot(x[kinds == kind], y[kinds == kind], label=kind, linestyle="none", **look)
 
 
-def ranking(table: pd.DataFrame, lexicon: pd.DataFrame, named: int = 12) -> Figure:
+def ranking(table: pd.DataFrame, lexicon: pd.DataFrame) -> Figure:
     """What each word does to positive against negative probes, as factors; the grammar's words in colour."""
     fig, (left, right) = figure(1, 2, height=3.8, width_ratios=(1.25, 1))
     factor = 1 + table[["positive", "negative"]].to_numpy()
     _cloud(left, factor[:, 0], factor[:, 1], table.word, lexicon)
     known = table[table.word.isin(lexicon.word)].sort_values("gain")
-    heights = np.r_[np.linspace(0.03, 0.33, named // 2), np.linspace(0.62, 0.97, named // 2)]
-    for word, height in zip(pd.concat([known[: named // 2], known[-(named // 2) :]]).itertuples(), heights):
-        place = (0.4, height) if height < 0.5 else (0.42, height)
-        left.annotate(
-            word.word, (1 + word.positive, 1 + word.negative), place, textcoords="axes fraction", fontsize=8,
-            ha="left" if height < 0.5 else "right", va="center",
-            arrowprops={"arrowstyle": "-", "lw": 0.4, "color": NEUTRAL},
-        )  # fmt: skip
+    for words, x, side, heights in ((known[:6], 0.4, "left", (0.03, 0.33)), (known[-6:], 0.42, "right", (0.62, 0.97))):
+        for word, height in zip(words.itertuples(), np.linspace(*heights, 6)):
+            left.annotate(
+                word.word, (1 + word.positive, 1 + word.negative), (x, height), textcoords="axes fraction", fontsize=8,
+                ha=side, va="center", arrowprops={"arrowstyle": "-", "lw": 0.4, "color": NEUTRAL},
+            )  # fmt: skip
     low, high = max(0.08, 0.8 * factor.min()), 1.4 * factor.max()
     left.set(xscale="log", yscale="log", xlim=(low, high), ylim=(low, high))
     log_ticks(left.xaxis, low, high)
@@ -99,11 +97,8 @@ def judgement(found: Mapping[str, Ranking]) -> Figure:
     fig, (left, right) = figure(1, 2, height=1.4 + 0.25 * len(found), sharey=True)
     intervals({k: r.auc for k, r in found.items()}, ax=left, xlabel="AUC against matched words", reference=0.5)
     rows = range(len(found))
-    for field, marker, color in (
-        ("precision20", "o", CYCLE[1]),
-        ("precision50", "s", CYCLE[5]),
-        ("chance", "|", NEUTRAL),
-    ):
+    looks = (("precision20", "o", CYCLE[1]), ("precision50", "s", CYCLE[5]), ("chance", "|", NEUTRAL))
+    for field, marker, color in looks:
         values = [getattr(r, field) for r in found.values()]
         label = field.replace("precision", "top ")
         right.plot(values, rows, marker, color=color, markersize=12 if marker == "|" else 6, label=label)
@@ -113,12 +108,12 @@ def judgement(found: Mapping[str, Ranking]) -> Figure:
     return fig
 
 
-def barcodes(codes: Barcodes, kinds: Sequence[str], *, ax: Axes | None = None) -> Figure:
+def barcodes(codes: Barcodes, kinds: Sequence[str]) -> Figure:
     """Barcodes as rows of a heat map: the change of what each probe adds, relative to the mean of its sign."""
     order = np.argsort(codes.finite @ codes.probes.valence)[::-1]
     sign = codes.probes.sign
     rows = codes.finite[order] / np.where(sign > 0, *np.abs(codes.probes.by_sign(codes.probes.valence)))
-    fig, ax = _axes(ax, 0.9 + 0.19 * len(order))
+    fig, ax = figure(height=0.9 + 0.19 * len(order))
     limit = np.quantile(np.abs(rows), 0.98)
     image = ax.imshow(rows, cmap=VALENCE_MAP, norm=TwoSlopeNorm(0, -limit, limit), aspect="auto")
     ax.set_yticks(range(len(order)), [codes.words[i] for i in order], fontsize=8)
@@ -177,9 +172,9 @@ def plane(swept: Plane, probes: Probes, marks: Mapping[str, np.ndarray]) -> Figu
     return fig
 
 
-def volume(found: Volume, words: pd.Series, lexicon: pd.DataFrame, *, ax: Axes | None = None) -> Figure:
+def volume(found: Volume, words: pd.Series, lexicon: pd.DataFrame) -> Figure:
     """The volume knob: factor on valence against the first coordinate, of ``words`` and of states along the axis."""
-    fig, ax = _axes(ax, 3.3)
+    fig, ax = figure(height=3.3)
     _cloud(ax, found.coordinate, found.factor, words, lexicon)
     ax.plot(found.x, np.maximum(found.curve, 0.02), color=INTACT, label="the state moved along the axis")
     ax.set(yscale="log", xlim=found.x[[0, -1]], ylim=(0.8 * found.factor.min(), 1.3 * found.factor.max()))
@@ -210,13 +205,13 @@ def transients(found: Transients, shown: Sequence[str], half_lives: Mapping[str,
     return fig
 
 
-def modes(account: ModeAccount, words: Sequence[str], shown: int = 20) -> Figure:
+def modes(account: ModeAccount, words: Sequence[str]) -> Figure:
     """A modifier's gain by the time constants of the modes that carry it, one panel a word."""
     fig, axes = figure(1, len(words), height=2.8, sharex=True, squeeze=False)
     for i, (ax, word) in enumerate(zip(axes[0], words)):
         for color, (name, part) in zip(CYCLE[1:], account.groups().items()):
-            ax.plot(part[i, :shown], color=color, label=name)
-        ax.plot(account.total[i, :shown], color=INTACT, linestyle="--", label="all modes")
+            ax.plot(part[i, :20], color=color, label=name)
+        ax.plot(account.total[i, :20], color=INTACT, linestyle="--", label="all modes")
         ax.axhline(0, color=NEUTRAL, linewidth=0.6)
         ax.set(title=word, xlabel="tokens after")
     axes[0, 0].set_ylabel("gain, to first order")
@@ -225,10 +220,10 @@ def modes(account: ModeAccount, words: Sequence[str], shown: int = 20) -> Figure
     return fig
 
 
-def abolition(found: pd.DataFrame, *, ax: Axes | None = None) -> Figure:
+def abolition(found: pd.DataFrame) -> Figure:
     """Gain of modifiers under each perturbation (:func:`rnnrev.perturb.abolition`), with intervals."""
     names = list(dict.fromkeys(found.perturbation))
-    fig, ax = _axes(ax, 0.9 + 0.45 * len(names))
+    fig, ax = figure(height=0.9 + 0.45 * len(names))
     for j, (condition, part) in enumerate(found.groupby("condition", sort=False)):
         look: dict[str, Any] = {"color": MODIFIERS.get(str(condition), NEUTRAL), "marker": "v^so"[j]}
         gain = part.set_index("perturbation").gain
@@ -290,18 +285,18 @@ def _rows(table: pd.DataFrame, key: str) -> dict[str, tuple[float, float, float]
     return {row[key]: (row["value"], row["low"], row["high"]) for row in table.to_dict("records")}
 
 
-def costs(measured: pd.DataFrame, network: str, data: str, *, ax: Axes | None = None) -> Figure:
+def costs(measured: pd.DataFrame, network: str, data: str) -> Figure:
     """Accuracy lost under each perturbation, from a measured table (:mod:`rnnrev.measure`)."""
     rows = measured.query("network == @network and data == @data and measure == 'accuracy_lost'")
-    return intervals(_rows(rows, "condition"), ax=ax, xlabel="accuracy lost", reference=0, percent=0)
+    return intervals(_rows(rows, "condition"), xlabel="accuracy lost", reference=0, percent=0)
 
 
-def networks(measured: pd.DataFrame, data: str, shown: Sequence[str] = ("negated", "intensified")) -> Figure:
+def networks(measured: pd.DataFrame, data: str) -> Figure:
     """Gain of modifiers in each network of a measured table, intact (filled) and with axes removed."""
     names = list(dict.fromkeys(measured.network[(measured.data == data) & measured.measure.str.startswith("gain_")]))
-    fig, axes = figure(1, len(shown), height=0.9 + 0.4 * len(names), sharey=True, squeeze=False)
+    fig, axes = figure(1, 2, height=0.9 + 0.4 * len(names), sharey=True)
     series = {"intact": "full", "other words removed": "left", "modifiers removed": "none"}
-    for ax, kind in zip(axes[0], shown):
+    for ax, kind in zip(axes, ("negated", "intensified")):
         for number, (condition, fill) in enumerate(series.items()):
 
             def look(name: str, fill: str = fill) -> dict[str, Any]:
@@ -313,11 +308,3 @@ def networks(measured: pd.DataFrame, data: str, shown: Sequence[str] = ("negated
             intervals(rows, ax=ax, look=look, offset=0.22 * (number - 1), reference=0, xlabel=f"gain, {kind}")
     label_panels(axes)
     return fig
-
-
-def _axes(ax: Axes | None, height: float) -> tuple[Figure, Axes]:
-    if ax is None:
-        return figure(height=height)
-    fig = ax.get_figure(root=True)
-    assert fig is not None
-    return fig, ax

@@ -35,6 +35,7 @@ __all__ = [
     "WIDTH",
     "architecture",
     "figure",
+    "figure_of",
     "intervals",
     "label_panels",
     "log_ticks",
@@ -115,6 +116,15 @@ def figure(rows: int = 1, columns: int = 1, height: float = 3.0, **options: Any)
     return made, axes
 
 
+def figure_of(ax: Axes | None, height: float) -> tuple[Figure, Axes]:
+    """These axes with their figure; without axes a new figure, ``height`` inches high."""
+    if ax is None:
+        return figure(height=height)
+    fig = ax.get_figure(root=True)
+    assert fig is not None
+    return fig, ax
+
+
 def architecture(name: str) -> Look:
     """Plot options of a network by its name: ``"lstm-imdb"`` -> the LSTM's colour, marker and dash."""
     kinds = sorted(ARCHITECTURES, key=len, reverse=True)
@@ -157,12 +167,7 @@ def intervals(
     percent : int, optional
         Numbers are shares; label the axis in percent, with so many decimals.
     """
-    if ax is None:
-        fig, ax = figure(height=0.9 + 0.32 * len(rows))
-    else:
-        whole = ax.get_figure(root=True)
-        assert whole is not None
-        fig = whole
+    fig, ax = figure_of(ax, 0.9 + 0.32 * len(rows))
     for row, (name, estimate) in enumerate(rows.items()):
         value, low, high = np.array(estimate, float)  # None, as JSON has it, becomes NaN
         if np.isnan(value):
