@@ -37,17 +37,13 @@ __all__ = ["Language", "Modifier"]
 
 @dataclass(frozen=True)
 class Modifier:
-    """A word that changes what its neighbours count.
-
-    ``gain`` g of the factor on the next word, ``decay`` τ in tokens, ``valence`` of its own, and whether it acts on
-    the words before it as well as on those after it (``both_ways``). A gain of 0 is a decoy.
-    """
+    """A word that changes what its neighbours count."""
 
     word: str
-    gain: float
-    decay: float = 1.0
-    valence: float = 0.0
-    both_ways: bool = False
+    gain: float  #: g of the factor on the next word; 0 for a decoy
+    decay: float = 1.0  #: τ in tokens
+    valence: float = 0.0  #: its own
+    both_ways: bool = False  #: whether it acts on the words before it too
 
     def __post_init__(self) -> None:
         if not (self.decay > 0 and np.isfinite([self.gain, self.decay, self.valence]).all()):
@@ -114,9 +110,8 @@ class Language:
         if not self.cuts or np.any(np.diff(self.cuts) <= 0):
             raise ValueError(f"cuts must increase, at least one: {self.cuts}")
         if min(self.valence_share, self.modifier_share) < 0 or self._neutral_share <= 0:
-            raise ValueError(
-                f"the shares of valence words, modifiers and decoys leave {self._neutral_share:.2f} for neutral words"
-            )
+            left = f"{self._neutral_share:.2f} for neutral words"
+            raise ValueError(f"the shares of valence words, modifiers and decoys leave {left}")
         if len(set(self.words)) != len(self.words):
             raise ValueError("two words have the same name")
 
@@ -158,14 +153,9 @@ class Language:
     def frequencies(self) -> np.ndarray:
         """Share of running text of every word in :attr:`vocabulary`, (V,)."""
         ranks = np.arange(1, self.n_neutral + 1, dtype=float) ** -self.zipf
-        return np.concatenate(
-            [
-                [0, 0],
-                np.full(self.n_valence, self.valence_share / self.n_valence),
-                np.full(len(self.modifiers) + self.n_decoys, self._each_modifier),
-                self._neutral_share * ranks / ranks.sum(),
-            ]
-        )
+        valence = np.full(self.n_valence, self.valence_share / self.n_valence)
+        modifiers = np.full(len(self.modifiers) + self.n_decoys, self._each_modifier)
+        return np.concatenate([[0, 0], valence, modifiers, self._neutral_share * ranks / ranks.sum()])
 
     @cached_property
     def valence(self) -> np.ndarray:
@@ -203,8 +193,7 @@ class Language:
 
         Each part can be left out, which is what a reader that lacks it makes of the text.
         """
-        n_words = len(self.vocabulary)
-        first = 2 + self.n_valence
+        n_words, first = len(self.vocabulary), 2 + self.n_valence
         f = np.ones(padded.shape)
         groups: dict[tuple[float, bool], np.ndarray] = {}  # modifiers of one decay share a filter
         for i, m in enumerate(self.modifiers if modifiers else ()):
@@ -247,17 +236,17 @@ class Language:
     def bayes(self, n: int = 50_000, seed: int = 0) -> Estimate:
         """Accuracy of the best possible reader, E max_c P(c | text), over ``n`` texts with its 95 % interval."""
         best = self.probabilities(self.totals(*self.sample_ids(n, seed))).max(-1)
-        half = 1.96 * best.std() / np.sqrt(n)
-        return Estimate(float(best.mean()), float(best.mean() - half), float(best.mean() + half))
+        mean, half = float(best.mean()), 1.96 * float(best.std()) / np.sqrt(n)
+        return Estimate(mean, mean - half, mean + half)
 
-    def beginning(self, words: Sequence[str], n: int = 4000, length: int = 41, seed: int = 0) -> float:
+    def beginning(self, words: Sequence[str], n: int = 4000) -> float:
         """How many times as much as a word in the middle the first one counts, in texts drawn from ``words``.
 
         Far from the end, each word drawn with its frequency: 1 + start_gain where none of them modifies.
         """
-        numbers = np.array([self.vocabulary.number(w) for w in words])
+        numbers, length = self.vocabulary.numbers(words), 41
         p = self.frequencies[numbers] / self.frequencies[numbers].sum()
-        drawn = np.random.default_rng([seed, 97]).choice(numbers, (n, length), p=p)
+        drawn = np.random.default_rng([0, 97]).choice(numbers, (n, length), p=p)
         f = self.factors(drawn, np.full(n, length), end=False).mean(0)
         return float(f[0] / f[length // 2])
 
@@ -314,11 +303,11 @@ class Language:
         table["per_million"] = 1e6 * self.frequencies[2:]
         return table
 
-    def with_classes(self, n: int, seed: int = 0) -> Language:
+    def with_classes(self, n: int) -> Language:
         """The same language with n ordered classes, cut so that they are (nearly) equally frequent."""
         if n < 2:
             raise ValueError(f"a language has at least two classes, not {n}")
-        totals = replace(self, n_topics=0).totals(*self.sample_ids(20_000, seed))
+        totals = replace(self, n_topics=0).totals(*self.sample_ids(20_000))
         cuts = np.quantile(totals, np.arange(1, n) / n) if n > 2 else np.zeros(1)
         return replace(self, cuts=tuple(float(c) for c in cuts.round(3)), n_topics=0)
 

@@ -30,6 +30,7 @@ __all__ = ["Attractor", "Grades", "Recovery", "attractor_dimension", "graded", "
 
 CALLED = ("intensifier", "negator", "diminisher")  #: kinds of :func:`modifiers.modifier_effects` that are modifiers
 TEXTS = 150_000  #: training texts; with 60,000 a GRU stays another half point short of the best reader
+SPAN = 20  #: tokens over which beginning and end are looked at
 TEST_SEED = 1_000_000  #: no training text is drawn with it
 
 
@@ -73,9 +74,8 @@ class Recovery:
     gap: float = shown(".1f")  #: points short of the best reader
     valence_spearman: float = shown(".3f", default=np.nan)  #: found and true, over valence words
     valence_slope: float = shown(".2f", default=np.nan)  #: found on true, in one step
-    valence_slope_settled: float = shown(
-        ".2f", default=np.nan
-    )  #: and after waiting (:func:`rnnrev.modifiers.settled_effects`)
+    #: and after waiting (:func:`rnnrev.modifiers.settled_effects`)
+    valence_slope_settled: float = shown(".2f", default=np.nan)
     modifiers_called: float = shown(".0f", default=np.nan)
     decoys_called: float = shown(".0f", default=np.nan)
     precision: float = shown(".2f", default=np.nan)  #: of words called modifiers, share that change valence by a third
@@ -103,17 +103,10 @@ class Recovery:
     removal_ratio_random: float = shown(".2f", default=np.nan)
 
 
-def recover(
-    language: Language, model: SentimentRNN, test: Reviews | None = None, span: int = 20, seed: int = 0
-) -> Recovery:
+def recover(language: Language, model: SentimentRNN, test: Reviews | None = None, seed: int = 0) -> Recovery:
     """Run the analyses of chapters 2 to 5 on a network that learned a language, and mark them.
 
-    Parameters
-    ----------
-    test : Reviews, optional
-        Texts of the language that the network did not learn from: 4,000 unless given.
-    span : int
-        Tokens over which beginning and end are looked at.
+    ``test`` are texts of the language that the network did not learn from: 4,000 unless given.
     """
     import pandas as pd
 
@@ -128,9 +121,9 @@ def recover(
         point = operating_point(model, texts=test.sample(300, seed).texts, seed=seed)
         probes = modifiers.probe_words(point)
         effects = modifiers.modifier_effects(point, frequent_words(model), probes)
-        words = _found_words(language, point, effects, probes, 2 * span)
+        words = _found_words(language, point, effects, probes)
         marks |= _mark_words(words) | _mark_ranking(words, effects)
-        profiles, of_ends = _mark_ends(language, point, ids, probes, effects, span, seed)
+        profiles, of_ends = _mark_ends(language, point, ids, probes, effects, seed)
         marks |= of_ends
         if best > without:
             marks["subspace_dimension"], logits = _removed(point, ids, effects, probes, seed)
@@ -158,7 +151,7 @@ def _removed(
 
 
 def _found_words(
-    language: Language, point: OperatingPoint, effects: pd.DataFrame, probes: modifiers.Probes, n_steps: int
+    language: Language, point: OperatingPoint, effects: pd.DataFrame, probes: modifiers.Probes
 ) -> pd.DataFrame:
     """The truth of every word that means or changes anything, and what the analyses find."""
     words = language.to_frame()
@@ -166,16 +159,15 @@ def _found_words(
     scale = 1 + language.background
     words["true_valence"], words["true_gain"] = words.valence * scale / language.noise, words.gain / scale
     words["found_valence"] = valence(point, list(words.word))
-    numbers = point.model.vocabulary.numbers(list(words.word))
+    numbers, n_steps = point.model.vocabulary.numbers(list(words.word)), 2 * SPAN
     words["found_valence_settled"] = modifiers.settled_effects(point, point.h_star[None], numbers, n_steps)[0]
     rows = effects.set_index("word").loc[words.word]
     words["found_gain"], words["found_kind"] = rows.gain.to_numpy(), rows.kind.to_numpy()
     words["found_gain_settled"] = words["found_decay"] = np.nan
     changing, acting = words.role.isin(["modifier", "decoy"]), words.gain != 0
     if acting.any():
-        words.loc[changing, "found_gain_settled"] = modifiers.settled_gain(
-            point, list(words.word[changing]), probes, n_steps
-        )
+        gain = modifiers.settled_gain(point, list(words.word[changing]), probes, n_steps)
+        words.loc[changing, "found_gain_settled"] = gain
         words.loc[acting, "found_decay"] = modifiers.transients(point, list(words.word[acting]), n_steps=n_steps).tau
     return words
 
@@ -213,17 +205,17 @@ def _mark_ranking(words: pd.DataFrame, effects: pd.DataFrame) -> dict[str, float
 
 def _mark_ends(
     language: Language, point: OperatingPoint, ids: Sequence[np.ndarray], probes: modifiers.Probes,
-    effects: pd.DataFrame, span: int, seed: int,
+    effects: pd.DataFrame, seed: int,
 ) -> tuple[pd.DataFrame, dict[str, float]]:  # fmt: skip
     """Profiles of beginning and end beside the true ones, in multiples of what a word counts far from them."""
     import pandas as pd
 
-    places = np.unique(np.round(np.geomspace(1, span, 14)).astype(int)) - 1
-    neutral = edges.neutral_texts(point, 16, 2 * span + 1, seed=seed, table=effects)
-    last, before = edges.last_tokens(point.model, [i for i in ids if len(i) > span + 1][:64], span + 1)
+    places = np.unique(np.round(np.geomspace(1, SPAN, 14)).astype(int)) - 1
+    neutral = edges.neutral_texts(point, 16, 2 * SPAN + 1, seed=seed, table=effects)
+    last, before = edges.last_tokens(point.model, [i for i in ids if len(i) > SPAN + 1][:64], SPAN + 1)
     effect = edges.end_effects(point.model, last, probes.numbers, places.tolist(), h0=before)
     found = {
-        "start": edges.start_profile(point, neutral, probes.numbers, places.tolist(), span, seed=seed),
+        "start": edges.start_profile(point, neutral, probes.numbers, places.tolist(), SPAN, seed=seed),
         "end": edges.profile(effect, probes.valence, places.tolist(), seed=seed),
     }
     marks, tables = {}, []
@@ -269,10 +261,10 @@ def attractor_dimension(model: SentimentRNN, reviews: Reviews, n_starts: int = 4
     return Attractor(tau, float(np.argmax(ratios) + 1), float(ratios.max()), _components(slow), _components(final))
 
 
-def _components(states: np.ndarray, share: float = 0.9) -> float:
-    """Principal components that hold this share of the states' variance."""
+def _components(states: np.ndarray) -> float:
+    """Principal components that hold 90 % of the states' variance."""
     size = np.linalg.svd(states - states.mean(0), compute_uv=False) ** 2
-    return float(np.searchsorted(np.cumsum(size) / size.sum(), share) + 1)
+    return float(np.searchsorted(np.cumsum(size) / size.sum(), 0.9) + 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -292,10 +284,7 @@ class Grades:
 def graded(model: SentimentRNN, reviews: Reviews, seed: int = 0) -> Grades:
     """Grades (stars) are ordered, so one number may do (Aitken et al. 2020): do their mean states lie on the slow mode?
 
-    Raises
-    ------
-    ValueError
-        With fewer than three grades there is no line to ask for.
+    ``ValueError`` with fewer than three grades: there is no line to ask for.
     """
     import pandas as pd
 

@@ -23,7 +23,7 @@ from .style import (
     figure,
     label_panels,
     log_ticks,
-)
+)  # fmt: skip
 
 __all__ = ["classes", "profiles", "spread", "stars", "words"]
 
@@ -72,27 +72,18 @@ def profiles(table: pd.DataFrame) -> Figure:
 
 def spread(
     table: pd.DataFrame, measures: Mapping[str, str], by: str = "data", *, truth: Mapping[str, float] | None = None,
-    log: Sequence[str] = (), columns: int = 4,
+    log: Sequence[str] = (),
 ) -> Figure:  # fmt: skip
     """One panel a measure, one point a network; colour and marker by architecture.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Tidy rows without a condition, of the measures.
-    measures : dict
-        Measure -> label of its axis.
-    by : str
-        ``"data"`` or ``"cell"`` (the architecture): what stands side by side in a panel.
-    truth : dict, optional
-        Measure -> a dashed line.
-    log : sequence of str
-        Measures with a logarithmic axis.
+    ``table`` has tidy rows without a condition; ``measures`` are the label of each one's axis; ``by``, ``"data"`` or
+    ``"cell"`` (the architecture), stands side by side in a panel; ``truth`` is a dashed line; ``log`` names the
+    measures with a logarithmic axis.
     """
     table = table.assign(cell=table.network.str.split("-").str[0])
     names, cells = list(dict.fromkeys(table[by])), list(dict.fromkeys(table.cell))
-    rows = -(-len(measures) // columns)
-    fig, axes = figure(rows, min(columns, len(measures)), height=0.8 + 2.2 * rows, squeeze=False)
+    rows = -(-len(measures) // 4)
+    fig, axes = figure(rows, min(4, len(measures)), height=0.8 + 2.2 * rows, squeeze=False)
     for ax, (measure, label) in zip(axes.flat, measures.items()):
         known = table[table.measure == measure]
         for i, cell in enumerate(cells):
