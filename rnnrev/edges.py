@@ -170,8 +170,7 @@ class Profile:
         return estimate(self._mean(at))
 
     def _mean(self, at: Sequence[int]) -> np.ndarray:
-        missing = set(at) - set(self.at.tolist())
-        if missing:
+        if missing := set(at) - set(self.at.tolist()):
             raise KeyError(f"not measured at {min(missing)}: there are {', '.join(map(str, self.at))}")
         return self.curves[:, np.isin(self.at, at)].mean(1)
 
@@ -272,8 +271,7 @@ def start_profile(
 ) -> Profile:  # fmt: skip
     """Emphasis by place from the beginning: the same words slid through the same texts.
 
-    The logit is compared ``lag`` tokens after the word wherever it stands, so that what the end of a text does to a
-    word is the same for all places.
+    The logit is read ``lag`` tokens after the word wherever it stands, so that the end acts alike on all places.
     """
     effects = insertion_response(point.model, texts, words, places, (lag,), h0=h0)[..., 0]
     return profile(effects, valence(point, words), places, seed=seed)
@@ -343,9 +341,9 @@ def compare_barcodes(
     """How states change what probe words count: gain, and correlation with h₀'s barcode, by group of states.
 
     A state's gain is the slope of its barcode on valence: 1 where words count twice, −1 where they count nothing.
-    Groups (the index): ``h₀``; the state after "extremely"; those after the n strongest intensifiers and negators of
-    ``table`` and after n random words that are no modifiers; and n states as far from h* as h₀ is, in random
-    directions. Each cell is the median and the middle 95 % of its group.
+    Groups (the index): ``h₀``; states after "extremely", after the n strongest intensifiers and negators of ``table``
+    and after n random words that are no modifiers; n states as far from h* as h₀, in random directions. Each cell is
+    the median and the middle 95 % of its group.
     """
     model, h0 = point.model, np.asarray(point.model.cell.h0, float)
     of_kind = {k: table.number[table.kind == k].to_numpy() for k in ("intensifier", "negator", "other")}
@@ -494,8 +492,7 @@ def end_effects(
 ) -> np.ndarray:  # fmt: skip
     """Words put n tokens before the last token, the logit read at the end: (B, L, K) in nats, or (B, L, K, R).
 
-    ``texts`` (B, M) hold the last M tokens of B texts and ``h0`` (B, S) the states before them (:func:`last_tokens`);
-    ``w`` (S,) or (S, R) as for :func:`insertion_response`.
+    ``texts`` (B, M) and the states ``h0`` (B, S) before them are of :func:`last_tokens`; ``w`` is (S,) or (S, R).
     """
     model, last = model.astype(np.float32), texts.shape[1] - 1
     if max(lags) > last:
@@ -575,8 +572,8 @@ def readouts(point: OperatingPoint) -> dict[str, tuple[np.ndarray, float]]:
 def end_readouts(point: OperatingPoint, states: np.ndarray, seed: int = 0, *, n: int = 20) -> np.ndarray:
     """The readouts of :func:`readouts` and n controls of the second, (S, 3 + n), for :func:`end_effects`.
 
-    A control is w less a random direction. It takes as much variance out of the logit as reading the slow mode alone
-    does, over the last states (m, S) of texts, and reads the slow mode as w does.
+    A control is w less a random direction: it takes as much variance out of the logit of last states (m, S) as reading
+    the slow mode alone does, and reads the slow mode as w does.
     """
     ways = np.column_stack([w for w, _ in readouts(point).values()])
     off = np.asarray(states, float) - point.h_star

@@ -268,10 +268,7 @@ def settled_effects(point: OperatingPoint, h: np.ndarray, numbers: np.ndarray, n
 
 
 def settled_gain(point: OperatingPoint, words: Sequence[str], probes: Probes, n_steps: int = 40) -> np.ndarray:
-    """Gain of modifiers (n,), as in :func:`modifier_effects`, with effects waited for (:func:`settled_effects`).
-
-    The check of the one-step reading: where the two differ, this one is right (chapter 7).
-    """
+    """Gain of modifiers (n,) as in :func:`modifier_effects`, with :func:`settled_effects`: right where they differ."""
     states = np.concatenate([point.h_star[None], states_after(point, words)])
     effects = probes.by_sign(settled_effects(point, states, probes.numbers, n_steps))
     return (effects[1:] / effects[0] - 1).mean(-1)
@@ -315,11 +312,7 @@ def transients(point: OperatingPoint, words: WordList, n_steps: int = 40, probes
 
 
 def _decay(curve: np.ndarray) -> tuple[float, float]:
-    """Half-life and decay time of a curve, in steps.
-
-    The half-life is where its size first falls to half its start, interpolated (NaN if it never does); the decay time
-    is that of the least-squares exponential c·exp(−n/τ).
-    """
+    """Where a curve first falls to half its start, interpolated, and τ of its least-squares c·exp(−n/τ); else NaN."""
     size, n = curve * np.sign(curve[0]), np.arange(len(curve))
     below = np.flatnonzero(size <= size[0] / 2)
     half = np.nan

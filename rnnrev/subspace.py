@@ -163,10 +163,10 @@ def subspace_dimension(
 ) -> Dimension:
     """Choose the dimension of the modifier subspace by what it must do, and show its variance beside controls.
 
-    By function: axes are found from every other of the ``words`` and removed from the states that the rest lead to; the
-    smallest dimension that takes away 90 % of the root mean square effect on the probes, on what is integrated and on
-    the logit, is taken. By variance: parallel analysis (Horn 1965) against sets of as many of the ``candidates``,
-    each set matched in frequency to the modifiers.
+    By function: the smallest number of axes of every other of the ``words`` that, removed from the states that the rest
+    lead to, takes away 90 % of the root mean square effect on the probes, on what is integrated and on the logit. By
+    variance: parallel analysis (Horn 1965) against sets of as many ``candidates``, matched in frequency. ``Unmeasured``
+    for fewer than four words.
     """
     vocabulary, p = point.model.vocabulary, np.asarray(point.model.frequencies)
     numbers, pool = vocabulary.numbers(words), vocabulary.numbers(candidates)
