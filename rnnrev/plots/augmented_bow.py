@@ -84,8 +84,8 @@ def missing(table: pd.DataFrame) -> Figure:
     ``low`` and ``high``.
     """
     kinds, names = (list(dict.fromkeys(table[c])) for c in ("kind", "network"))
-    fig, axes = figure(1, len(kinds), height=2.6)
-    for ax, kind in zip(axes, kinds):
+    fig, axes = figure(-(-len(kinds) // 3), 3, height=2.1 * -(-len(kinds) // 3), squeeze=False)
+    for ax, kind in zip(axes.flat, kinds):
         for name, offset, color, marker in zip(names, (-0.12, 0.12), (INTACT, PERTURBED), "os"):
             own = table[(table.kind == kind) & (table.network == name)]
             rows = {g: tuple(100 * np.array(e)) for g, *e in own[["group", "value", "low", "high"]].values.tolist()}
@@ -93,8 +93,10 @@ def missing(table: pd.DataFrame) -> Figure:
             intervals(rows, ax=ax, reference=0, offset=offset, label=name, look=look)
         ax.set_title(kind, fontsize=9)
         ax.tick_params(axis="y", labelsize=7)
-    axes[len(kinds) // 2].set_xlabel("Network's lead (points)")
-    fig.legend(*axes[0].get_legend_handles_labels(), fontsize=8, loc="outside upper center", ncols=2)
+        ax.set_xlabel("lead (points)")
+    for ax in axes.flat[len(kinds) :]:
+        ax.remove()
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), fontsize=8, loc="outside upper center", ncols=2)
     return fig
 
 
