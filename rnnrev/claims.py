@@ -4,8 +4,9 @@ A table is tidy (:data:`rnnrev.measure.COLUMNS`): one row a network, text, measu
 measure, the condition that is its control, and a limit; :func:`verdict` reads them off. Chapters, the page of claims
 and reports print what comes out, and have no rules of their own.
 
-The limits were written down before the results that they judge (``datasets/claims.toml``). Where a paper states a
-number, that is the limit; the others are ours and ask for an effect that can be seen, not for a certain size.
+The limits stand in ``datasets/claims.toml``, each with where it comes from, and claims that were added after a result
+was seen say so. Where a paper states a number, that is the limit; the others are ours and ask for an effect that can be
+seen, not for a certain size.
 
 Sources: LA19 (chapter 2), CP20 (chapters 1 and 3 to 7), Aitken et al. 2020 (chapter 8).
 """
