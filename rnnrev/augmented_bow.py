@@ -528,10 +528,7 @@ def train_augmented(
         model = load(save(model, out, compact=True), AugmentedBagOfWords)  # what is shipped is evaluated
     record = {
         "config": dataclasses.asdict(config),
-        "data": [
-            {"name": r.name, "split": r.split, "texts": len(r), "sha256": r.fingerprint}
-            for r in (reviews, *(part for part, _ in more))
-        ],
+        "data": [part.about for part in (reviews, *(part for part, _ in more))],
         "training_texts": len(ids),
         "parameters": model.n_parameters,
         "curve": curve,

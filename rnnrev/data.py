@@ -201,6 +201,11 @@ class Reviews:
             digest.update(f"{label}\t{text}\n".encode())
         return digest.hexdigest()
 
+    @property
+    def about(self) -> dict[str, str | int]:
+        """Name, split, number of texts and fingerprint, as a run record tells them."""
+        return {"name": self.name, "split": self.split, "texts": len(self), "sha256": self.fingerprint}
+
     def take(self, which: np.ndarray | Sequence[int] | slice) -> Reviews:
         """The reviews at these positions (or where this mask holds), in that order."""
         picked = np.arange(len(self))[which]

@@ -174,8 +174,7 @@ class Network(keras.Model):
     def __init__(self, config: TrainConfig, n_words: int, n_classes: int, vectors: np.ndarray | None) -> None:
         super().__init__()
         rng = np.random.default_rng([config.seed, 13])
-        if vectors is None:
-            vectors = rng.normal(0, 0.1, (n_words, config.n_inputs))
+        vectors = rng.normal(0, 0.1, (n_words, config.n_inputs)) if vectors is None else vectors
         self.config, self.outputs_ = config, 1 if n_classes == 2 else n_classes
         self.embedding = weight(self, "embedding", vectors)
         cell = initial_weights(config.cell, config.n_inputs, config.n_units, config.seed)
@@ -234,8 +233,7 @@ class Bag(keras.Model):
 
 
 def _dropout_mask(shape: Sequence[int | tf.Tensor], rate: float, seed: tf.Tensor) -> tf.Tensor:
-    kept = tf.random.stateless_uniform(shape, seed) >= rate
-    return tf.cast(kept, tf.float32) / (1 - rate)
+    return tf.cast(tf.random.stateless_uniform(shape, seed) >= rate, tf.float32) / (1 - rate)
 
 
 def _loss(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
@@ -282,9 +280,7 @@ def fit(
     validate : function () -> float
         Accuracy of the network as it is, on texts that it does not learn from; NaN where there are none.
     checkpoint : path, optional
-        Written after each epoch.
-    key : str
-        What the checkpoint must be of.
+        Written after each epoch; ``key`` says what it must be of.
     resume : bool
         Go on from the checkpoint, if there is one. The result equals that of the run that was not interrupted.
 
@@ -422,9 +418,8 @@ def load_vectors(file: str | os.PathLike[str], vocabulary: Vocabulary, size: int
     if size not in (None, vectors.shape[1]):
         raise ValueError(f"{file} holds vectors of {vectors.shape[1]} numbers, but n_inputs is {size}: set n_inputs")
     out = np.random.default_rng(19).normal(0, 0.1, (len(vocabulary), vectors.shape[1])).astype(np.float32)
-    for i, word in enumerate(vocabulary.words):
-        if word in known:
-            out[i] = vectors[known[word]]
+    shared = [w for w in vocabulary.words if w in known]
+    out[vocabulary.numbers(shared)] = vectors[[known[w] for w in shared]]
     return out
 
 
@@ -552,9 +547,7 @@ def train(
     record = {
         "config": dataclasses.asdict(config),
         "command": " ".join(["rnnrev", *sys.argv[1:]]) if sys.argv[0].endswith("rnnrev") else None,
-        "data": [
-            {"name": r.name, "split": r.split, "texts": len(r), "sha256": r.fingerprint} for r in (reviews, *extra)
-        ],
+        "data": [r.about for r in (reviews, *extra)],
         "inputs": _inputs(config),
         "training_texts": len(ids),
         "training_tokens": int(counts.sum()),
