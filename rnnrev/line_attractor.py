@@ -289,7 +289,8 @@ class Spectra:
     """The modes at every point of a curve, and medians over its points.
 
     ``modes`` stacked (P, …); ``slow`` (P,) the place of the slow mode, ``others`` (P, 5) of the next five by |log|λ||,
-    of a conjugate pair the first. Time constants are those of modes that do not grow.
+    of a conjugate pair the first. Time constants are those of modes that do not grow, at the points whose slow mode
+    does not (NaN if there is none).
     """
 
     modes: Eigenmodes = field(repr=False)
@@ -312,16 +313,19 @@ def mode_spectra(J_rec: np.ndarray, w: np.ndarray) -> Spectra:
         If no mode is real at one of the points.
     """
     modes = eigenmodes(J_rec, w)
-    order, tau = slowest_first(modes), modes.slowest
+    order = slowest_first(modes)
+    slow_grows = np.take_along_axis(modes.growing, order[:, :1], -1)[:, 0]
+    tau = modes.slowest
+    lasting = np.pad(tau[~slow_grows], ((0, 0), (0, 1)), constant_values=np.nan)  # a lone unit has no second mode
 
     def median(values: np.ndarray) -> Estimate:
-        known = values[~np.isnan(values)]  # where all but one mode grow there is no second
-        return bootstrap(known.astype(float), np.median, n=1000) if len(known) else Estimate(np.nan, np.nan, np.nan)
+        known = values[~np.isnan(values)].astype(float)
+        return bootstrap(known, np.median, n=1000) if len(known) else Estimate(np.nan, np.nan, np.nan)
 
-    slow_grows = np.take_along_axis(modes.growing, order[:, :1], -1)[:, 0]
     return Spectra(
-        modes, order[:, 0], order[:, 1:6], median(tau[:, 0] / tau[:, 1]), median(tau[:, 0]), median(tau[:, 1]),
-        median((tau > SLOW).sum(-1)), median(modes.growing.sum(-1)), bootstrap(slow_grows.astype(float), n=1000),
+        modes, order[:, 0], order[:, 1:6], median(lasting[:, 0] / lasting[:, 1]), median(lasting[:, 0]),
+        median(lasting[:, 1]), median((tau > SLOW).sum(-1)), median(modes.growing.sum(-1)),
+        bootstrap(slow_grows.astype(float), n=1000),
     )  # fmt: skip
 
 

@@ -153,12 +153,15 @@ def test_growing_modes_are_reported_apart_and_the_gap_is_never_below_one():
     np.testing.assert_allclose(np.take_along_axis(fast.modes.eigvals, fast.slow[:, None], 1), 0.995)
     slow = la.mode_spectra(matrices(1.001, 0.9, 0.5), np.ones(3))  # it grows more slowly than any other fades
     assert (slow.growing.value, slow.slow_grows.value) == (1, 1)
-    assert slow.tau_1.value == pytest.approx(-1 / np.log(0.9), rel=1e-6)
-    assert slow.gap_of_tau.low >= 1
+    assert np.isnan(slow.tau_1.value)  # not the next mode's: where the slow mode grows it has no time constant
+    mixed = la.mode_spectra(np.concatenate([matrices(1.001, 0.9, 0.5), matrices(0.999, 0.9, 0.5)]), np.ones(3))
+    assert mixed.slow_grows.value == 0.5
+    assert mixed.gap_of_tau.value == pytest.approx(np.log(0.9) / np.log(0.999), rel=1e-6)
+    assert mixed.gap_of_tau.low >= 1
 
 
 def test_where_all_modes_but_one_grow_there_is_no_second_time_constant():
-    spectra = la.mode_spectra(matrices(1.2, 1.1, 0.9), np.ones(3))
+    spectra = la.mode_spectra(matrices(1.5, 1.3, 0.9), np.ones(3))
     assert spectra.tau_1.value == pytest.approx(-1 / np.log(0.9))
     assert np.isnan(spectra.gap_of_tau.value)
     assert spectra.growing.value == 2
