@@ -377,7 +377,7 @@ def _first_axes(a: Analysis) -> Iterator[Row]:
     if not whole.low > 0:
         raise Unmeasured(f"there is no emphasis on the beginning: {text_of(whole, '.2f')} lasting valences")
     wide = modifier_subspace(a.lasting, a.subspace.words, min(3, len(a.subspace.words)))
-    found = edges.by_axes(a.lasting, texts, a.strongest, wide, a.effects, range(1, wide.dim + 1), a.seed)
+    found = edges.by_axes(a.lasting, texts, a.strongest, wide, a.effects, range(1, wide.dim + 1))
     for r in found.itertuples():
         yield _row("start_axes_left", _size(r.left, whole.value), r.removed, at=r.axes, n=len(texts))
         yield _row("start_axes_share", r.share, r.removed, at=r.axes)
