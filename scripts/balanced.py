@@ -38,6 +38,7 @@ DRAWS = 5  #: of training texts
 N_AXES = 5
 WORDS = ("not", "never", "extremely", "very", "good", "bad")
 TRAIN = "imdb/train"  #: the text that is not scored but looked at
+NUMBERS = ("value", "low", "high")
 Row = dict[str, Any]
 
 
@@ -295,10 +296,23 @@ def along_text(study: Study) -> Iterator[Row]:
 
 
 def roles(table: pd.DataFrame) -> dict[str, int]:
-    """Which axis is the memory, the volume, and the fast one that is read: the other one with the largest readout."""
-    volume = volume_axis(table)
-    rest = table["read"].abs().drop([1, volume])
-    return {"memory": 1, "volume": volume, "fast": int(rest.idxmax())}
+    """Which axis is which: memory; the volume; of the rest the one with most gain, a quick volume; the most read."""
+    rest = table.drop([1, volume_axis(table)])
+    return {
+        "memory": 1, "volume": volume_axis(table), "quick volume": int(rest.gain.idxmax()),
+        "quick memory": int(rest["read"].abs().idxmax()),
+    }  # fmt: skip
+
+
+SIGNED = ("read", "gain", "h0", *WORDS)
+
+
+def in_role(table: pd.DataFrame, role: str) -> pd.Series:
+    """The row of the axis in a role, the quick memory turned so that the readout is positive."""
+    found = table.loc[roles(table)[role]].copy()
+    if role == "quick memory" and found["read"] < 0:
+        found[list(SIGNED)] *= -1
+    return found
 
 
 def axes(study: Study) -> Iterator[Row]:
@@ -307,30 +321,24 @@ def axes(study: Study) -> Iterator[Row]:
         balanced.axes(model, m, ids, WORDS, N_AXES, seed=d)
         for d, (m, ids) in enumerate(zip(study.modes, study.draws))
     ]  # fmt: skip
-    for role in ("memory", "volume", "fast"):
-        at = [roles(t)[role] for t in tables]
-        for column in tables[0]:
-            values = [t.loc[i, column] for t, i in zip(tables, at)]
-            yield row(f"axis_{column}", role, spread(values), DRAWS)
-        yield row("axis_number", role, spread(at), DRAWS)
-    for i in range(1, N_AXES + 1):
-        for column in tables[0]:
-            yield row(f"axis_{column}", f"axis {i}", spread([t.loc[i, column] for t in tables]), DRAWS)
+    columns = ("share", "tau", *SIGNED)
+    for role in roles(tables[0]):
+        found = pd.DataFrame([in_role(t, role) for t in tables])
+        for column in columns:
+            yield row(f"axis_{column}", role, spread(found[column]), DRAWS)
+        yield row("axis_number", role, spread(found.index), DRAWS)
     shares = np.array([m.hankel[:10] / m.hankel.sum() for m in study.modes])
     for i, s in enumerate(shares.T, 1):
         yield row("hankel", "balanced", spread(s), DRAWS, i)
-    counted = [m.hankel.sum() ** 2 / np.sum(m.hankel**2) for m in study.modes]
-    yield row("hankel_participation", "balanced", spread(counted), DRAWS)
     # controls: other words, other directions of the same variance, the untrained network
-    modes, ids, t = study.modes[0], study.draws[0], tables[0]
-    volume = roles(t)["volume"]
+    modes, ids, at = study.modes[0], study.draws[0], roles(tables[0])
     others = np.random.default_rng(5).permutation(linear.frequent_words(model))[:200]
     moved = balanced.axes(model, modes, ids, others, N_AXES)
-    for role in ("volume", "fast"):
-        x = moved.loc[roles(t)[role]].iloc[len(t.columns) - len(WORDS) :].to_numpy()
+    for role in ("volume", "quick volume"):
+        x = moved.loc[at[role], [str(w) for w in others]].to_numpy()
         yield row("axis_other_words", role, Estimate(np.median(x), *np.quantile(x, [0.025, 0.975])), len(x))
     spare = np.random.default_rng(7).standard_normal((1000, modes.Phi.shape[1]))
-    spare[:, [0, volume - 1]] = 0
+    spare[:, [0, at["volume"] - 1]] = 0
     spare /= np.linalg.norm(spare, axis=1, keepdims=True)
     z = (np.concatenate([h[10:] for h in model.states_of(ids) if len(h) > 10]) - modes.mean) @ modes.Psi
     h0 = ((model.cell.h0 - modes.mean) @ modes.Psi - z.mean(0)) / np.sqrt(modes.hankel[: z.shape[1]])
@@ -338,9 +346,25 @@ def axes(study: Study) -> Iterator[Row]:
     x = np.abs(spare @ h0) / sd
     yield row("axis_h0_elsewhere", "random axes, size", Estimate(np.median(x), *np.quantile(x, [0.025, 0.975])), 1000)
     table = balanced.axes(study.fresh, study.fresh_modes, ids, WORDS, N_AXES)
-    for role, i in roles(table).items():
-        for column in table:
-            yield row(f"axis_{column}", f"untrained, {role}", table.loc[i, column], 1)
+    for role in roles(table):
+        for column in columns:
+            yield row(f"axis_{column}", f"untrained, {role}", in_role(table, role)[column], 1)
+    yield from counted(study)
+
+
+def counted(study: Study) -> Iterator[Row]:
+    """How many directions are slow, how many words write, how many are read, and how many are both."""
+    model, ids = study.model, [i[:160] for i in study.model.vocabulary.encode_all(study.train[:400]) if len(i) >= 160]
+    exponents = driven.lyapunov(model, ids[:30], 64)
+    yield row("directions", "slow", stats.bootstrap((exponents > -1 / 25).sum(1).astype(float)), 30)
+    words = np.random.default_rng(11).permutation(linear.frequent_words(model))[:64]
+    written = driven.impulse_responses(model, ids[:100], words).mean((0, 1, 3))
+    a = driven.adjoints(model, ids[:100], [driven.LAG])[:, 0]
+    for name, x in (("written", written - written.mean(0)), ("read", a)):
+        size = np.linalg.svd(x, compute_uv=False) ** 2
+        yield row("directions", name, size.sum() ** 2 / np.sum(size**2), len(x))
+    both = [m.hankel.sum() ** 2 / np.sum(m.hankel**2) for m in study.modes]
+    yield row("directions", "written and read", spread(both), DRAWS)
 
 
 # --- the plane --------------------------------------------------------------------------------------------
@@ -407,9 +431,9 @@ def main() -> None:
             started = time.perf_counter()
             rows += part(study)
             print(f"{name}: {part.__name__} in {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
-        new = pd.DataFrame(rows).assign(network=name).reindex(columns=list(COLUMNS)).fillna({"note": ""})
+        new = pd.DataFrame(rows).assign(network=name).reindex(columns=list(COLUMNS))
         key = ["network", "data", "measure", "condition", "at"]
-        table = pd.concat([table, new]).drop_duplicates(key, keep="last")
+        table = pd.concat([table, new]).drop_duplicates(key, keep="last").astype(dict.fromkeys(("at", *NUMBERS), float))
         write_table("balanced", table.sort_values("network", kind="stable"), about)
 
 
