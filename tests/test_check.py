@@ -36,6 +36,8 @@ def hint(name: str, answer: Any) -> str:
 RIGHT = [
     ("ex-training-1", [0.7, -1, -1.5]),
     ("ex-training-1", {"not awesome": 0.7, "bad": -1, "not bad": -1.5}),
+    ("ex-reduced-1", [-2.4, 1.2, 2.4]),
+    ("ex-reduced-2", [(2, 1), (2, 1), (1, 2)]),
     ("ex-la-1", (0.82, 0.13, 0.0096, 0.997)),
     ("ex-la-2", [(1, 0), (1, 2), (2, 0)]),
     ("ex-la-2", np.array([[-3, 0], [-1 / 3, -2 / 3], [2, 0]])),
@@ -88,6 +90,12 @@ WRONG = [
     ("ex-end-1", [[1, 0.49, 0], [-1, -0.49, 0]], "lasting"),
     ("ex-end-1", [[2, 1.49, 1], [-2, -1.49, -1]], "transient only"),
     ("ex-end-1", [[2, 0], [1.49, 0.51], [1, 1]], "transposed"),
+    ("ex-reduced-1", [0, 1.2, 2.4], "right angle"),
+    ("ex-reduced-1", [-2.4, 1.2, 0], "still reads"),
+    ("ex-reduced-1", [0.32, -0.16, 2.4], "moved along ℓ"),
+    ("ex-reduced-2", [(4, 1), (4, 1), (1, 2)], "square roots"),
+    ("ex-reduced-2", [(2, 1), (200, 1), (1, 2)], "A changes too"),
+    ("ex-reduced-2", [(2, 1), (2, 1), (2, 2)], "read or not"),
     ("ex-augmented-1", [-0.3, 2, 0], "multiplied"),
     ("ex-augmented-1", [-0.3, 2, 0.7], "two tokens"),
     ("ex-augmented-1", [-1.3, 1, 0], "left out the 1"),
@@ -153,7 +161,7 @@ def test_no_answer_raises(name: str) -> None:
 
 
 def test_every_exercise_of_the_book_is_known_and_says_how_to_check_it() -> None:
-    pages = sorted(BOOK.glob("[0-9]*.md"))
+    pages = [*sorted(BOOK.glob("[0-9]*.md")), *BOOK.glob("reduced.md")]
     if not pages:
         pytest.skip("installed without the book")
     text = "\n".join(p.read_text(encoding="utf-8") for p in pages)
@@ -348,3 +356,17 @@ def test_answers_that_take_longer(point: linear.OperatingPoint) -> None:
     ]
     right("ex-end-3", after)
     assert "percentage" in hint("ex-end-3", [100 * a.value for a in after])
+
+
+@pytest.mark.slow
+def test_how_much_of_the_beginning_is_volume() -> None:
+    from rnnrev import balanced, driven, plane
+
+    model = zoo.load("gru-imdb")
+    texts = driven.token_arrays(model, load_reviews("book").texts, 60, 160)
+    modes = balanced.balance(model, texts)
+    small = plane.plane(model, modes, balanced.axes(model, modes, texts, ["not", "extremely", "good", "bad"]))
+    places = np.array([small.cell.h0, [small.cell.h0[0], 0]])
+    moved = [small.advance(p[None], np.array([model.vocabulary.number("good")]))[0] - p for p in places]
+    right("ex-reduced-3", [m[0] for m in moved])
+    assert "z₁" in hint("ex-reduced-3", [m[1] for m in moved])

@@ -15,7 +15,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .. import edges, linear, modifiers, perturb, stats, zoo
+from .. import balanced, driven, edges, linear, modifiers, perturb, plane, stats, zoo
 from ..augmented_bow import AugmentedBagOfWords
 from ..data import Reviews, load_reviews, tokenize
 from ..language import Language
@@ -54,6 +54,8 @@ OPEN = {
     "ex-end-2": "Ask what a prediction that knows nothing but the sign of each word would score.",
     "ex-language-3": "Read the trace just before and just after “both1”, with and without the word before it.",
     "ex-language-4": "Give a table of marks for both languages, from the same analyses and as many texts.",
+    "ex-reduced-4": "Give the error in nats, the spread of the whole network's logits and R² for both kinds of text.",
+    "ex-reduced-5": "Name the control of each part of the claim before you look.",
     "ex-universality-1": "Ask what a softmax does when the same number is added to all its inputs.",
     "ex-universality-2": "Compare the same measure on the known language before you blame the networks.",
     "ex-universality-3": "Report several seeds, with a control and an interval.",
@@ -63,7 +65,7 @@ OPEN = {
 
 def exercises() -> tuple[str, ...]:
     """Names of all exercises, in the order of the book; open ones are among them."""
-    order = ("training", "la", "modifiers", "start", "end", "augmented", "language", "universality")
+    order = ("training", "la", "modifiers", "start", "end", "augmented", "language", "universality", "reduced")
     return tuple(sorted({*_JUDGES, *OPEN}, key=lambda n: (order.index(n.split("-")[1]), n)))
 
 
@@ -736,3 +738,49 @@ def _noiseless(answer: object) -> str:
     best, usual = replace(Language(), noise=0.01).bayes().value, Language().bayes().value
     hint = "That is the best reader of the language as it is: make the labels noiseless first."
     return _judge(answer, best, "the best possible accuracy without noise", {hint: usual}, tolerance=0.004, share=True)
+
+
+# --- the network in a few numbers -------------------------------------------------------------
+
+
+@_judges("ex-reduced-1")
+def _oblique(answer: object) -> str:
+    r, l, h = np.array([1, 0]), np.array([1, 2]), np.array([1, 1.2])
+    moved, straight = h - (l @ h) * r, h - (r @ h) * r
+    return _judge(answer, [*moved, l @ straight], "the state of (ii), two numbers, and what ℓ reads after (iii)", {
+        "That is the projection at a right angle: move along r until ℓ reads zero.": [*straight, l @ straight],
+        "After (iii) ℓ still reads something: it is not at a right angle to what is left.": [*moved, 0],
+        "You moved along ℓ: what was written along r must go along r.": [*(h - (l @ h) * l / (l @ l)), l @ straight],
+    })  # fmt: skip
+
+
+@_judges("ex-reduced-2")
+def _hankel(answer: object) -> str:
+    right = [(2, 1), (2, 1), (1, 2)]
+    return _judge(answer, right, "two pairs of singular values, larger first, and the units that PCA keeps", {
+        "Those are products: take square roots.": [(4, 1), (4, 1), (1, 2)],
+        "If h₂ is a hundred times as large, a change of one unit of it does a hundredth: A changes too.":
+            [(2, 1), (200, 1), (1, 2)],
+        "Principal components keep the unit that varies most, read or not.": [(2, 1), (2, 1), (2, 2)],
+    })  # fmt: skip
+
+
+@cache
+def _plane() -> tuple[plane.ReducedRNN, np.ndarray]:
+    """The page's plane, and the move of memory by "good" at h₀ and at volume 0."""
+    model = _point().model.astype(np.float32)
+    texts = driven.token_arrays(model, _reviews().texts, 60, 160)
+    modes = balanced.balance(model, texts)
+    small = plane.plane(model, modes, balanced.axes(model, modes, texts))
+    places = np.array([small.cell.h0, [small.cell.h0[0], 0]])
+    return small, plane.steps(small, ["good"], places)[0]
+
+
+@_judges("ex-reduced-3")
+def _louder(answer: object) -> str:
+    moved = _plane()[1]
+    return _judge(answer, moved[:, 0], "how far one “good” moves z₁ at h₀ and at volume 0", {
+        "That is the volume, z₂: take z₁.": moved[:, 1],
+        "Those are places: take the step, the new place less the old one.":
+            moved[:, 0] + _plane()[0].cell.h0[0],
+    })  # fmt: skip

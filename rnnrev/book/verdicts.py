@@ -51,14 +51,14 @@ def value(
 
 def over_networks(
     columns: Mapping[str, tuple[str, str] | tuple[str, str, float]], spec: str = ".2f", data: str = SHOWN["data"],
-    networks: Sequence[str] = (),
+    networks: Sequence[str] = (), record: str = "networks",
 ) -> Html:  # fmt: skip
     """A table of the shipped networks, or of those named: title -> (measure, condition[, at]), with its interval."""
-    names = networks or list(dict.fromkeys(_record("networks").query("data == @data").network))
+    names = networks or list(dict.fromkeys(_record(record).query("data == @data").network))
 
     def cell(network: str, which: tuple) -> str:
         try:
-            return text_of(value(*which, network=network, data=data), spec)
+            return text_of(value(*which, network=network, data=data, record=record), spec)
         except KeyError:
             return "not measured"
 
