@@ -34,6 +34,7 @@ from rnnrev.stats import Estimate
 from rnnrev.subspace import modifier_subspace, top_words
 
 KEPT = (1, 2, 3, 5, 8)  #: numbers of state
+ENOUGH = (*KEPT, 12)  #: of balanced modes: an LSTM needs more
 DRAWS = 5  #: of training texts
 N_AXES = 5
 WORDS = ("not", "never", "extremely", "very", "good", "bad")
@@ -147,7 +148,7 @@ def sufficient(study: Study) -> Iterator[Row]:
     for data, whole in study.logits.items():
         labels = study.tests[data].labels
         yield row("accuracy", "whole network", stats.accuracy(whole > 0, labels == 1), len(whole), data=data)
-        for k in KEPT:
+        for k in ENOUGH:
             yield from scored(study, study.modes[0].reduce(study.model, k), "balanced", k, data)
     for k in KEPT:  # other draws of training text, read on fewer texts
         found = [
