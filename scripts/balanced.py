@@ -268,6 +268,11 @@ def along_text(study: Study) -> Iterator[Row]:
             return float(spearmanr(x, y).statistic)
 
         yield row("left_vector_sorts", name, stats.bootstrap((v, beta), sorting, n=300), len(words))
+    # once more from other reviews: how much hangs on the draw
+    for name, find in (("along text", driven.driven_point), ("h*", linear.operating_point)):
+        found = [find(model, texts=study.train[400 * d : 400 * d + 100]) for d in range(DRAWS)]
+        draws = [sorting(linear.valence(p, words), beta) for p in found]
+        yield row("left_vector_sorts", f"{name}, over draws", spread(draws), DRAWS)
     h_star = linear.linear_model(point)
     for data, n in (("imdb/test", None), ("sst2/validation", None), ("yelp_polarity/test", None)):
         ids, whole = study.ids[data][:n], study.logits[data][:n]

@@ -136,7 +136,7 @@ def by_number(panels: Mapping[str, Mapping[str, pd.DataFrame]], ylabel: str, cha
     ``panels``: title -> condition -> rows with columns ``at``, ``value``, ``low``, ``high``. The first condition is
     the one in question, black; the rest are what it is compared with.
     """
-    fig, axes = figure(1, len(panels), height=3.6, sharey=True, squeeze=False)
+    fig, axes = figure(1, len(panels), height=3.4, sharey=True, squeeze=False)
     for ax, (title, conditions) in zip(axes[0], panels.items()):
         for number, (name, rows) in enumerate(conditions.items()):
             rows = rows.sort_values("at")
@@ -152,8 +152,8 @@ def by_number(panels: Mapping[str, Mapping[str, pd.DataFrame]], ylabel: str, cha
         ax.set(xscale="log", xlabel="numbers", title=title)
         ax.set_xticks([1, 2, 3, 5, 8], ["1", "2", "3", "5", "8"])
         ax.minorticks_off()
-        ax.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.2))
     axes[0, 0].set_ylabel(ylabel)
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), fontsize=8, loc="outside lower center", ncols=3)
     label_panels(axes)
     return fig
 
