@@ -340,7 +340,7 @@ def axes(study: Study) -> Iterator[Row]:
     modes, ids, at = study.modes[0], study.draws[0], roles(tables[0])
     others = np.random.default_rng(5).permutation(linear.frequent_words(model))[:200]
     moved = balanced.axes(model, modes, ids, others, N_AXES)
-    for role in ("memory", "volume", "quick volume"):
+    for role in ("volume", "quick volume"):
         x = moved.loc[at[role], [str(w) for w in others]].to_numpy()
         yield row("axis_other_words", role, Estimate(np.median(x), *np.quantile(x, [0.025, 0.975])), len(x))
     spare = np.random.default_rng(7).standard_normal((1000, modes.Phi.shape[1]))
