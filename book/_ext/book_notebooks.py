@@ -1,8 +1,9 @@
 """The notebook edition: each page of the built site as an executed Jupyter notebook that reads as the page does.
 
-``python book/_ext/book_notebooks.py SITE OUT`` (``make notebooks``) takes text from the pages, where references, citations, numbers
-and exercises are resolved, and outputs from the cache of executed chapters. What a page leaves out is left out; where an exercise
-can be checked, a cell to answer in stands below it. A notebook that was changed since it was made is moved aside, not overwritten.
+``python book/_ext/book_notebooks.py SITE OUT`` (``make notebooks``) takes text from the pages, where references,
+citations, numbers and exercises are resolved, and outputs from the cache of executed chapters. What a page leaves out
+is left out; below an exercise stands a cell to answer in. A notebook that was changed since it was made is moved
+aside, not overwritten.
 """
 
 from __future__ import annotations
@@ -98,6 +99,8 @@ class Page(MarkdownConverter):
                 tag["href"] = self.link(str(tag.get("href", "")))
             if tag.name == "span" and tag.string and tag.string.startswith("\\("):
                 tag.replace_with(f"${tag.string[2:-2]}$")
+        for tag in el.find_all(["p", "span", "colgroup"]):
+            tag.unwrap() if tag.name != "colgroup" else tag.decompose()
         el.attrs.clear()
         return "\n\n" + re.sub(r"\n\s*\n", "\n", str(el)) + "\n\n"
 
@@ -121,7 +124,7 @@ class Page(MarkdownConverter):
 
 
 def answer_cell(label: str, text: str, known: set[str]) -> NotebookNode:
-    """The cell below an exercise: code with what its ``check(…)`` asks for and is not ``known`` yet, else room for text."""
+    """The cell below an exercise: what its ``check(…)`` asks for and is not ``known`` yet, else room for text."""
     call = re.search(r"check\(\"" + re.escape(label) + r"\",.*?\)(?=`)", text, re.DOTALL)
     if call is None:
         return new_markdown_cell("*Your answer:*", metadata={"tags": ["answer"]})
@@ -278,18 +281,16 @@ def main() -> None:
         Path(r.uri).stem: cache.get_cache_bundle(r.pk).nb
         for r in sorted(cache.list_cache_records(), key=lambda r: r.pk)
     }
-    pages = [
-        p.stem
-        for p in sorted((ROOT / "book").glob("*.md"))
-        if p.stem in executed and (args.site / f"book/{p.stem}.html").is_file()
-    ]
-    if not pages:
+    pages = {name: args.site / f"book/{name}.html" for name in sorted(executed)}
+    made = {
+        name: edition(name, page.read_text("utf-8"), executed[name], site, package, not args.no_solutions)
+        for name, page in pages.items()
+        if page.is_file() and (ROOT / f"book/{name}.md").is_file()
+    }
+    if not made:
         sys.exit(f"{args.site} holds no executed page: run `make book` first")
-    write(args.out, {
-        name: edition(name, (args.site / f"book/{name}.html").read_text("utf-8"), executed[name], site, package, not args.no_solutions)
-        for name in pages
-    })  # fmt: skip
-    print(f"{len(pages)} notebooks in {args.out}")
+    write(args.out, made)
+    print(f"{len(made)} notebooks in {args.out}")
 
 
 if __name__ == "__main__":
