@@ -8,7 +8,7 @@ The limits stand in ``datasets/claims.toml``, each with where it comes from, and
 was seen say so. Where a paper states a number, that is the limit; the others are ours and ask for an effect that can be
 seen, not for a certain size.
 
-Sources: LA19 (chapter 2), CP20 (chapters 1 and 3 to 7), Aitken et al. 2020 (chapter 8).
+Sources: LA19 (chapter 2), CP20 (chapters 1 and 3 to 8), Aitken et al. 2020 (chapter 9).
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class Claim:
 
 
 _PAGES = ("", "01-training", "02-line-attractor", "03-modifier-subspace", "04-initial-condition", "05-end-of-review",
-          "06-augmented-bag-of-words", "07-known-language", "08-universality")  # fmt: skip
+          "06-augmented-bag-of-words", "07-few-numbers", "08-known-language", "09-universality")  # fmt: skip
 
 
 def _load() -> tuple[Claim, ...]:

@@ -1,6 +1,6 @@
-"""The sweeps of the book that train networks, and the records that chapters 7 and 8 read.
+"""The sweeps of the book that train networks, and the records that chapters 8 and 9 read.
 
-    python scripts/sweeps.py language            the known language: four architectures, three seeds (chapter 7)
+    python scripts/sweeps.py language            the known language: four architectures, three seeds (chapter 8)
     python scripts/sweeps.py language --again    the same networks, measured again without training
     python scripts/sweeps.py difficulty | bags | classes | stars
     python scripts/sweeps.py train --data my-reviews.csv --cells gru

@@ -150,7 +150,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if not NOTEBOOKS:
         pytest.skip("needs `make notebooks`")
     folder = tmp_path_factory.mktemp("lab")
-    for file in [*NOTEBOOKS, ROOT / "book/07-known-language.md"]:
+    for file in [*NOTEBOOKS, ROOT / "book/08-known-language.md"]:
         shutil.copy(file, folder)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -196,7 +196,7 @@ def test_chapters_read_well_in_jupyterlab(lab: str, browser: Any) -> None:
 def test_sources_open_as_notebooks(lab: str, browser: Any) -> None:
     page = browser.new_page()
     page.goto(f"{lab}?reset")
-    page.locator(".jp-DirListing-item", has_text="07-known-language.md").dblclick(timeout=60_000)
+    page.locator(".jp-DirListing-item", has_text="08-known-language.md").dblclick(timeout=60_000)
     page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=60_000)
     page.close()
 

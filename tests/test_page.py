@@ -136,7 +136,7 @@ def test_a_chapters_claims_count_networks_and_those_without_a_result(published: 
 
 @pytest.mark.usefixtures("record")
 def test_three_networks_are_three_points(published: dict[str, dict[str, str]]) -> None:
-    (gap,) = cells(book.claims(7).html)
+    (gap,) = cells(book.claims(8).html)
     assert gap["We found"] == "points: 0.1, 0.2, 3.0"
     assert gap["Control"] == "none"
     assert gap["Verdict"] == gap["Networks that agree"] == "2 of 3 (1 does not hold)"

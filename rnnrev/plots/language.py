@@ -1,4 +1,4 @@
-"""Figures of chapters 7 and 8: what the analyses find beside the truth, and how it varies over networks.
+"""Figures of chapters 8 and 9: what the analyses find beside the truth, and how it varies over networks.
 
 Tables are tidy: one row a number, columns ``network``, ``data``, ``measure``, ``condition``, ``at`` and ``value``.
 """
