@@ -97,7 +97,8 @@ class Dimensionality:
     low: np.ndarray = field(repr=False)
     high: np.ndarray = field(repr=False)
     participation: Estimate = shown(".3g")  #: participation ratio of the variances, (Σe)²/Σe²
-    n90: Estimate = shown(".0f")  #: components that hold 90 % of the variance
+    #: components that hold 90 % of the variance (resamples hold fewer different texts: the interval lies a little low)
+    n90: Estimate = shown(".0f")
 
 
 def dimensionality(model: SentimentRNN, texts: Sequence[str], seed: int = 0, n_components: int = 50) -> Dimensionality:
