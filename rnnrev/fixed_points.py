@@ -317,7 +317,7 @@ def find_fixed_points(
 
 
 #: Numbers in a stack of Jacobians that the processor's cache still holds.
-CACHED = 2**20
+CACHED = 2**18
 
 
 def _check_finite(rows: np.ndarray, message: str) -> None:
