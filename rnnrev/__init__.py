@@ -1,3 +1,3 @@
 """rnnrev: how recurrent networks read a review, to reproduce, to understand and to perturb."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

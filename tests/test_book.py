@@ -218,29 +218,6 @@ def plain(text: str) -> str:
     return re.sub(r"\W+", " ", text)
 
 
-@pytest.mark.parametrize("page", CHAPTERS, ids=lambda p: p.stem)
-def test_notebooks_can_leave_solutions_out(page: Path) -> None:
-    cells: list[dict[str, Any]] = []
-    at = 0
-    for cell in FENCE.finditer(text_of(page)):
-        cells += [{"cell_type": "markdown", "source": text_of(page)[at : cell.start()].strip("\n")}]
-        cells += [{"cell_type": "code", "source": source(cell[0]), "outputs": []}]
-        at = cell.end()
-    cells += [{"cell_type": "markdown", "source": text_of(page)[at:].strip("\n")}]
-    whole = plain(" ".join(c["source"] for c in cells))
-    left = extension("book_site").cells_without_solutions(cells)
-    kept = plain(" ".join(c["source"] for c in left))
-    phrases = solution_phrases(page)
-    assert len(phrases) >= 4
-    assert sum(run in whole for run in phrases) > 0.8 * len(phrases), "the test sees solutions where they are"
-    assert not [run for run in phrases if run in kept]
-    for label in re.findall(r"^:label: ([\w-]+)$", text_of(page), re.MULTILINE):
-        assert plain(label) in kept
-    code = [c["source"] for c in left if c["cell_type"] == "code"]
-    assert len(code) in (len(cells) // 2, len(cells) // 2 - 1)
-    assert set(code) <= {c["source"] for c in cells}
-
-
 @pytest.mark.slow
 def test_students_book_holds_no_solution_and_every_exercise() -> None:
     built = ROOT / "_build/student"

@@ -47,10 +47,11 @@ PAGE = r"""
 <div class="cell_output docutils container"><figure id="fig-a"><img alt="a line that rises" src="f.png"><figcaption>
 <p><span class="caption-number">Fig. 2.1 </span><span class="caption-text">What it is.</span></p></figcaption></figure>
 </div></div>
-<div class="admonition exercise" id="ex-a"><p class="admonition-title"><span class="caption-number">Exercise 2.1 </span></p>
+<div class="admonition exercise" id="ex-a"><p class="admonition-title">Exercise 2.1</p>
 <section id="exercise-content"><p>Count. Check your answer: <code>check("ex-a", [ones, shown])</code>.</p>
-<div class="admonition hint dropdown"><p class="admonition-title">Hint</p><p>Fingers.</p></div></section></div>
-<div class="dropdown admonition solution" id="s"><p class="admonition-title">Solution to<a href="#ex-a">Exercise 2.1</a></p>
+<div class="admonition hint dropdown"><p class="admonition-title">Hint</p><p>Fingers.</p></div>
+</section></div><div class="dropdown admonition solution" id="s">
+<p class="admonition-title">Solution to<a href="#ex-a">Exercise 2.1</a></p>
 <p>Forty-two it is.</p></div></section></article>
 """
 
@@ -157,7 +158,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         port = free.getsockname()[1]
     command = [
         sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root", f"--port={port}", "--ServerApp.token=",
-        "--ServerApp.password=", "--LabApp.news_url=none", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        "--ServerApp.password=", "--LabApp.news_url=none",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     ]  # fmt: skip
     environment = os.environ | {"PYTHONPATH": str(ROOT), "HOME": str(folder), "JUPYTER_CONFIG_DIR": str(folder / ".c")}
     with open(folder / "lab.log", "wb") as log:
@@ -186,7 +188,8 @@ def test_chapters_read_well_in_jupyterlab(lab: str, browser: Any) -> None:
         shown = BeautifulSoup("\n".join(cells.all_inner_texts()), "html.parser").get_text()
         assert not RAW.search(shown), f"{file.name}: {RAW.search(shown)}"
         wide = page.evaluate(
-            "[...document.querySelectorAll('.jp-Notebook .jp-Cell')].filter(c => c.scrollWidth > c.clientWidth + 8).length"
+            "[...document.querySelectorAll('.jp-Notebook .jp-Cell')]"
+            ".filter(c => c.scrollWidth > c.clientWidth + 8).length"
         )
         assert wide == 0, f"{file.name}: {wide} cells are wider than the page"
     page.close()

@@ -1,9 +1,9 @@
 """The notebook edition: each page of the built site as an executed Jupyter notebook that reads as the page does.
 
-``python book/_ext/book_notebooks.py SITE OUT`` (``make notebooks``) takes text from the pages, where references,
-citations, numbers and exercises are resolved, and outputs from the cache of executed chapters. What a page leaves out
-is left out; below an exercise stands a cell to answer in. A notebook that was changed since it was made is moved
-aside, not overwritten.
+Text comes from the pages, where references, citations, numbers and exercises are resolved, outputs from the cache of
+executed chapters. What a page leaves out is left out; below an exercise stands a cell to answer in. The site holds them
+in ``_sources``; ``python book/_ext/book_notebooks.py SITE OUT`` (``make notebooks``) takes them to a folder to work in,
+where one that somebody changed is moved aside and not overwritten.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import time
 from pathlib import Path
 
 import nbformat
-import yaml
 from bs4 import BeautifulSoup, NavigableString, Tag
 from jupyter_cache import get_cache
 from markdownify import MarkdownConverter
@@ -265,32 +264,38 @@ def write(folder: Path, notebooks: dict[str, NotebookNode]) -> None:
     known_file.write_text(json.dumps(known | made, indent=1) + "\n")
 
 
+def editions(site: Path, cache_path: str, address: str, solutions: bool) -> dict[str, NotebookNode]:
+    """The notebooks of a built site, by page (``book/01-training``), with the outputs that the cache holds."""
+    owner, _, repository = address.removeprefix("https://github.com/").partition("/")
+    online = f"https://{owner}.github.io/{repository}" if address else "../html"
+    package = f'"rnnrev[book] @ git+{address}"' if address else "rnnrev"
+    cache = get_cache(cache_path)
+    executed = {Path(r.uri).stem: r.pk for r in sorted(cache.list_cache_records(), key=lambda r: r.pk)}
+    pages = sorted((site / "book").glob("*.html"))
+    return {
+        f"book/{page.stem}": edition(
+            page.stem,
+            page.read_text("utf-8"),
+            cache.get_cache_bundle(executed[page.stem]).nb,
+            online,
+            package,
+            solutions,
+        )
+        for page in pages
+        if page.stem in executed
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("site", type=Path, help="folder of the built site, _build/html")
     parser.add_argument("out", type=Path, help="folder to write")
-    parser.add_argument("--no-solutions", action="store_true", help="the students' edition")
     args = parser.parse_args()
-    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
-    address = (config.get("repository") or {}).get("url") or ""
-    owner, _, repository = address.removeprefix("https://github.com/").partition("/")
-    site = f"https://{owner}.github.io/{repository}" if address else "../html"
-    package = f'"rnnrev[book] @ git+{address}"' if address else "rnnrev"
-    cache = get_cache(ROOT / "_build" / ".jupyter_cache")
-    executed = {
-        Path(r.uri).stem: cache.get_cache_bundle(r.pk).nb
-        for r in sorted(cache.list_cache_records(), key=lambda r: r.pk)
-    }
-    pages = {name: args.site / f"book/{name}.html" for name in sorted(executed)}
-    made = {
-        name: edition(name, page.read_text("utf-8"), executed[name], site, package, not args.no_solutions)
-        for name, page in pages.items()
-        if page.is_file() and (ROOT / f"book/{name}.md").is_file()
-    }
-    if not made:
-        sys.exit(f"{args.site} holds no executed page: run `make book` first")
-    write(args.out, made)
-    print(f"{len(made)} notebooks in {args.out}")
+    found = {f.stem: nbformat.read(f, 4) for f in sorted(args.site.glob("_sources/book/*.ipynb"))}
+    if not found:
+        sys.exit(f"{args.site} holds no notebooks: run `make book` first")
+    write(args.out, found)
+    print(f"{len(found)} notebooks in {args.out}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """What the site does beyond Jupyter Book: links and notebooks that work elsewhere, descriptions for sharing.
 
-* Colab opens only .ipynb files on GitHub: its link goes to the notebook that is published with the site (branch
-  ``gh-pages``), and published notebooks begin by installing the package where it is missing.
+* Notebooks in ``_sources`` are those of the notebook edition (:mod:`book_notebooks`). Colab opens only .ipynb files on
+  GitHub: its link goes to the one that is published with the site (branch ``gh-pages``).
+* The repository's address stands in ``_config.yml``; where there is none, no button leads to it.
 * A page's description (``html_meta``) also becomes its Open Graph text.
 * Thebe's loader, which would name another host, is left out.
 * ``BOOK_SOLUTIONS=0`` in the environment leaves the solutions out of pages and notebooks (``make student``). They go
@@ -10,13 +11,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from html import escape, unescape
 from pathlib import Path
 from typing import Any
 
+import book_notebooks
+import nbformat
+import yaml
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
@@ -25,12 +28,6 @@ from sphinx_exercise.nodes import solution_node
 
 NOTEBOOK_BRANCH = "gh-pages"
 BLOCK = re.MULTILINE | re.DOTALL
-INSTALL = """\
-# On a machine without the package (Colab, say) this installs it first.
-import importlib.util
-if importlib.util.find_spec("rnnrev") is None:
-    %pip install --quiet git+{repository}
-"""
 
 
 def _unwanted(script: Any) -> bool:
@@ -70,14 +67,6 @@ def without_solutions(text: str) -> str:
     return re.sub(r"^(`{3,}|:{3,})\{solution\}.*?^\1[ \t]*\n", "", text, flags=BLOCK)
 
 
-def cells_without_solutions(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """A notebook's cells without its solutions: they may be part of a text cell, or begin in one and end in another."""
-    marked = (f"\0{i}\0\n{''.join(c['source'])}\n" for i, c in enumerate(cells))
-    left = re.split(r"\0(\d+)\0\n", without_solutions("".join(marked)))
-    kept = ((cells[int(i)], text) for i, text in zip(left[1::2], left[2::2]))
-    return [cell | {"source": text[:-1] if text.endswith("\n") else text} for cell, text in kept if text.strip()]
-
-
 class LeaveOutSolutions(SphinxTransform):
     """Takes solutions out of a page that was read, and run, whole."""
 
@@ -110,34 +99,47 @@ def hide_answers(app: Sphinx, module: str) -> tuple[str, dict[str, Any]] | None:
     return ("", {}) if module == "rnnrev.book.answers" and not app.config.book_solutions else None
 
 
+def without_address(app: Sphinx, config: Any) -> None:
+    """Where no repository is named, no button leads to one."""
+    options = config.html_theme_options
+    if not options.get("repository_url"):
+        buttons = ("use_repository_button", "use_issues_button", "use_edit_page_button", "use_source_button")
+        config.html_theme_options = options | dict.fromkeys(buttons, False) | {"launch_buttons": {}}
+
+
+def cite(app: Sphinx, docname: str, source: list[str]) -> None:
+    """The citation box, made of CITATION.cff and the repository's address."""
+    if "\nCITATION\n" in source[0]:
+        known = yaml.safe_load(Path(app.srcdir, "CITATION.cff").read_text(encoding="utf-8"))
+        address = app.config.html_theme_options.get("repository_url")
+        entries = {
+            "title": known["title"],
+            "author": " and ".join(f"{{{a['name']}}}" for a in known["authors"]),
+            "year": known["date-released"][:4],
+            "note": f"Version {known['version']}",
+        } | ({"url": address} if address else {})
+        lines = ",\n".join(f"  {key:6} = {{{value}}}" for key, value in entries.items())
+        source[0] = source[0].replace("\nCITATION\n", f"\n@misc{{rnnrev,\n{lines}\n}}\n")
+
+
 def share_cache(app: Sphinx, config: Any) -> None:
     """All builds take a chapter's results from one place, wherever they write to."""
     config.nb_execution_cache_path = config.nb_execution_cache_path or str(Path(app.srcdir, "_build", ".jupyter_cache"))
 
 
-def publish_notebooks(app: Sphinx, error: Exception | None) -> None:
+def publish_sources(app: Sphinx, error: Exception | None) -> None:
+    """The notebook edition in the place of raw notebooks, and page sources without solutions where none are wanted."""
     if error is not None or app.builder.format != "html":
         return
-    repository = app.config.html_theme_options.get("repository_url", "")
-    sources = Path(app.outdir, "_sources")
-    if not app.config.book_solutions:
-        for file in sources.rglob("*.md"):
-            file.write_text(without_solutions(file.read_text(encoding="utf-8")), encoding="utf-8")
+    sources, solutions = Path(app.outdir, "_sources"), app.config.book_solutions
     for file in sources.rglob("*.ipynb"):
-        notebook = json.loads(file.read_text(encoding="utf-8"))
-        if not app.config.book_solutions:
-            notebook["cells"] = cells_without_solutions(notebook["cells"])
-        install = {
-            "cell_type": "code",
-            "id": "install",
-            "metadata": {"tags": ["remove-cell"]},
-            "execution_count": None,
-            "outputs": [],
-            "source": INSTALL.format(repository=repository),
-        }
-        if notebook["cells"] and notebook["cells"][0].get("id") != "install":
-            notebook["cells"].insert(0, install)
-        file.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        file.unlink()
+    address = app.config.html_theme_options.get("repository_url") or ""
+    notebooks = book_notebooks.editions(Path(app.outdir), app.config.nb_execution_cache_path, address, solutions)
+    for name, notebook in notebooks.items():
+        nbformat.write(notebook, sources / f"{name}.ipynb")
+    for file in sources.rglob("*.md") if not solutions else ():
+        file.write_text(without_solutions(file.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
@@ -146,7 +148,9 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_transform(LeaveOutSolutions)
     app.add_post_transform(EscapeEquations)
     app.connect("config-inited", share_cache)
+    app.connect("config-inited", without_address)
+    app.connect("source-read", cite)
     app.connect("viewcode-find-source", hide_answers)
     app.connect("html-page-context", improve_page, priority=900)
-    app.connect("build-finished", publish_notebooks)
+    app.connect("build-finished", publish_sources)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

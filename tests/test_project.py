@@ -1,0 +1,53 @@
+"""The project around the book: citation, versions and address agree, and stand in one place each."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+import rnnrev
+
+ROOT = Path(__file__).parents[1]
+if not (ROOT / "CITATION.cff").is_file():
+    pytest.skip("installed without the repository", allow_module_level=True)
+
+
+def test_citation_is_whole_and_of_this_version() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert {"cff-version", "message", "title", "authors", "version", "date-released", "license"} <= set(citation)
+    assert citation["cff-version"] == "1.2.0"
+    assert citation["version"] == rnnrev.__version__
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d", citation["date-released"])
+    for work in (citation, *citation["references"]):
+        assert work["title"]
+        assert all({"name"} <= set(a) or {"family-names", "given-names"} <= set(a) for a in work["authors"])
+    zenodo = json.loads((ROOT / ".zenodo.json").read_text(encoding="utf-8"))
+    assert zenodo["title"] == citation["title"]
+
+
+def test_changelog_has_this_version_with_its_date() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    released = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))["date-released"]
+    assert f"## [{rnnrev.__version__}] - {released}" in text
+    assert "Errata" in text
+
+
+def test_the_repositorys_address_stands_in_one_place() -> None:
+    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+    address = (config.get("repository") or {}).get("url") or ""
+    pages = [*ROOT.glob("*.md"), *(ROOT / "book").glob("*.md"), ROOT / "CITATION.cff", ROOT / "pyproject.toml"]
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        assert "github.com/rnnrev" not in text, page.name
+        assert not address or address not in text, page.name
+
+
+def test_workflows_are_yaml_and_call_ci() -> None:
+    flows = {f.stem: yaml.safe_load(f.read_text(encoding="utf-8")) for f in (ROOT / ".github/workflows").glob("*.yml")}
+    assert {"ci", "pages", "links"} <= set(flows)
+    steps = flows["ci"]["jobs"]["ci"]["steps"]
+    assert any(step.get("run") == "bash .ci/run" for step in steps)
