@@ -247,7 +247,7 @@ def _barcodes(a: Analysis) -> Iterator[Row]:
     if len(counts) < 2 or counts.min() < 3:
         raise Unmeasured("fewer than three negators or amplifiers of the grammar are frequent words of the network")
     codes = modifiers.barcode(a.lasting, list(poles.word), a.probes)
-    found = modifiers.cluster_barcodes(codes, list(poles.kind), seed=a.seed)
+    found = modifiers.cluster_barcodes(codes, list(poles.kind))
     yield _row("barcode_kinds", found.agreement, n=len(poles))
     yield _row("barcode_kinds", found.chance, "kinds shuffled", n=len(poles))
     yield _row("barcode_one", found.one, n=len(poles))

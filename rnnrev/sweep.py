@@ -98,6 +98,7 @@ def sweep(
                 write_json(folder / f"{name_of(cell)}.json", {"cell": cell, "rows": rows})
             else:
                 failed.append(f"{name_of(cell)}: {error}")
+                bar.write(failed[-1])
             bar.update()
     if failed:
         said = "; ".join(failed)

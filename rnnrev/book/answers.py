@@ -766,7 +766,7 @@ def _hankel(answer: object) -> str:
 
 
 @cache
-def _plane() -> tuple[plane.ReducedRNN, np.ndarray]:
+def _balanced_plane() -> tuple[plane.ReducedRNN, np.ndarray]:
     """The page's plane, and the move of memory by "good" at h₀ and at volume 0."""
     model = _point().model.astype(np.float32)
     texts = driven.token_arrays(model, _reviews().texts, 60, 160)
@@ -778,9 +778,9 @@ def _plane() -> tuple[plane.ReducedRNN, np.ndarray]:
 
 @_judges("ex-reduced-3")
 def _louder(answer: object) -> str:
-    moved = _plane()[1]
+    moved = _balanced_plane()[1]
     return _judge(answer, moved[:, 0], "how far one “good” moves z₁ at h₀ and at volume 0", {
         "That is the volume, z₂: take z₁.": moved[:, 1],
         "Those are places: take the step, the new place less the old one.":
-            moved[:, 0] + _plane()[0].cell.h0[0],
+            moved[:, 0] + _balanced_plane()[0].cell.h0[0],
     })  # fmt: skip
