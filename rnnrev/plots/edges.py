@@ -22,9 +22,9 @@ def _look(name: str, number: int) -> dict[str, Any]:
     """The first line is the intact network; lines called random or other words are controls."""
     dash = _DASHES[number % len(_DASHES)]
     if number == 0:
-        return {"color": INTACT, "linestyle": "-", "marker": "o"}
-    if "random" in name or "other words" in name:
-        return {"color": CONTROL, "linestyle": dash, "marker": "s"}
+        return {"color": INTACT, "linestyle": "-", "marker": "o", "zorder": 4}
+    if "random" in name or "other words" in name:  # hollow and larger: controls often lie on the intact line
+        return {"color": CONTROL, "linestyle": dash, "marker": "s", "markersize": 7, "fillstyle": "none"}
     return {"color": (PERTURBED, *CYCLE[1:])[(number - 1) % len(CYCLE)], "linestyle": dash, "marker": "^"}
 
 
@@ -38,7 +38,7 @@ def emphasis(
     for number, (name, found) in enumerate(profiles.items()):
         look = _look(name, number)
         ax.fill_between(found.at, *found.band, color=look["color"], alpha=0.15, linewidth=0)
-        ax.plot(found.at, found.value, label=name, markersize=4, **look)
+        ax.plot(found.at, found.value, label=name, **{"markersize": 4} | look)
     ax.set(xlabel=xlabel, ylabel="emphasis (× lasting valence)")
     ax.legend(ncols=1 + (len(profiles) > 4))
     return fig
@@ -93,11 +93,11 @@ def geometry(cloud: np.ndarray, labels: Mapping[str, np.ndarray]) -> Figure:
     fig, ax = figure(height=4.0)
     ax.scatter(*cloud.T, s=6, alpha=0.3, color=NEUTRAL, label="visited states")
     # neighbours by height get labels above and below their points in turn, so that they do not cover each other
-    above = {name: (8, -8)[i % 2] for i, name in enumerate(sorted(labels, key=lambda n: labels[n][1]))}
+    above = {name: (12, -12)[i % 2] for i, name in enumerate(sorted(labels, key=lambda n: labels[n][1]))}
     for name, (x, y) in labels.items():
         marker, color, size = ("*", INTACT, 12) if name in ("h*", "h₀") else ("o", PERTURBED, 6)
         ax.plot(x, y, marker, color=color, markersize=size)
-        ax.annotate(name, (x, y), xytext=(7, above[name]), textcoords="offset points", va="center")
+        ax.annotate(name, (x, y), xytext=(0, above[name]), textcoords="offset points", ha="center", va="center")
     ax.set(xlabel="modifier axis 1", ylabel="modifier axis 2")
     ax.legend(loc="best")
     return fig
