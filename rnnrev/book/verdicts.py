@@ -53,7 +53,7 @@ def over_networks(
     columns: Mapping[str, tuple[str, str] | tuple[str, str, float]], spec: str = ".2f", data: str = SHOWN["data"],
     networks: Sequence[str] = (), record: str = "networks",
 ) -> Html:  # fmt: skip
-    """A table of the networks that were asked, or of those named: title -> (measure, condition[, at]), with intervals."""
+    """A table of the networks asked, or of those named: title -> (measure, condition[, at]), with its interval."""
     asked = _record(record)
     asked = asked[(asked.data == data) & asked.measure.isin([which[0] for which in columns.values()])]
     names = networks or list(dict.fromkeys(asked.network))
