@@ -193,6 +193,7 @@ def transients(found: Transients, shown: Sequence[str], half_lives: Mapping[str,
         left.plot(found.linear_gain[i], ":", color=color)
     left.axhline(0, color=NEUTRAL, linewidth=0.6)
     left.set(xlim=(0, 20), xlabel="average tokens after the modifier", ylabel="gain on the valence of the next word")
+    left.set_xticks(range(0, 21, 5))
     left.legend()
     for row, (name, values) in enumerate(half_lives.items()):
         jitter = np.random.default_rng(0).uniform(-0.18, 0.18, len(values))
@@ -306,5 +307,6 @@ def networks(measured: pd.DataFrame, data: str) -> Figure:
             rows = _rows(part[part.condition == condition], "network")
             rows = {name: rows.get(name, (np.nan, np.nan, np.nan)) for name in names}
             intervals(rows, ax=ax, look=look, offset=0.22 * (number - 1), reference=0, xlabel=f"gain, {kind}")
+        ax.set_xlim(-1.6, 1.6)  # as in `abolition`
     label_panels(axes)
     return fig
