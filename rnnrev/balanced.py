@@ -104,7 +104,7 @@ class ReducedRNN(SentimentRNN):
 
     def __repr__(self) -> str:
         kept = self.hankel[: self.k].sum() / self.hankel.sum()
-        return f"ReducedRNN({self.name}: {self.k} of {len(self.hankel)} numbers, {kept:.0%} of ΣΣ)"
+        return f"ReducedRNN({self.name}: {self.k} of {len(self.hankel)} numbers, {kept:.0%} of Σσ)"
 
     @property
     def _reduced(self) -> ReducedCell:

@@ -64,7 +64,7 @@ def filters(learned: pd.DataFrame, network: pd.DataFrame) -> Figure:
         ax.plot(network.columns, network.iloc[i], color=architecture("gru")["color"], linestyle="--", label="network")
         ax.axhline(0, color=NEUTRAL, linewidth=0.8)
         ax.set_title(learned.index[i])
-        ax.set(xlabel="Lag (tokens)" if place > 2 else "", ylabel="Change" if place % 3 == 0 else "")
+        ax.set(xlabel="Lag (tokens)" if place > 2 else "", ylabel="Relative change" if place % 3 == 0 else "")
     fig.axes[0].legend(fontsize=7)
     ax = fig.add_subplot(grid[:, 3])
     x, y = network.iloc[:, 0], learned.iloc[:, 0]

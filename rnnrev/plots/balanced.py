@@ -64,7 +64,7 @@ def oblique(r: Sequence[float], l: Sequence[float], h: Sequence[float]) -> Figur
     for name, (end, color) in ends.items():
         axes[1].plot(*np.array([state, end]).T, color=color, linestyle="--", linewidth=1)
         axes[1].plot(*end, "o", color=color, markersize=6)
-        axes[1].annotate(name, end, xytext=(-4, 8), textcoords="offset points", color=color, fontsize=9)
+        axes[1].annotate(name, end, xytext=(0, 8), textcoords="offset points", color=color, fontsize=9, ha="center")
     label_panels(axes)
     return fig
 
@@ -248,10 +248,12 @@ def matrices(frame: pd.DataFrame, named: Sequence[str]) -> Figure:
         ax.scatter(
             frame.b1, frame[column], s=5, c=sign_colors(frame.b1, 0.05), alpha=0.5, linewidths=0, rasterized=True
         )
-        for word in named:
-            if word in frame.index and (column == "b2" or abs(frame.b1[word]) > 0.1):
-                at = (frame.b1[word], frame[column][word])
-                ax.annotate(word, at, xytext=(3, 3), textcoords="offset points", fontsize=8)
+        for number, word in enumerate(sorted(frame.index.intersection(named), key=frame.b1.get)):
+            if column == "b2" or abs(frame.b1[word]) > 0.1:
+                # neighbours by valence get their labels on either side
+                at, side = (frame.b1[word], frame[column][word]), (-1) ** number
+                ha = "left" if side > 0 else "right"
+                ax.annotate(word, at, xytext=(4 * side, 2 * side), textcoords="offset points", fontsize=8, ha=ha)
         ax.set(xlabel="valence, b₁ (s.d. of memory)", ylabel=label)
     label_panels(axes)
     return fig
