@@ -85,7 +85,7 @@ def test_tables_show_numbers_as_the_text_does() -> None:
 
 MEMORY = rules.Claim("memory", 2, "LA19", "It lasts & lasts", "tau_1", "τ₁, tokens", ",.0f", ">", 100,
                      control="untrained", figure="fig-x")  # fmt: skip
-GAP = rules.Claim("gap", 7, "CP20", "It reads", "gap", "points", ".1f", "<", 1, record="language")
+GAP = rules.Claim("gap", 8, "CP20", "It reads", "gap", "points", ".1f", "<", 1, record="language")
 
 
 def row(
