@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import re
+import sys
 from functools import cache
 from html import unescape
 from pathlib import Path
@@ -191,6 +192,8 @@ def test_no_review_of_a_data_set_and_no_private_path_is_in_the_book() -> None:
 
 
 def extension(name: str) -> Any:
+    if str(BOOK / "_ext") not in sys.path:  # they import each other
+        sys.path.insert(0, str(BOOK / "_ext"))
     spec = importlib.util.spec_from_file_location(name, BOOK / f"_ext/{name}.py")
     assert spec is not None
     assert spec.loader is not None
