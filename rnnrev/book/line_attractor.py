@@ -118,11 +118,11 @@ def _intervals(
         ax.set_xscale("log")
         ax.set_xlim(10 ** np.floor(np.log10(low)), 10 ** np.ceil(np.log10(high)))
     else:
-        ax.set_xlim(min(1.1 * low, -0.03 * high), 1.05 * high or 1.0)
+        ax.set_xlim(min(low, 0) - 0.03 * (high - min(low, 0)), 1.05 * high or 1.0)
 
 
 def sampling(
-    model: SentimentRNN, h: np.ndarray, sizes: Sequence[int] = (50, 100, 200, 400, 800), n_seeds: int = 4
+    model: SentimentRNN, h: np.ndarray, sizes: Sequence[int] = (75, 150, 300, 600), n_seeds: int = 4
 ) -> pd.DataFrame:
     """How F̄ at a state h (S,) settles as it averages over more words: one row a size and draw.
 
@@ -146,7 +146,7 @@ def sampling(
 def plot_sampling(table: pd.DataFrame, *, ax: Panels | None = None) -> Figure:
     """How F̄ settles as it averages over more words; ``table`` of :func:`sampling`."""
     fig, axes = panels_of(ax, 1, 3, height=2.6)
-    labels = {"shift": "distance of F̄(h*) from that over all words", "cosine": "|cos| of ℓ₁ with all words' ℓ₁",
+    labels = {"shift": "distance of F̄(h*) from all words'", "cosine": "|cos| of ℓ₁ with all words' ℓ₁",
               "tau": "τ of the slow mode (tokens)"}  # fmt: skip
     for panel, (column, label) in zip(axes, labels.items()):
         size = table.groupby("n_tokens")[column]

@@ -109,7 +109,7 @@ def spectra(attractor: Attractor, result: Spectra, control: Spectra, *, ax: Pane
         look: dict[str, Any] = {"color": CONTROL, "linewidth": 0.9} if rank else {"color": INTACT, "linewidth": 1.6}
         name = ("slowest", "second to sixth")[rank] if rank < 2 else None
         along.plot(attractor.logit[order], tau[order, rank], marker=".", markersize=3, label=name, **look)
-    along.axhline(control.tau_1.value, color=NEUTRAL, linestyle="--", linewidth=1, label="untrained, slowest")
+    along.axhline(control.tau_1.value, color=NEUTRAL, linestyle="--", linewidth=1, label="slowest, untrained")
     along.set(yscale="log", xlabel="logit at the fixed point (nats)", ylabel="time constant τ (tokens)",
               title="Time constants along the curve", ylim=(None, 30 * np.nanmax(tau)))  # fmt: skip
     along.legend(fontsize=8, loc="upper center", ncols=2)
@@ -131,10 +131,9 @@ def directions(attractor: Attractor, result: Alignment, *, ax: Panels | None = N
         panel.plot(x, y, color=color, linestyle=style, marker=".", markersize=3, label=label)
     for panel, column, title in ((left, "tangent", "with the tangent"), (right, "alignment", "with the readout w")):
         chance = result.table[column]["random directions"].high
-        panel.axhline(chance, color=NEUTRAL, linewidth=0.8, linestyle=":")
-        panel.text(x[-1], chance, "chance (97.5 %)", va="bottom", ha="right", fontsize=8, color=NEUTRAL)
-        panel.set(xlabel="logit at the fixed point (nats)", ylim=(0, 1.2), title=title)
-        panel.legend(fontsize=8, loc="upper center", ncols=3)
+        panel.axhline(chance, color=NEUTRAL, linewidth=0.8, linestyle=":", label="chance (97.5 %)")
+        panel.set(xlabel="logit at the fixed point (nats)", ylim=(0, 1.35), title=title)
+        panel.legend(fontsize=8, loc="upper center", ncols=2)
     left.set_ylabel("|cosine|")
     label_panels((left, right))
     return fig
@@ -166,7 +165,7 @@ def words(
                 fontsize=7.5, ha=side, va="center", color=color,
                 arrowprops={"arrowstyle": "-", "color": "#BBBBBB", "linewidth": 0.4, "shrinkA": 0, "shrinkB": 1},
             )  # fmt: skip
-    room = np.ptp(known) * 0.3
+    room = np.ptp(known) * 0.45
     scatter.set(xlabel="β of the bag of words (nats)", ylabel="effect through the mode (nats)",
                 xlim=(known.min() - room, known.max() + room))  # fmt: skip
     scatter.legend(loc="upper left", fontsize=8, markerscale=2)
@@ -208,7 +207,11 @@ def step_errors(tables: Mapping[str, pd.DataFrame], *, ax: Axes | None = None) -
         ax_.plot(table.index, value, color=color, marker=marker, markersize=4, label=name)
         ax_.fill_between(table.index, low, high, color=color, alpha=0.2, linewidth=0)
     ax_.axhline(1, color=NEUTRAL, linewidth=0.8, linestyle=":")
-    ax_.set(xscale="log", yscale="log", xlabel="tokens since the model stood on the network's state",
-            ylabel="relative error")  # fmt: skip
-    ax_.legend(fontsize=8)
+    ax_.set(xscale="log", xlabel="tokens since the model stood on the network's state", ylabel="relative error",
+            ylim=(0, None))  # fmt: skip
+    lags = next(iter(tables.values())).index
+    ax_.set_xticks(lags, [str(n) for n in lags])
+    ax_.minorticks_off()
+    ax_.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    ax_.legend(fontsize=8, loc="lower left", ncols=2)
     return fig

@@ -20,13 +20,17 @@ __all__ = ["by_length", "calibration", "curves", "shifts", "traces"]
 def curves(records: Mapping[str, Mapping[str, Any]]) -> Figure:
     """Loss and accuracy against epoch; name -> run record (``model.record``)."""
     fig, (loss, share) = figure(1, 2, height=2.9)
+    alike: dict[str, list[str]] = {}  # networks that look the same share a line of the legend
+    for name in records:
+        alike.setdefault(repr(architecture(name)), []).append(name)
+    labels = {own[0]: own[0] if len(own) == 1 else f"{own[0]} and {len(own) - 1} alike" for own in alike.values()}
     for name, record in records.items():
         look = architecture(name) | {"markersize": 4}
         rows = pd.DataFrame(record["curve"])
         epochs = np.arange(1, len(rows) + 1)
-        loss.plot(epochs, rows.loss_nats, label=name, **look)
+        loss.plot(epochs, rows.loss_nats, label=labels.get(name), **look)
         share.plot(epochs, rows.accuracy, alpha=0.35, **look)
-        share.plot(epochs, rows.validation_accuracy, label=name, **look)
+        share.plot(epochs, rows.validation_accuracy, **look)
     loss.set(xlabel="epoch", ylabel="training loss (nats)", title="Loss")
     share.set(xlabel="epoch", ylabel="accuracy", title="Training (pale) and held-out accuracy")
     share.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
