@@ -96,8 +96,11 @@ def spread(
         if measure in log:
             ax.set_yscale("log")
             log_ticks(ax.yaxis, known.value.min(), known.value.max())
+        elif known.value.dropna().mod(1).eq(0).all():  # counts
+            ax.yaxis.set_major_locator(MaxNLocator(5, integer=True))
         ax.set(ylabel=label, xlim=(-0.6, len(names) - 0.4))
-        ax.set_xticks(range(len(names)), names, rotation=40, ha="right", rotation_mode="anchor", fontsize=7)
+        turn = 40 if len(names) < 7 else 70
+        ax.set_xticks(range(len(names)), names, rotation=turn, ha="right", rotation_mode="anchor", fontsize=7)
         ax.margins(y=0.15)
     for ax in axes.flat[len(measures) :]:
         ax.remove()
