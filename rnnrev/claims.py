@@ -8,7 +8,7 @@ The limits stand in ``datasets/claims.toml``, each with where it comes from, and
 was seen say so. Where a paper states a number, that is the limit; the others are ours and ask for an effect that can be
 seen, not for a certain size.
 
-Sources: LA19 (chapter 2), CP20 (chapters 1 and 3 to 8), Aitken et al. 2020 (chapter 9).
+Sources: LA19 (chapter 2), CP20 (chapters 1, 3 to 6 and 8), Aitken et al. 2020 (chapter 9); most of chapter 7 is ours.
 """
 
 from __future__ import annotations
