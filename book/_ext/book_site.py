@@ -99,12 +99,11 @@ def hide_answers(app: Sphinx, module: str) -> tuple[str, dict[str, Any]] | None:
     return ("", {}) if module == "rnnrev.book.answers" and not app.config.book_solutions else None
 
 
-def without_address(app: Sphinx, config: Any) -> None:
-    """Where no repository is named, no button leads to one."""
-    options = config.html_theme_options
-    if not options.get("repository_url"):
-        buttons = ("use_repository_button", "use_issues_button", "use_edit_page_button", "use_source_button")
-        config.html_theme_options = options | dict.fromkeys(buttons, False) | {"launch_buttons": {}}
+def buttons(app: Sphinx, config: Any) -> None:
+    """Buttons that lead to the repository where one is named, and none that leads nowhere."""
+    named = bool(config.html_theme_options.get("repository_url"))
+    wanted = dict.fromkeys(("use_repository_button", "use_issues_button", "use_edit_page_button"), named)
+    config.html_theme_options = config.html_theme_options | wanted | ({} if named else {"launch_buttons": {}})
 
 
 def cite(app: Sphinx, docname: str, source: list[str]) -> None:
@@ -148,7 +147,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_transform(LeaveOutSolutions)
     app.add_post_transform(EscapeEquations)
     app.connect("config-inited", share_cache)
-    app.connect("config-inited", without_address)
+    app.connect("config-inited", buttons, priority=100)
     app.connect("source-read", cite)
     app.connect("viewcode-find-source", hide_answers)
     app.connect("html-page-context", improve_page, priority=900)
