@@ -255,8 +255,10 @@ def attractor_dimension(model: SentimentRNN, reviews: Reviews, n_starts: int = 4
     final = model.final_states_of(model.vocabulary.encode_all(reviews.sample(600, seed).texts))
     points = find_fixed_points(F, final[:n_starts], unique_tol=None, max_distance=None, stability=False)
     slow = points.h_star[points.q <= np.median(points.q)]
-    slowest = eigenmodes(F.jacobian(slow)).slowest
-    tau = np.nanmedian(slowest[:, np.isfinite(slowest).any(0)], 0)[:8]
+    # dimensions are counted here: a conjugate pair spans two of them, and what grows is no memory
+    modes = eigenmodes(F.jacobian(slow))
+    tau = -np.sort(-np.where(modes.growing, np.nan, np.abs(modes.tau)), axis=-1)
+    tau = np.nanmedian(tau[:, np.isfinite(tau).any(0)], 0)[:8]
     ratios = tau[:-1] / tau[1:]
     return Attractor(tau, float(np.argmax(ratios) + 1), float(ratios.max()), _components(slow), _components(final))
 
