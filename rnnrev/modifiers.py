@@ -149,21 +149,21 @@ def modifier_effects(
 ) -> pd.DataFrame:
     """Score words, the frequent ones (:func:`linear.frequent_words`) unless given, as modifiers; a table, best first.
 
-    Columns
-    -------
-    word, number, per_million : of running text
-    norm : ‖ΔJ_inp‖_F / ‖J_inp(h*)‖_F, CP20's ranking
-    positive, negative : relative change of what the positive (negative) probes add, finite; 0 no effect, −1 the
-        valence is gone, −2 it is turned round, 1 it is doubled
-    positive_jacobian, negative_jacobian : the same from ℓ₁ᵀ ΔJ_inp (x_k − x̄)
-    rms : root mean square over probes of the finite effect, nats
-    gain : ½ (positive + negative), the *modulation*: what scales both signs of valence alike
-    strength : how much of the valence the modifier accounts for, on a scale on which halving counts as much as
-        doubling: −g for a relative change g < 0, g/(1 + g) for g > 0; of the weaker of the two signs, and 0 where
-        they differ in direction. Our ranking.
-    own : what the word itself adds at h*, nats
-    kind : by the effects on *both* signs, *intensifier*: adds half of the valence or more; *negator*: takes half of it
-        or more (and may turn it round); *diminisher*: takes a third or more, but less than a half; else *other*
+    Columns:
+
+    - ``word``, ``number``, ``per_million`` of running text;
+    - ``norm``: ‖ΔJ_inp‖ / ‖J_inp(h*)‖ (Frobenius), CP20's ranking;
+    - ``positive``, ``negative``: relative change of what the positive (negative) probes add, finite; 0 no effect, −1 it
+      is gone, −2 it is turned round, 1 it is doubled;
+    - ``positive_jacobian``, ``negative_jacobian``: the same from ℓ₁ᵀ ΔJ_inp (x_k − x̄);
+    - ``rms``: root mean square over probes of the finite effect, nats;
+    - ``gain``: ½ (positive + negative), the *modulation*: what scales both signs of valence alike;
+    - ``strength``: how much of the valence the modifier accounts for, on a scale on which halving counts as much as
+      doubling: −g for a relative change g < 0, g/(1 + g) for g > 0; of the weaker of the two signs, and 0 where they
+      differ in direction. Our ranking;
+    - ``own``: what the word itself adds at h*, nats;
+    - ``kind``: by the effects on *both* signs, *intensifier*: adds half of the valence or more; *negator*: takes half
+      or more (and may turn it round); *diminisher*: takes a third or more, but less than a half; else *other*.
     """
     probes = probe_words(point) if probes is None else probes
     model = point.model

@@ -65,7 +65,9 @@ class Recovery:
     without modifiers, where B is 0: 1 + g_start e^{−t/τ}. Whoever finds that has found all.
     """
 
-    words: pd.DataFrame = field(repr=False)  #: the language's words but the neutral ones: true_…, found_… columns
+    words: pd.DataFrame = field(
+        repr=False
+    )  #: the language's words but the neutral ones: what is true of them beside what was found
     profiles: pd.DataFrame = field(repr=False)  #: emphasis: end ("start", "end"), at, found, low, high, true
     note: str  #: why something was not measured
     accuracy: float = shown(".1%")

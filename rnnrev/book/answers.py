@@ -65,7 +65,7 @@ OPEN = {
 
 def exercises() -> tuple[str, ...]:
     """Names of all exercises, in the order of the book; open ones are among them."""
-    order = ("training", "la", "modifiers", "start", "end", "augmented", "language", "universality", "reduced")
+    order = ("training", "la", "modifiers", "start", "end", "augmented", "reduced", "language", "universality")
     return tuple(sorted({*_JUDGES, *OPEN}, key=lambda n: (order.index(n.split("-")[1]), n)))
 
 
