@@ -13,6 +13,9 @@ from .. import claims as rules
 from ..stats import Estimate, text_of
 from .page import Html, publish
 
+#: How a narrow column names the texts of the record.
+SHORT = {"imdb/test": "IMDB", "sst2/validation": "SST-2", "yelp_polarity/test": "Yelp"}
+
 __all__ = ["all_claims", "claims", "over_networks", "points", "value"]
 
 #: The network and the text that the chapters open.
@@ -118,7 +121,11 @@ def all_claims(chapters: Iterable[int] = range(1, 10)) -> Html:
             continue
         by_text = {row["data"]: row for row in rules.summary(asked).to_dict("records")}
         whole = by_text.get(rules.ALL, next(iter(by_text.values())))
-        texts = [f"{escape(name)}: {r['holds']} of {r['networks']}" for name, r in by_text.items() if name != rules.ALL]
+        texts = [
+            f"{escape(SHORT.get(name, name))}: {r['holds']} of {r['networks']}"
+            for name, r in by_text.items()
+            if name != rules.ALL
+        ]
         points = ", ".join(text_of(float(whole[name]), rule.format) for name in ("lowest", "median", "highest"))
         rows.append({
             "Claim": f"{_link(rule)} ({escape(rule.source)})",
