@@ -146,7 +146,7 @@ def test_three_networks_are_three_points(published: dict[str, dict[str, str]]) -
 def test_a_network_that_read_two_texts_is_one_network() -> None:
     memory, gap = cells(book.all_claims().html)
     assert memory["Verdict"] == "in part in 1, does not hold in 1, not measured in 1"
-    assert memory["Holds, by text"] == "imdb/test: 1 of 3 sst2/validation: 0 of 1"
+    assert memory["Holds, by text"] == "IMDB: 1 of 3 SST-2: 0 of 1"
     assert gap["Lowest, median and highest"] == "points: 0.1, 0.2, 3.0"
 
 
