@@ -178,7 +178,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         server.wait(20)
 
 
-@pytest.mark.browser
+@pytest.mark.slow
 def test_chapters_read_well_in_jupyterlab(lab: str, browser: Any) -> None:
     page = browser.new_page(viewport={"width": 1300, "height": 900})
     for file in NOTEBOOKS:
@@ -195,7 +195,7 @@ def test_chapters_read_well_in_jupyterlab(lab: str, browser: Any) -> None:
     page.close()
 
 
-@pytest.mark.browser
+@pytest.mark.slow
 def test_sources_open_as_notebooks(lab: str, browser: Any) -> None:
     page = browser.new_page()
     page.goto(f"{lab}?reset")
@@ -204,7 +204,7 @@ def test_sources_open_as_notebooks(lab: str, browser: Any) -> None:
     page.close()
 
 
-@pytest.mark.browser
+@pytest.mark.slow
 def test_run_all_answers_and_a_widget(lab: str, browser: Any) -> None:
     page = browser.new_page(viewport={"width": 1300, "height": 900})
     page.goto(f"{lab}/tree/01-training.ipynb?reset")
