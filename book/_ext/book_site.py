@@ -102,7 +102,7 @@ def hide_answers(app: Sphinx, module: str) -> tuple[str, dict[str, Any]] | None:
 def buttons(app: Sphinx, config: Any) -> None:
     """Buttons that lead to the repository where one is named, and none that leads nowhere."""
     named = bool(config.html_theme_options.get("repository_url"))
-    wanted = dict.fromkeys(("use_repository_button", "use_issues_button", "use_edit_page_button"), named)
+    wanted = dict.fromkeys(("use_repository_button", "use_issues_button"), named)
     config.html_theme_options = config.html_theme_options | wanted | ({} if named else {"launch_buttons": {}})
 
 
