@@ -296,7 +296,7 @@ def walk(page: Any, key: str) -> dict[tuple[str, str], bool]:
     """Go through a page's controls with Tab (or back), use each, and tell which changed their widget's picture."""
     changed: dict[tuple[str, str], bool] = {}
     seen = outside = 0
-    while outside < 150:
+    while outside < (150 if not seen else 70):
         page.keyboard.press(key)
         found = page.evaluate(NAME)
         if found is None:
