@@ -38,15 +38,9 @@ from .model import Classifier, Trace, evaluate
 from .zoo import load, save
 
 __all__ = [
-    "PARTS",
-    "STEPS",
-    "TYPICAL",
-    "AugmentedBagOfWords",
-    "AugmentedConfig",
-    "Contributions",
-    "ranked_modifiers",
+    "PARTS", "STEPS", "TYPICAL", "AugmentedBagOfWords", "AugmentedConfig", "Contributions", "ranked_modifiers",
     "train_augmented",
-]
+]  # fmt: skip
 
 TYPICAL = 250  #: tokens of a review whose sum a length exponent leaves as it is
 

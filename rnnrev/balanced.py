@@ -35,17 +35,9 @@ from .linear import Unmeasured, frequent_words, time_constants
 from .model import SentimentRNN
 
 __all__ = [
-    "BalancedModes",
-    "ReducedCell",
-    "ReducedRNN",
-    "axes",
-    "balance",
-    "balanced_modes",
-    "explained",
-    "petrov_galerkin",
-    "reduce",
-    "volume_axis",
-]
+    "BalancedModes", "ReducedCell", "ReducedRNN", "axes", "balance", "balanced_modes", "explained", "petrov_galerkin",
+    "reduce", "volume_axis",
+]  # fmt: skip
 
 
 # --- a network on a few coordinates ---------------------------------------------------------------

@@ -26,18 +26,8 @@ from .files import RECORDS
 from .stats import Estimate, text_of
 
 __all__ = [
-    "CLAIMS",
-    "VERDICTS",
-    "Claim",
-    "Verdict",
-    "claim",
-    "judge",
-    "networks",
-    "read",
-    "summary",
-    "verdict",
-    "verdicts",
-]
+    "CLAIMS", "VERDICTS", "Claim", "Verdict", "claim", "judge", "networks", "read", "summary", "verdict", "verdicts",
+]  # fmt: skip
 
 #: What can become of a claim.
 VERDICTS = ("holds", "in part", "does not hold", "not measured")

@@ -31,19 +31,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "DATA_SETS",
-    "DataError",
-    "DataSet",
-    "Reviews",
-    "Vocabulary",
-    "batches",
-    "load_contrasts",
-    "load_reviews",
-    "pad",
-    "split_names",
-    "split_validation",
-    "tokenize",
-]
+    "DATA_SETS", "DataError", "DataSet", "Reviews", "Vocabulary", "batches", "load_contrasts", "load_reviews", "pad",
+    "split_names", "split_validation", "tokenize",
+]  # fmt: skip
 
 PAD, UNKNOWN = "<pad>", "<unk>"
 EMBEDDED = Path(__file__).parent / "datasets"

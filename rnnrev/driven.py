@@ -31,22 +31,9 @@ from .stats import shown
 from .threads import in_threads
 
 __all__ = [
-    "LAG",
-    "CustomCell",
-    "DrivenPoint",
-    "FunctionCell",
-    "LinearReader",
-    "adjoints",
-    "doubts",
-    "driven_point",
-    "impulse_responses",
-    "jvp",
-    "linear_reader",
-    "lyapunov",
-    "token_arrays",
-    "visited_states",
-    "vjp",
-]
+    "LAG", "CustomCell", "DrivenPoint", "FunctionCell", "LinearReader", "adjoints", "doubts", "driven_point",
+    "impulse_responses", "jvp", "linear_reader", "lyapunov", "token_arrays", "visited_states", "vjp",
+]  # fmt: skip
 
 #: Tokens after which what is left of a word, and what is still read of a state, counts as lasting.
 LAG = 50

@@ -32,35 +32,11 @@ from .stats import Estimate, bootstrap, estimate, interval, resample, shown
 from .subspace import Subspace, control_subspaces, off_attractor, random_subspace
 
 __all__ = [
-    "Decay",
-    "ModeKernel",
-    "NowAndLater",
-    "Profile",
-    "agreement",
-    "by_axes",
-    "compare_barcodes",
-    "compare_shares",
-    "decay_length",
-    "end_effects",
-    "end_profiles",
-    "end_readouts",
-    "first_tokens",
-    "in_context_profile",
-    "insertion_response",
-    "last_tokens",
-    "leak_rate",
-    "memory_trace",
-    "mode_kernel",
-    "neutral_texts",
-    "now_and_later",
-    "profile",
-    "read_modes",
-    "readouts",
-    "start_profile",
-    "starts",
-    "state_barcode",
-    "subspace_share",
-]
+    "Decay", "ModeKernel", "NowAndLater", "Profile", "agreement", "by_axes", "compare_barcodes", "compare_shares",
+    "decay_length", "end_effects", "end_profiles", "end_readouts", "first_tokens", "in_context_profile",
+    "insertion_response", "last_tokens", "leak_rate", "memory_trace", "mode_kernel", "neutral_texts", "now_and_later",
+    "profile", "read_modes", "readouts", "start_profile", "starts", "state_barcode", "subspace_share",
+]  # fmt: skip
 
 #: Tokens before the word, and after it, at which emphasis is measured; what counts as near an edge and far from it.
 PLACES = LAGS = (0, 1, 2, 3, 5, 8, 12, 18, 26, 38, 55)

@@ -34,32 +34,11 @@ from .model import BagOfWords, SentimentRNN
 from .stats import Estimate, bootstrap, estimate, interval, resample, shown
 
 __all__ = [
-    "Alignment",
-    "Attractor",
-    "CurveShape",
-    "Dimensionality",
-    "Predictions",
-    "Sorting",
-    "Spectra",
-    "alignment",
-    "bag_valence",
-    "curve_shape",
-    "dimensionality",
-    "find_attractor",
-    "linear_predictions",
-    "local_dimension",
-    "mode_spectra",
-    "next_modes",
-    "principal_curve",
-    "rank_correlation",
-    "score_logits",
-    "spread_starts",
-    "step_error",
-    "unrest",
-    "valence_sorting",
-    "visited_states",
-    "word_kinds",
-]
+    "Alignment", "Attractor", "CurveShape", "Dimensionality", "Predictions", "Sorting", "Spectra", "alignment",
+    "bag_valence", "curve_shape", "dimensionality", "find_attractor", "linear_predictions", "local_dimension",
+    "mode_spectra", "next_modes", "principal_curve", "rank_correlation", "score_logits", "spread_starts", "step_error",
+    "unrest", "valence_sorting", "visited_states", "word_kinds",
+]  # fmt: skip
 
 #: Tokens at the start of a text that are left out: the state is still on its way from h₀ to the attractor.
 BURN_IN = 10

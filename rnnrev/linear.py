@@ -21,25 +21,10 @@ from .fixed_points import FixedPoints, MeanMap, find_fixed_points, mean_map
 from .model import Ragged, SentimentRNN, Step, forward
 
 __all__ = [
-    "FLOOR",
-    "Eigenmodes",
-    "LinearModel",
-    "NoSlowMode",
-    "OperatingPoint",
-    "Unmeasured",
-    "eigenmodes",
-    "fitted_recurrence",
-    "frequent_words",
-    "input_effect",
-    "linear_model",
-    "linearize",
-    "operating_point",
-    "slow_mode",
-    "slow_readout",
-    "slowest_first",
-    "time_constants",
-    "valence",
-]
+    "FLOOR", "Eigenmodes", "LinearModel", "NoSlowMode", "OperatingPoint", "Unmeasured", "eigenmodes",
+    "fitted_recurrence", "frequent_words", "input_effect", "linear_model", "linearize", "operating_point", "slow_mode",
+    "slow_readout", "slowest_first", "time_constants", "valence",
+]  # fmt: skip
 
 #: Words rarer than this share of running text are not looked at: their embeddings are hardly trained.
 FLOOR = 2e-5

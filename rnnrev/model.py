@@ -20,17 +20,9 @@ from .data import UNKNOWN, Reviews, Vocabulary, batches, pad, tokenize
 from .threads import in_threads
 
 __all__ = [
-    "BagOfWords",
-    "Classifier",
-    "Ragged",
-    "SentimentRNN",
-    "Step",
-    "Trace",
-    "evaluate",
-    "forward",
-    "labels_of",
+    "BagOfWords", "Classifier", "Ragged", "SentimentRNN", "Step", "Trace", "evaluate", "forward", "labels_of",
     "untrained",
-]
+]  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)

@@ -33,32 +33,11 @@ from .linear import OperatingPoint, Unmeasured, frequent_words, slow_readout, va
 from .stats import Estimate, bootstrap, shown
 
 __all__ = [
-    "Barcodes",
-    "Clusters",
-    "ModeAccount",
-    "Probes",
-    "Ranking",
-    "Transients",
-    "barcode",
-    "cluster_barcodes",
-    "gain_gradient",
-    "half_lives",
-    "lexicon",
-    "linear_fit",
-    "matched_words",
-    "mode_account",
-    "modifier_effects",
-    "modifier_words",
-    "nearest",
-    "probe_words",
-    "quick",
-    "ranking_auc",
-    "settled_effects",
-    "settled_gain",
-    "states_after",
-    "tau_groups",
-    "transients",
-]
+    "Barcodes", "Clusters", "ModeAccount", "Probes", "Ranking", "Transients", "barcode", "cluster_barcodes",
+    "gain_gradient", "half_lives", "lexicon", "linear_fit", "matched_words", "mode_account", "modifier_effects",
+    "modifier_words", "nearest", "probe_words", "quick", "ranking_auc", "settled_effects", "settled_gain",
+    "states_after", "tau_groups", "transients",
+]  # fmt: skip
 
 N_TOKENS = 32  #: tokens of the averaged map where many states are scored: words rank as by 600 (ρ > .999 in the GRU)
 

@@ -21,25 +21,10 @@ from .modifiers import Probes, WordList, nearest, probe_words, quick, states_aft
 from .stats import Estimate, bootstrap, shown
 
 __all__ = [
-    "Dimension",
-    "Plane",
-    "Subspace",
-    "Volume",
-    "captured",
-    "chosen_subspace",
-    "control_subspaces",
-    "deflections",
-    "loudness",
-    "matched_subspace",
-    "modifier_subspace",
-    "off_attractor",
-    "random_subspace",
-    "slow_subspace",
-    "subspace_dimension",
-    "top_words",
-    "valence_plane",
-    "volume",
-]
+    "Dimension", "Plane", "Subspace", "Volume", "captured", "chosen_subspace", "control_subspaces", "deflections",
+    "loudness", "matched_subspace", "modifier_subspace", "off_attractor", "random_subspace", "slow_subspace",
+    "subspace_dimension", "top_words", "valence_plane", "volume",
+]  # fmt: skip
 
 N_AXES = 8  #: dimensions that are tried
 

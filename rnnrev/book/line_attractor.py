@@ -40,14 +40,8 @@ from ..plots.style import CONTROL, INTACT, architecture, intervals, label_panels
 from ..stats import Estimate, bootstrap
 
 __all__ = [
-    "compare_references",
-    "plot_architectures",
-    "plot_references",
-    "plot_sampling",
-    "relax_model",
-    "sampling",
-    "scene",
-]
+    "compare_references", "plot_architectures", "plot_references", "plot_sampling", "relax_model", "sampling", "scene",
+]  # fmt: skip
 
 
 def compare_references(

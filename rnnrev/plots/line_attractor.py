@@ -29,15 +29,7 @@ from .style import (
     label_panels,
 )
 
-__all__ = [
-    "curve",
-    "dimensions",
-    "directions",
-    "predictions",
-    "spectra",
-    "step_errors",
-    "words",
-]
+__all__ = ["curve", "dimensions", "directions", "predictions", "spectra", "step_errors", "words"]
 
 Panels = Axes | Sequence[Axes]
 

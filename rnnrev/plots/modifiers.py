@@ -30,20 +30,9 @@ from .style import (
 )
 
 __all__ = [
-    "abolition",
-    "barcodes",
-    "by_dimension",
-    "costs",
-    "dimension",
-    "gains",
-    "judgement",
-    "modes",
-    "networks",
-    "plane",
-    "ranking",
-    "transients",
-    "volume",
-]
+    "abolition", "barcodes", "by_dimension", "costs", "dimension", "gains", "judgement", "modes", "networks", "plane",
+    "ranking", "transients", "volume",
+]  # fmt: skip
 
 _LOOKS: dict[str, dict[str, Any]] = {
     kind: {"color": MODIFIERS[condition], "marker": marker, "markersize": 5}

@@ -22,26 +22,10 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentF
 from numpy.typing import ArrayLike
 
 __all__ = [
-    "ARCHITECTURES",
-    "CONTROL",
-    "CYCLE",
-    "INTACT",
-    "MODIFIERS",
-    "NEGATIVE",
-    "NEUTRAL",
-    "PERTURBED",
-    "POSITIVE",
-    "VALENCE_MAP",
-    "WIDTH",
-    "architecture",
-    "figure",
-    "figure_of",
-    "intervals",
-    "label_panels",
-    "log_ticks",
-    "sign_colors",
-    "use",
-]
+    "ARCHITECTURES", "CONTROL", "CYCLE", "INTACT", "MODIFIERS", "NEGATIVE", "NEUTRAL", "PERTURBED", "POSITIVE",
+    "VALENCE_MAP", "WIDTH", "architecture", "figure", "figure_of", "intervals", "label_panels", "log_ticks",
+    "sign_colors", "use",
+]  # fmt: skip
 
 POSITIVE, NEGATIVE, NEUTRAL = "#0072B2", "#D55E00", "#767676"  #: valence of words, labels of reviews, signs
 INTACT, PERTURBED, CONTROL = "#000000", "#CC79A7", "#8C8C8C"  #: a network as trained, changed, changed at random

@@ -24,18 +24,9 @@ from .assets import fingerprint, pack, write_assets
 from .base import Frame, Table, Widget
 
 __all__ = [
-    "FLOWS",
-    "Widget",
-    "attractor_3d",
-    "barcode_explorer",
-    "build_a_bag",
-    "flow_2d",
-    "modifier_lab",
-    "relax",
-    "sentiment_trace",
-    "where_it_stands",
-    "write_assets",
-]
+    "FLOWS", "Widget", "attractor_3d", "barcode_explorer", "build_a_bag", "flow_2d", "modifier_lab", "relax",
+    "sentiment_trace", "where_it_stands", "write_assets",
+]  # fmt: skip
 
 MAX_TOKENS = 300  #: longer texts are cut: what is drawn has to answer within a tenth of a second
 PLACES = 31  #: at how many places of a review a phrase is put, at most
