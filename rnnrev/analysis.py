@@ -287,7 +287,7 @@ class Analysis:
     @once
     def end_profiles(self) -> tuple[dict[str, edges.Profile], np.ndarray, str]:
         """Emphasis by distance from the end for each way to read it, the mean effects (K, L) intact, and in what."""
-        point, length, before = self.lasting, max(edges.LAGS) + 1, None
+        point, length, before = self.lasting, max(edges.LAGS) + 1, self.lasting.h_star  # begun in mid-text
         long = [i for i in self.ids if len(i) > length][:N_TEXTS]
         few = len(long) < MIN_LONG
         if few:

@@ -76,7 +76,8 @@ class Dimensionality:
     low: np.ndarray = field(repr=False)
     high: np.ndarray = field(repr=False)
     participation: Estimate = shown(".3g")  #: participation ratio of the variances, (Σe)²/Σe²
-    #: components that hold 90 % of the variance (resamples hold fewer different texts: the interval lies a little low)
+    #: components that hold 90 % of the variance (resamples hold fewer different texts and lie a little low: the
+    #: interval is stretched to hold the value)
     n90: Estimate = shown(".0f")
 
 
@@ -94,8 +95,9 @@ def dimensionality(model: SentimentRNN, texts: Sequence[str], seed: int = 0, n_c
     cumulative = np.cumsum(spectrum, -1) / spectrum.sum(-1, keepdims=True)
     participation = spectrum.sum(-1) ** 2 / (spectrum**2).sum(-1)
     low, high = interval(cumulative[1:, :n_components])
-    n90 = (cumulative < 0.9).sum(-1) + 1.0
-    return Dimensionality(cumulative[0, :n_components], low, high, estimate(participation), estimate(n90))
+    n90 = estimate((cumulative < 0.9).sum(-1) + 1.0)
+    n90 = n90._replace(low=min(n90.low, n90.value), high=max(n90.high, n90.value))
+    return Dimensionality(cumulative[0, :n_components], low, high, estimate(participation), n90)
 
 
 # --- (b) fixed points and their curve ---------------------------------------------------------------
@@ -430,8 +432,8 @@ class Predictions:
     one row a name, Estimates ``r2``, ``agree`` (share of the same decisions) and, where labels are known,
     ``accuracy``.
 
-    ``r2`` is the squared Spearman correlation with the network's logits: of a linear sum, which knows no saturation,
-    the order is asked and not the size, and no review weighs more than its rank (one that runs off cannot decide).
+    ``r2`` is the square of the Spearman correlation with the network's logits, with its sign: of a linear sum, which
+    knows no saturation, the order is asked and not the size, and no review weighs more than its rank.
     """
 
     table: pd.DataFrame
@@ -493,12 +495,16 @@ def score_logits(full: np.ndarray, predicted: np.ndarray, labels: np.ndarray | N
     """r2, agree and accuracy of predicted logits (n,), as :class:`Predictions` has them."""
     predicted = np.nan_to_num(predicted)  # a growing mode may run off on a long review
     row = {
-        "r2": bootstrap((full, predicted), lambda a, b: rank_correlation(a, b) ** 2, n=500),
+        "r2": bootstrap((full, predicted), lambda a, b: _signed_r2(rank_correlation(a, b)), n=500),
         "agree": bootstrap(((full > 0) == (predicted > 0)).astype(float), n=1000),
     }
     if labels is not None:
         row["accuracy"] = bootstrap(((predicted > 0) == (labels == 1)).astype(float), n=1000)
     return row
+
+
+def _signed_r2(correlation: float) -> float:
+    return correlation * abs(correlation)  # a model that sorts reviews backwards is no good model
 
 
 def _shuffled_alike(model: SentimentRNN, seed: int, block: int = 20) -> np.ndarray:

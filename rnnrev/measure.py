@@ -360,7 +360,9 @@ def _beginning(a: Analysis) -> Iterator[Row]:
     for condition, value in excess.items():
         yield _row("start_excess", value, condition)
     if not excess["intact"].low > 0:
-        raise Unmeasured(f"there is no emphasis on the beginning: {text_of(excess['intact'], '.2f')} lasting valences")
+        raise Unmeasured(
+            f"no emphasis on the beginning: {text_of(excess['intact'], '.2f')} lasting valences over mid-text"
+        )
     for condition, value in excess.items():
         if condition != "intact":
             yield _row("start_excess_left", _size(value, excess["intact"].value), condition)
@@ -375,7 +377,7 @@ def _first_axes(a: Analysis) -> Iterator[Row]:
     profiles, texts, _ = a.start_profiles
     whole = profiles["intact"].minus(profiles["on the attractor"]).estimate(0)
     if not whole.low > 0:
-        raise Unmeasured(f"there is no emphasis on the beginning: {text_of(whole, '.2f')} lasting valences")
+        raise Unmeasured(f"no emphasis on the beginning: {text_of(whole, '.2f')} lasting valences over mid-text")
     wide = modifier_subspace(a.lasting, a.subspace.words, min(3, len(a.subspace.words)))
     found = edges.by_axes(a.lasting, texts, a.strongest, wide, a.effects, range(1, wide.dim + 1))
     for r in found.itertuples():
@@ -391,17 +393,21 @@ def _end(a: Analysis) -> Iterator[Row]:
     yield _row("end_transient", found["intact"].minus(found["slow mode alone"]).estimate(0))
     yield _row("end_leak", edges.leak_rate(found["slow mode alone"]), "measured")
     yield _row("end_leak", float(1 / a.lasting.tau), "theory")
-    late = {k: p.relative_to(edges.LATE) for k, p in found.items()}
-    near = {k: p.mean(edges.NEAR) for k, p in late.items()}
-    for condition, profile in late.items():
-        yield _row("end_near", near[condition], condition, note=where)
-        yield _row("end_last", profile.estimate(0), condition, note=where)
-    if not near["intact"].low > 1:
-        raise Unmeasured(f"there is no emphasis on the end: last words count {text_of(near['intact'], '.2f')} times")
-    for condition, value in near.items():
+    for condition, profile in found.items():
+        for name, read in (("end_near", lambda p: p.mean(edges.NEAR)), ("end_last", lambda p: p.estimate(0))):
+            row = _attempt(name, lambda p=profile, r=read: r(p.relative_to(edges.LATE)), condition)  # type: ignore[misc]
+            yield row | {"note": row["note"] or where}
+    whole = found["intact"].relative_to(edges.LATE).mean(edges.NEAR)
+    if not whole.low > 1:
+        raise Unmeasured(f"there is no emphasis on the end: last words count {text_of(whole, '.2f')} times")
+    for condition, profile in found.items():
         if condition != "intact":
-            more = Estimate(*(v - 1 for v in value))
-            yield _row("end_excess_left", _size(more, near["intact"].value - 1), condition)
+            yield _attempt("end_excess_left", lambda p=profile: _excess(p, whole.value), condition)  # type: ignore[misc]
+
+
+def _excess(profile: edges.Profile, whole: float) -> Estimate:
+    near = profile.relative_to(edges.LATE).mean(edges.NEAR)
+    return _size(Estimate(*(v - 1 for v in near)), whole - 1)
 
 
 @_part(5, "end_fast", "end_correlation", "end_partial", "now_and_later")

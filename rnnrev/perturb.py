@@ -281,7 +281,8 @@ def modulation(
     """Separate what a modifier does to other words from what it says itself.
 
     With Δ the change of the logit by the modifier, averaged over positive (+) and over negative (−) words:
-    own = ½(Δ₊ + Δ₋), modulation = ½(Δ₊ − Δ₋), gain = modulation / base. Intervals resample the words of each sign.
+    own = ½(Δ₊ + Δ₋), modulation = ½(Δ₊ − Δ₋), gain = modulation / base, NaN where base's interval holds 0.
+    Intervals resample the words of each sign.
     """
     columns = {"word": words, "n": np.ones(len(words)), "without": without, "with": with_}
     rows = pd.DataFrame({k: np.asarray(v) for k, v in columns.items()})
@@ -295,7 +296,10 @@ def modulation(
     (up, up_with), (down, down_with) = (m.T for m in means)
     base, changed = (up - down) / 2, (up_with - down_with) / 2
     own = (up_with - up + down_with - down) / 2
-    return Modulation(*map(estimate, (base, changed / base - 1, own)))
+    plain, gain = estimate(base), estimate(changed / base - 1)
+    if plain.low <= 0 <= plain.high:  # a share of nothing
+        gain = Estimate(np.nan, np.nan, np.nan)
+    return Modulation(plain, gain, estimate(own))
 
 
 def conditions(

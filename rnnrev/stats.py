@@ -58,7 +58,7 @@ def text_of(value: float | Estimate | str, spec: str = ".3g") -> str:
         return "not measured"
     if isinstance(value, (int, np.integer)) and not spec.endswith("%"):
         return f"{value:,}"
-    return f"{value:{spec}}".replace("%", "\u00a0%").replace("-", "\u2212")
+    return f"{value:{spec}}".replace("%", "\u00a0%").replace("-", "\u2212").replace("inf", "∞")
 
 
 def accuracy(predicted: np.ndarray, labels: np.ndarray) -> Estimate:

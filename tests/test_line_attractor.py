@@ -346,6 +346,8 @@ def test_scores_of_predictions_by_hand():
     assert score["agree"].value == 0.75
     assert score["accuracy"].value == 1
     assert la.score_logits(full, np.zeros(4), None)["r2"].value == 0
+    backwards = la.score_logits(full, -predicted, None)["r2"]
+    assert backwards.value == pytest.approx(-(0.4**2))  # a model that sorts reviews backwards is not as good
 
 
 @pytest.mark.parametrize("n_units", [4, 2])
@@ -363,7 +365,7 @@ def test_very_small_networks_are_measured_or_say_why_not(kind, n_units):
         attractor = la.find_attractor(model, texts, n_starts=12)
         spectra = la.mode_spectra(attractor.J_rec, model.w)
         table = la.linear_predictions(attractor, point, reviews, None).table
-        assert all(0 <= r2.value <= 1 for r2 in table.r2)
+        assert all(-1 <= r2.value <= 1 for r2 in table.r2)  # below 0: sorted backwards
         assert "bag of words" not in table.index
         assert not spectra.gap_of_tau.value < 1
         la.curve_shape(model, attractor.h_star)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import small_network
 
-from rnnrev import claims, measure, modifiers, stats, zoo
+from rnnrev import claims, edges, measure, modifiers, stats, zoo
 from rnnrev.analysis import N_TEXTS, Analysis
 from rnnrev.cells import Cell
 from rnnrev.data import PAD, UNKNOWN, Reviews, Vocabulary, load_contrasts, tokenize
@@ -318,3 +319,24 @@ def test_a_shipped_network_on_the_embedded_reviews_in_time():
     assert len(table) > 300
     for key in ("dimensions", "readout", "memory", "sorting", "intensifiers", "beginning"):
         assert found[key] == "holds", key
+
+
+def test_a_control_that_fails_at_the_end_does_not_hide_the_others():
+    at = np.array(edges.LAGS)
+    curve = np.where(at < 9, 2.0, 1.0) * np.ones((30, 1))
+    nothing = edges.Profile(at, np.random.default_rng(0).normal(size=(30, len(at))))
+    profiles = {
+        "intact": edges.Profile(at, curve),
+        "slow mode alone": nothing,
+        "fast modes removed": edges.Profile(at, curve),
+    }
+    analysis = SimpleNamespace(end_profiles=(profiles, None, "in a test"), lasting=SimpleNamespace(tau=10.0))
+    end = next(part for part in PARTS if part.name == "end")
+    found = {(r["measure"], r["condition"]): r for r in end.run(analysis)}
+    assert found["end_near", "intact"]["value"] == found["end_near", "fast modes removed"]["value"] == 2
+    assert found["end_near", "intact"]["note"] == "in a test"
+    lost = found["end_near", "slow mode alone"]
+    assert np.isnan(lost["value"])
+    assert "must be above 0" in lost["note"]
+    assert found["end_excess_left", "fast modes removed"]["value"] == 1
+    assert np.isnan(found["end_excess_left", "slow mode alone"]["value"])

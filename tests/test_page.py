@@ -79,6 +79,11 @@ def test_tables_show_numbers_as_the_text_does() -> None:
     frame = pd.DataFrame({"share": [0.5, np.nan], "n": [3, 4]}, index=pd.Index(["a", "b"], name="name"))
     html = table(frame, {"share": ".1%"}).html
     assert [html.count(part) for part in ("<th>name</th>", "50.0\u00a0%", "nan", "<td>a</td>")] == [1, 1, 0, 1]
+    assert "<td>a</td>" in table(frame.rename_axis(None)).html  # names are shown without a heading too, numbers are not
+    assert "<td>7</td>" not in table(frame.set_index(pd.Index([7, 8]))).html
+    both = frame.set_index(pd.MultiIndex.from_tuples([("a", "x"), ("b", "y")], names=["name", "kind"]))
+    assert "<td>x</td>" in table(both).html
+    assert table(pd.DataFrame({"x": [np.inf]}), ".2f").html.count("∞") == 1
 
 
 # --- claims -------------------------------------------------------------------------------------

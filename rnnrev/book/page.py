@@ -58,11 +58,14 @@ def _named(key: str, value: Any) -> Iterator[tuple[str, str]]:
 
 
 def table(frame: pd.DataFrame, formats: Mapping[str, str] | str | None = None) -> Html:
-    """A pandas table as the book shows it: a named index is a column, numbers look as in the text, gaps are empty.
+    """A pandas table as the book shows it: an index of names is a column, numbers look as in the text, gaps are empty.
 
     ``formats`` of columns by name, or one for all that hold fractions.
     """
-    shown = (frame.reset_index() if frame.index.name else frame).rename_axis(columns=None)
+    names = list(frame.index.names)
+    if names == [None] and not pd.api.types.is_numeric_dtype(frame.index):
+        frame, names = frame.rename_axis(index=""), [""]
+    shown = (frame if names == [None] else frame.reset_index()).rename_axis(columns=None)
     if isinstance(formats, str):
         formats = dict.fromkeys(shown.select_dtypes("float"), formats)
 
