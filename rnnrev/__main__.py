@@ -123,6 +123,8 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
         flag = f"--{field.name.replace('_', '-')}"
         if isinstance(field.default, tuple):
             parser.add_argument(flag, nargs="*", default=[], metavar="NAME", help=text)
+        elif isinstance(field.default, bool):
+            parser.add_argument(flag, action="store_true", help=text)
         else:
             parser.add_argument(flag, type=type(field.default), default=field.default, metavar="X", help=text)
 

@@ -39,6 +39,7 @@ class TrainConfig(FitConfig):
     cell: str = "gru"  #: vanilla, ugrnn, gru, lstm, or bow for the bag of words
     data: str = "imdb"  #: data set (or file) with the labels to learn
     extra: tuple[str, ...] = ()  #: data sets whose training texts are added
+    balance: bool = False  #: take as many reviews of each class: of the larger one a random part
     vectors: str = "none"  #: file that scripts/vectors.py wrote: word vectors to start with
     pretrained: str = "none"  #: file that scripts/pretrain.py wrote: embedding and cell to start with
     soft_labels: str = "none"  #: file that scripts/label.py wrote: adds the unlabelled reviews

@@ -201,6 +201,13 @@ class Reviews:
         picked = np.arange(len(self))[which]
         return replace(self, texts=tuple(self.texts[i] for i in picked), labels=self.labels[picked])
 
+    def balanced(self, seed: int = 0) -> Reviews:
+        """As many reviews of each class as the rarest has, the others' drawn without replacement; order is kept."""
+        mixed = np.random.default_rng([seed, 18]).permutation(len(self))
+        classes, counts = np.unique(self.labels, return_counts=True)
+        chosen = [mixed[self.labels[mixed] == c][: counts.min()] for c in classes]
+        return self.take(np.sort(np.concatenate(chosen)))
+
     def sample(self, n: int, seed: int = 0) -> Reviews:
         """``n`` reviews drawn without replacement (all, if there are fewer), in random order.
 

@@ -505,6 +505,8 @@ def train(
     reviews, *extra = (part.take(part.labels >= 0) for part in (reviews, *extra))
     # all training reviews, so that every seed and cell knows the same words
     vocabulary = Vocabulary.fit(reviews.texts, config.vocabulary_size)
+    if config.balance:
+        reviews, *extra = (part.balanced(config.seed) for part in (reviews, *extra))
     learnt = reviews
     if validation is None:
         held = split_validation(len(reviews), config.validation_share, config.seed)

@@ -62,6 +62,7 @@ def word_vectors(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default="imdb", help="data set (default: %(default)s)")
+    parser.add_argument("--extra", nargs="*", default=[], metavar="NAME", help="data sets whose texts are added")
     parser.add_argument("--out", required=True, help=".npz file to write")
     for flag, value in (("--vocabulary-size", 20_000), ("--n-inputs", 128), ("--epochs", 5), ("--seed", 0)):
         parser.add_argument(flag, type=int, default=value, help="(default: %(default)s)")
@@ -69,6 +70,7 @@ def main() -> None:
     train = load_reviews(args.data, "train")
     vocabulary = Vocabulary.fit(train.texts, args.vocabulary_size)
     texts = [*train.texts, *unlabelled_texts(args.data)]
+    texts += [text for name in args.extra for text in load_reviews(name, "train").texts]
     vectors = word_vectors(texts, vocabulary, args.n_inputs, args.epochs, args.seed)
     print(f"written to {write_npz(args.out, {'words': vocabulary.words, 'vectors': vectors})}")
 

@@ -377,6 +377,10 @@ def test_reviews_are_taken_in_order_and_sampled_at_random():
     assert len(reviews.sample(99)) == 6
     ordered = Reviews("toy", "all", tuple("ab" * 500), np.repeat([0, 1], 500))
     assert set(ordered.sample(1000).labels[:20]) == {0, 1}  # the first of a sample are a sample
+    uneven = Reviews("toy", "all", tuple("abcdefg"), np.array([1, 1, 0, 1, 1, 0, 1])).balanced()
+    assert np.bincount(uneven.labels).tolist() == [2, 2]
+    assert {"c", "f"} < set(uneven.texts)
+    assert list(uneven.texts) == sorted(uneven.texts)
 
 
 def test_reviews_are_compared_by_identity():

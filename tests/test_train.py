@@ -213,6 +213,13 @@ def test_reviews_without_a_label_are_left_out():
     assert model.record["training_texts"] + model.record["validation"]["texts"] == 400
 
 
+def test_a_common_class_is_not_learned_from_its_frequency():
+    rare = np.flatnonzero(toy().labels == 0)[30:]
+    reviews = toy().take(np.delete(np.arange(600), rare))
+    model = train(dataclasses.replace(SMALL, epochs=1, balance=True), reviews=reviews, progress=False)
+    assert model.record["training_texts"] + model.record["validation"]["texts"] == 60
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
