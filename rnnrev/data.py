@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "DATA_SETS", "DataError", "DataSet", "Reviews", "Vocabulary", "batches", "load_contrasts", "load_reviews", "pad",
-    "split_names", "split_validation", "tokenize",
+    "DATA_SETS", "DataError", "DataSet", "Reviews", "Vocabulary", "batches", "load_checklist", "load_contrasts",
+    "load_reviews", "pad", "split_names", "split_validation", "tokenize",
 ]  # fmt: skip
 
 PAD, UNKNOWN = "<pad>", "<unk>"
@@ -260,8 +260,7 @@ def load_reviews(
     if name == "book":
         return _checked(name, split, "the embedded reviews", _read(EMBEDDED / EMBEDDED_FILES[split]), "text", "label")
     spec = DATA_SETS[name]
-    mirror = os.environ.get("RNNREV_DATA_DIR")
-    table, source = _from_mirror(Path(mirror).expanduser(), spec, split) if mirror else _from_hub(name, spec, split)
+    table, source = _table(name, split)
     if spec.rows is not None:
         table = table[table[spec.rows[0]] == spec.rows[1]]
     if label in table:
@@ -272,6 +271,11 @@ def load_reviews(
 def split_names(name: str | os.PathLike[str]) -> tuple[str, ...]:
     """The splits of a data set, as :func:`load_reviews` takes them; ``("all",)`` for a file."""
     return tuple(EMBEDDED_FILES) if name == "book" else DATA_SETS[str(name)].splits if name in DATA_SETS else ("all",)
+
+
+def _table(name: str, split: str) -> tuple[pd.DataFrame, str]:
+    mirror, spec = os.environ.get("RNNREV_DATA_DIR"), DATA_SETS[name]
+    return _from_mirror(Path(mirror).expanduser(), spec, split) if mirror else _from_hub(name, spec, split)
 
 
 def _from_mirror(folder: Path, spec: DataSet, split: str) -> tuple[pd.DataFrame, str]:
@@ -397,6 +401,15 @@ def load_contrasts() -> pd.DataFrame:
     import pandas as pd
 
     return pd.read_csv(EMBEDDED / "contrast.csv", keep_default_na=False)
+
+
+def load_checklist() -> pd.DataFrame:
+    """CheckList's sentences with what each tests (Ribeiro et al. 2020), one row a sentence; for evaluation only.
+
+    Columns: ``text``, ``test`` ("simple negations: negative", "intensifiers", …) and, of a sentence and its changed
+    form, ``item`` and ``variant`` (0, 1). Raises as :func:`load_reviews`.
+    """
+    return _table("checklist", "test")[0][["text", "test", "item", "variant"]]
 
 
 # --- batches ----------------------------------------------------------------------------------

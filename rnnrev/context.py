@@ -1,0 +1,111 @@
+"""Who reads context? One reader on sets of texts in which topic, single words or the order of words decides.
+
+A reader's zero shifts with length and domain, so each set has an AUC beside its accuracy, and CheckList's tests compare
+a sentence with its changed form. What each set tests stands in :data:`SETS` and :data:`TESTS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import roc_auc_score
+
+from . import stats
+from .data import Reviews, load_checklist, load_reviews
+from .measure import COLUMNS
+from .model import Classifier
+from .stats import Estimate
+
+__all__ = ["SETS", "TESTS", "checklist_tests", "context_tests", "context_texts"]
+
+#: Sets of reviews -> what decides them; those of several splits are put together.
+SETS = {
+    "imdb": "topic and many single words",
+    "yelp": "topic and many single words, restaurants",
+    "sst2": "one sentence: few words, and what stands before them",
+    "imdb_counterfactual": "whether topic misleads: a few words of a film review are turned round",
+}
+#: Tests of CheckList's sentences -> what a reader is asked; flights and crews, one word of valence a sentence.
+TESTS = {
+    "negated_positive": "“not good” is negative: share of sentences",
+    "negated_negative": "“not bad” is not negative: share of sentences",
+    "negated_order": "“not bad” above “not good”: AUC, so that neither zero nor the valence of “not” itself decides",
+    "intensified": "“very good” further out than “good”: share of pairs",
+    "reduced": "“somewhat good” less far out than “good”: share of pairs",
+}
+
+
+def context_texts(name: str, most: int = 5000, seed: int = 0) -> Reviews:
+    """Reviews of one of :data:`SETS` with known labels, at most so many; of IMDB's counterfactuals the revisions."""
+    if name == "imdb_counterfactual":
+        one, two = (load_reviews(name, split) for split in ("train", "validation"))
+        reviews = Reviews(name, "revised", one.texts + two.texts, np.concatenate([one.labels, two.labels]))
+    else:
+        reviews = load_reviews(name)
+    return reviews.take(reviews.labels >= 0).sample(most, seed)
+
+
+def context_tests(
+    model: Classifier, sets: Sequence[str] = tuple(SETS), most: int = 5000, seed: int = 0
+) -> pd.DataFrame:
+    """Accuracy and AUC on each of the sets, and CheckList's :data:`TESTS`, with intervals over texts.
+
+    A table with :data:`rnnrev.measure.COLUMNS`; ``n`` is the number of texts. Raises :class:`rnnrev.data.DataError`
+    where a set cannot be had.
+    """
+    rows = []
+    for name in sets:
+        reviews = context_texts(name, most, seed)
+        logits, labels = model.logits(reviews.texts), reviews.labels
+        found = {
+            "accuracy": stats.accuracy(logits > 0, labels == 1),
+            "auc": stats.bootstrap((labels, logits), _auc, n=200, seed=seed),
+        }
+        rows += [_row(model, f"{name}/{reviews.split}", measure, v, len(labels)) for measure, v in found.items()]
+    rows += checklist_tests(model, load_checklist(), seed).to_dict("records")
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def checklist_tests(model: Classifier, sentences: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
+    """:data:`TESTS` on sentences with the columns of :func:`rnnrev.data.load_checklist`; intervals over sentences.
+
+    Further out is measured from the readers' mean logit over the unchanged sentences, which is no zero of its own.
+    """
+    sentences = sentences.assign(logit=model.logits(list(sentences.text)))
+    return pd.DataFrame(
+        [_row(model, "checklist/test", name, value, n) for name, value, n in _tests(sentences, seed)],
+        columns=list(COLUMNS),
+    )
+
+
+def _tests(sentences: pd.DataFrame, seed: int) -> Iterator[tuple[str, Estimate, int]]:
+    logit = {name: part.logit.to_numpy() for name, part in sentences.groupby("test")}
+    positive, negative = logit["simple negations: negative"], logit["simple negations: not negative"]
+    yield "negated_positive", stats.bootstrap((positive < 0).astype(float), seed=seed), len(positive)
+    yield "negated_negative", stats.bootstrap((negative > 0).astype(float), seed=seed), len(negative)
+    order = stats.bootstrap((positive, negative), _above, n=200, seed=seed, paired=False)
+    yield "negated_order", order, len(positive) + len(negative)
+    wanted: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
+        "intensifiers": np.greater,
+        "reducers": np.less,
+    }
+    for (test, further), name in zip(wanted.items(), ("intensified", "reduced")):
+        pairs = sentences[sentences.test == test].pivot(index="item", columns="variant", values="logit")
+        plain, changed = (pairs[v].to_numpy() - pairs[0].mean() for v in (0, 1))
+        moved = further(np.sign(plain) * changed, np.abs(plain)).astype(float)
+        yield name, stats.bootstrap(moved, seed=seed), len(pairs)
+
+
+def _row(model: Classifier, data: str, measure: str, found: Estimate, n: int) -> dict[str, object]:
+    where = {"network": model.name, "data": data, "measure": measure, "condition": "", "at": np.nan}
+    return where | found._asdict() | {"n": n, "note": ""}
+
+
+def _auc(labels: np.ndarray, logits: np.ndarray) -> float:
+    return float(roc_auc_score(labels, logits))
+
+
+def _above(low: np.ndarray, high: np.ndarray) -> float:
+    return _auc(np.repeat([0, 1], [len(low), len(high)]), np.concatenate([low, high]))
