@@ -6,6 +6,7 @@
 #               _build/student and _build/instructor; chapters are run once for all three books
 #   make test   run the tests
 #   make test-browser   those that drive headless Chromium over the built book      make test-all   these and the slow ones
+#   make records   how every record was made; NAME=networks (or another) makes it anew
 #   make check  ruff and mypy           make lock   renew requirements.lock (a test names the pins of environment.yml to follow)
 PYTHON ?= python3
 VENV ?= .venv
@@ -65,9 +66,9 @@ test-browser: $(DEV)
 test-all: book $(DEV)
 	$(BIN)/python -m pytest -n 2 -m "not network"
 
-# the record behind the claims of chapters 1 to 5, measured anew on the data sets (NAMES="gru-imdb …" for some networks)
+# the table of records; with NAME=… one of them, measured anew (NAME=edges NAMES="gru-imdb …": a piece, some networks)
 records: $(DEV)
-	$(BIN)/python scripts/records.py networks $(if $(NAMES),--names $(NAMES))
+	$(BIN)/python scripts/records.py $(NAME) $(if $(NAMES),--names $(NAMES))
 
 lab: notebooks
 	$(BIN)/jupyter lab --notebook-dir . _build/notebooks/01-training.ipynb

@@ -5,22 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import platform
-import shutil
-import subprocess
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
-if TYPE_CHECKING:
-    import pandas as pd
+__all__ = ["RECORDS", "check_out", "digest", "write_bytes", "write_json", "write_npz", "write_text"]
 
-__all__ = ["RECORDS", "check_out", "digest", "write_bytes", "write_json", "write_npz", "write_table", "write_text"]
-
-#: Results on full data that chapters quote; ``rnnrev measure`` writes them.
+#: Results on full data that chapters quote; ``make records`` writes them.
 RECORDS = Path(__file__).parent / "records"
 
 
@@ -83,22 +77,3 @@ def write_bytes(file: str | os.PathLike[str], data: bytes) -> Path:
 def write_text(file: str | os.PathLike[str], text: str) -> Path:
     """Write text as UTF-8 in one step."""
     return write_bytes(file, text.encode())
-
-
-def write_table(
-    name: str, table: pd.DataFrame, about: Mapping[str, Any], folder: str | os.PathLike[str] = RECORDS
-) -> Path:
-    """Write a tidy record: ``NAME.csv``, numbers with five figures, and beside it ``NAME.json``: how it was made.
-
-    ``about`` gives the command, seeds and fingerprints; commit and versions are added. Returns the table's file.
-    """
-    from . import __version__
-
-    commit = None
-    if shutil.which("git"):
-        asked = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
-        commit = subprocess.run(asked, capture_output=True, text=True).stdout.strip() or None
-    versions = {"rnnrev": __version__, "python": platform.python_version(), "numpy": np.__version__}
-    file = Path(folder) / f"{name}.csv"
-    write_json(file.with_suffix(".json"), {**about, "commit": commit, "versions": versions})
-    return write_text(file, table.to_csv(index=False, float_format="%.5g"))

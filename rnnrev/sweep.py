@@ -11,6 +11,7 @@ import hashlib
 import itertools
 import json
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -24,7 +25,7 @@ from .stats import Estimate
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Cell", "Row", "finished", "grid", "name_of", "rows_of", "sweep", "table"]
+__all__ = ["Cell", "Row", "finished", "grid", "minutes", "name_of", "rows_of", "sweep", "table"]
 
 Cell = Mapping[str, object]  #: JSON values by name
 Row = dict[str, object]  #: one row of a tidy table: JSON values by column
@@ -93,9 +94,9 @@ def sweep(
     results = _on_dask(waiting, measure, scheduler) if scheduler else _here(waiting, measure, workers)
     failed = []
     with tqdm(total=len(cells), initial=len(cells) - len(waiting), unit="cell", disable=not progress) as bar:
-        for cell, rows, error in results:  # written here: workers need no file system in common
+        for cell, rows, seconds, error in results:  # written here: workers need no file system in common
             if error is None:
-                write_json(folder / f"{name_of(cell)}.json", {"cell": cell, "rows": rows})
+                write_json(folder / f"{name_of(cell)}.json", {"cell": cell, "rows": rows, "seconds": seconds})
             else:
                 failed.append(f"{name_of(cell)}: {error}")
                 bar.write(failed[-1])
@@ -106,14 +107,15 @@ def sweep(
     return table(folder, cells)
 
 
-Result = tuple[Cell, list[Row], str | None]
+Result = tuple[Cell, list[Row], float, str | None]  # seconds of processor time
 
 
 def _try(measure: Callable[[Cell], list[Row]], cell: Cell) -> Result:
+    started = time.process_time()
     try:
-        return cell, measure(cell), None
+        return cell, measure(cell), round(time.process_time() - started, 1), None
     except Exception as error:  # one cell must not end the others; the sweep raises at its end
-        return cell, [], f"{type(error).__name__}: {error}"
+        return cell, [], 0.0, f"{type(error).__name__}: {error}"
 
 
 def _here(cells: Sequence[Cell], measure: Callable[[Cell], list[Row]], workers: int) -> Iterator[Result]:
@@ -131,7 +133,7 @@ def _on_dask(cells: Sequence[Cell], measure: Callable[[Cell], list[Row]], schedu
         cell_of = {client.submit(_try, measure, cell, pure=False): cell for cell in cells}
         for future in as_completed(cell_of):
             lost = future.status != "finished"  # with its worker
-            yield (cell_of[future], [], str(future.exception())) if lost else future.result()
+            yield (cell_of[future], [], 0.0, str(future.exception())) if lost else future.result()
 
 
 def rows_of(result: object, **where: object) -> list[Row]:
@@ -143,6 +145,12 @@ def rows_of(result: object, **where: object) -> list[Row]:
             value, low, high = found if isinstance(found, Estimate) else (found, np.nan, np.nan)
             rows.append({**where, "measure": each.name, "value": value, "low": low, "high": high})
     return rows
+
+
+def minutes(out: str | os.PathLike[str], cells: Sequence[Cell], processors: int = 2) -> float:
+    """How long the finished cells take on so many processors, by the processor time that each took."""
+    files = [Path(out) / f"{name_of(cell)}.json" for cell in cells]
+    return sum(json.loads(f.read_text(encoding="utf-8"))["seconds"] for f in files if f.is_file()) / 60 / processors
 
 
 def table(out: str | os.PathLike[str], cells: Sequence[Cell]) -> pd.DataFrame:

@@ -10,6 +10,7 @@ Penalties, parts, the number of modifiers and their ranking were chosen on revie
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from itertools import pairwise
@@ -18,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from provenance import Source, networks, write_table
 from scipy import sparse
 from scipy.stats import spearmanr
 from sklearn.feature_extraction.text import CountVectorizer
@@ -29,7 +31,7 @@ from tqdm import tqdm
 from rnnrev import modifiers, stats, zoo
 from rnnrev.augmented_bow import STEPS, AugmentedBagOfWords, AugmentedConfig, ranked_modifiers, train_augmented
 from rnnrev.data import Reviews, Vocabulary, load_reviews, split_validation, tokenize
-from rnnrev.files import write_npz, write_table
+from rnnrev.files import digest, write_npz
 from rnnrev.linear import OperatingPoint, operating_point
 from rnnrev.model import BagOfWords, Classifier, SentimentRNN
 from rnnrev.stats import Estimate
@@ -374,9 +376,16 @@ def main() -> None:
         "sst2/validation": load_reviews("sst2", "validation"),
         "imdb_counterfactual/revised": revised(),
     }
+    about = {
+        "code": Source().code("augmented"),
+        "config": asdict(config),
+        "seeds": args.seeds,
+        "networks": networks(NETWORKS),
+    }
+    about["inputs"] = {Path(f).name: digest(f) for f in (args.vectors, args.soft_labels)}
+    about["data"] = {name: reviews.fingerprint for name, reviews in data.items()}
     table = pd.DataFrame(run(args.folder, config, args.seeds, data, not args.no_ablations))
-    about = {"command": "python scripts/augmented.py", "config": asdict(config), "seeds": args.seeds}
-    about |= {"networks": NETWORKS, "data": {name: reviews.fingerprint for name, reviews in data.items()}}
+    about["minutes"] = round(time.process_time() / 60 / 2, 1)  # of this run: models that were there are not trained
     print(f"record written to {write_table('augmented', table, about)}")
 
 

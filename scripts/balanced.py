@@ -1,15 +1,17 @@
 """What chapter "The network in a few numbers" claims, measured on every shipped network: rnnrev/records/balanced.csv.
 
-    python scripts/balanced.py [NETWORK ...] [--again]
+    python scripts/balanced.py [NETWORK ...]
 
 Balancing takes IMDB's training reviews, five draws of sixty. Scores are on texts that no network and no balancing has
 seen: IMDB's test reviews, SST-2's validation sentences, Yelp's test reviews, revised reviews. One network takes five to
-ten minutes on two quiet cores; it can be stopped, and goes on with the next network. Needs the data sets.
+ten minutes on two quiet cores; it can be stopped, and goes on with the next network that the code of today has not
+measured. Needs the data sets.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import time
@@ -20,13 +22,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from provenance import Source, networks, write_table
 from scipy.optimize import brentq
 from scipy.stats import spearmanr
 
 from rnnrev import balanced, driven, linear, modifiers, stats, zoo
 from rnnrev.balanced import BalancedModes, balance, balanced_modes, explained, petrov_galerkin, volume_axis
 from rnnrev.data import Reviews, load_reviews
-from rnnrev.files import RECORDS, write_table
+from rnnrev.files import RECORDS
 from rnnrev.measure import COLUMNS
 from rnnrev.model import BagOfWords, SentimentRNN, untrained
 from rnnrev.plane import landscape, plane, seen_from, word_matrices
@@ -412,7 +415,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     shipped = zoo.recurrent() + zoo.recurrent(pretrained=True)
     parser.add_argument("networks", nargs="*", default=shipped, help="shipped networks (all)")
-    parser.add_argument("--again", action="store_true", help="measure networks that are in the record already")
     names = [part.__name__ for part in PARTS]
     parser.add_argument("--parts", nargs="*", default=names, choices=names, help="what to measure (all)")
     options = parser.parse_args()
@@ -424,22 +426,31 @@ def main() -> None:
     )
     tests = texts_of_test()
     train, hotels = load_reviews("imdb", "train").sample(3000).texts, load_reviews("hotels", "train").sample(200).texts
-    about = {
-        "command": "python scripts/balanced.py", "draws": DRAWS, "texts_per_draw": 60,
-        "sha256": {name: r.fingerprint for name, r in tests.items()},
-    }  # fmt: skip
+    about = {"draws": DRAWS, "texts_per_draw": 60, "seeds": [0], "networks": networks(shipped)}
+    about["data"] = {name: r.fingerprint for name, r in tests.items()}
+    there, code = json.loads(file.with_suffix(".json").read_text(encoding="utf-8")), Source().code("balanced")
+    minutes, codes = there.get("minutes", {}), there.get("codes", {})
     for name in options.networks:
-        if name in set(table.network) and not options.again:
+        if codes.get(name) == code[:12]:
             continue
         study = Study(zoo.load(name, SentimentRNN), tests, train, hotels)
         rows: list[Row] = []
+        started = time.process_time()
         for part in (p for p in PARTS if p.__name__ in options.parts):
-            started = time.perf_counter()
             rows += part(study)
-            print(f"{name}: {part.__name__} in {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
+            print(f"{name}: {part.__name__} after {time.process_time() - started:.0f} s", file=sys.stderr, flush=True)
+        if options.parts == names:
+            codes[name] = code[:12]
+        minutes[name] = round((time.process_time() - started) / 60 / 2, 1)
         new = pd.DataFrame(rows).assign(network=name).reindex(columns=list(COLUMNS))
         key = ["network", "data", "measure", "condition", "at"]
         table = pd.concat([table, new]).drop_duplicates(key, keep="last").astype(dict.fromkeys(("at", *NUMBERS), float))
+        whole = set(codes.values()) == {code[:12]} and set(codes) >= set(table.network)
+        about |= {
+            "minutes": minutes,
+            "codes": codes,
+            "code": code if whole else "several: not all networks are measured",
+        }
         write_table("balanced", table.sort_values("network", kind="stable"), about)
 
 

@@ -1,19 +1,18 @@
 """The sweeps of the book that train networks, and the records that chapters 8 and 9 read.
 
     python scripts/sweeps.py language            the known language: four architectures, three seeds (chapter 8)
-    python scripts/sweeps.py language --again    the same networks, measured again without training
     python scripts/sweeps.py difficulty | bags | classes | stars
     python scripts/sweeps.py train --data my-reviews.csv --cells gru
 
-It can be stopped at any time, and goes on where it stopped. Trained networks are kept in OUT/models. A record,
-rnnrev/records/NAME.csv, is written where all cells of the book were run; OUT/NAME.csv always.
+It can be stopped at any time, and goes on where it stopped. Trained networks are kept in OUT/models; what is measured
+on them is made anew when its code has changed. A record, rnnrev/records/NAME.csv, is written where all cells of the
+book were run; OUT/NAME.csv always.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -23,16 +22,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from provenance import Source, write_table
 
 from rnnrev import recovery, stats, zoo
 from rnnrev.augmented_bow import STEPS, AugmentedConfig, train_augmented
 from rnnrev.config import TrainConfig
 from rnnrev.data import Reviews, load_reviews, split_names
-from rnnrev.files import write_npz, write_table
+from rnnrev.files import digest, write_npz
 from rnnrev.language import Language
 from rnnrev.measure import COLUMNS, measure
 from rnnrev.model import BagOfWords, SentimentRNN
-from rnnrev.sweep import Cell, Row, grid, rows_of, sweep
+from rnnrev.sweep import Cell, Row, grid, minutes, rows_of, sweep
 
 ARCHITECTURES = ("gru", "lstm", "ugrnn", "vanilla")
 SEEDS = (0, 1, 2)
@@ -55,6 +55,9 @@ def copied(language: Language, n: int) -> Language:
 def classed(kind: str, n: int) -> Language:
     """More than two classes, ordered or not."""
     return Language().with_classes(n) if kind == "ordered" else replace(Language(), n_topics=n)
+
+
+CLASSES = (("ordered", 2), ("ordered", 3), ("ordered", 5), ("unordered", 3), ("unordered", 5))
 
 
 FEW = 60_000  #: texts that are enough to see what suffers
@@ -255,14 +258,26 @@ SWEEPS: dict[str, tuple[Run, Cells]] = {
     "difficulty": (harder, lambda cells, seeds, data: grid(language=list(HARDER))),
     "bags": (bags, lambda cells, seeds, data: grid(seed=seeds)),
     "classes": (classes, lambda cells, seeds, data: [
-        *grid(kind="ordered", classes=[2, 3, 5], seed=seeds), *grid(kind="unordered", classes=[3, 5], seed=seeds)]),
+        cell for k, c in CLASSES for cell in grid(kind=k, classes=c, seed=seeds)]),
     "stars": (stars, lambda cells, seeds, data: [*grid(cell=cells, seed=seeds), *grid(network=zoo.recurrent())]),
     "train": (own, lambda cells, seeds, data: grid(cell=cells, seed=seeds, data=data)),
 }  # fmt: skip
+#: Texts behind a record: those of the known language and of harder ones, or the stars'.
+READ: dict[str, Callable[[], list[Reviews]]] = {
+    "language": lambda: tested({"language": Language()}),
+    "bags": lambda: tested({"language": Language()}),
+    "difficulty": lambda: tested({name: language for name, (language, _) in HARDER.items()}),
+    "classes": lambda: tested({f"{c} {k} classes": classed(k, c) for k, c in CLASSES}),
+    "stars": lambda: [load_reviews("yelp_polarity", split, label="stars") for split in ("train", "test")],
+}
+
+
+def tested(languages: dict[str, Language]) -> list[Reviews]:
+    """The texts of languages that all networks are tested on."""
+    return [replace(each.sample(4000, recovery.TEST_SEED, "test"), name=name) for name, each in languages.items()]
 
 
 def main() -> None:
-
     for variable in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(variable, "1")  # cells run side by side, each on one core
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -275,19 +290,28 @@ def main() -> None:
     parser.add_argument("--data", default="imdb", help="of the sweep 'train': a data set's name, or a file")
     parser.add_argument("--workers", type=int, default=2, help="processes on this machine (default: %(default)s)")
     parser.add_argument("--scheduler", help="address of a Dask scheduler, tcp://…, to use instead")
-    parser.add_argument("--again", action="store_true", help="measure again; trained networks are kept")
     args = parser.parse_args()
     run, cells_of = SWEEPS[args.name]
     cells, folder = cells_of(args.cells, args.seeds, args.data), args.out / args.name
-    if args.again:
-        shutil.rmtree(folder, ignore_errors=True)
+    code = "" if args.name == "train" else Source().code(args.name)
+    cells = [cell | {"code": code[:12]} for cell in cells] if code else cells
+    models = args.out / "models"
+    there = set(models.glob(f"*{zoo.SUFFIX}"))
     table = sweep(cells, folder, partial(run, folder=args.out), workers=args.workers, scheduler=args.scheduler)
     table = over_seeds(table) if args.name == "bags" else table
     table = table.reindex(columns=list(COLUMNS)).fillna({"condition": "", "note": ""})
     table.to_csv(args.out / f"{args.name}.csv", index=False)
     print(f"{len(cells)} cells, {len(table):,} rows; written to {args.out / args.name}.csv")
-    if args.name != "train" and (set(args.cells), set(args.seeds)) == (set(ARCHITECTURES), set(SEEDS)):
-        about = {"command": f"python scripts/sweeps.py {args.name}", "seeds": args.seeds}
+    if code and (set(args.cells), set(args.seeds)) == (set(ARCHITECTURES), set(SEEDS)):
+        files = [f for n in table.network.unique() if (f := models / f"{n}{zoo.SUFFIX}").is_file()]
+        trained = sum(zoo.load(f).record["seconds"] for f in files if f in there) / 60 / 2
+        about = {
+            "code": code,
+            "seeds": args.seeds,
+            "data": {f"{r.name}/{r.split}": r.fingerprint for r in READ[args.name]()},
+            "networks": {f.stem: digest(f)[:16] for f in files},
+            "minutes": round(trained + minutes(folder, cells), 1),
+        }
         print(f"record written to {write_table(args.name, table, about)}")
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from provenance import RECIPES, write_table
 
 from rnnrev import claims
 from rnnrev import sweep as sweeps
-from rnnrev.files import write_table
 from rnnrev.measure import COLUMNS
 from rnnrev.stats import Estimate, shown
 from rnnrev.sweep import Cell, Row, finished, grid, name_of, rows_of, sweep, table
@@ -130,13 +130,13 @@ def test_results_become_rows_and_rows_a_record(tmp_path: Path, monkeypatch: pyte
         ("slope", 2.0, 1.0),
     ]
     table = pd.DataFrame(rows).reindex(columns=list(COLUMNS)).fillna({"note": ""})
-    write_table("mine", table, {"command": "test"}, tmp_path)
+    write_table("bags", table, {"seeds": [0]}, tmp_path)
     monkeypatch.setattr(claims, "RECORDS", tmp_path)
-    back = claims.read("mine")
+    back = claims.read("bags")
     assert list(back.columns) == list(COLUMNS)
     assert back.value.tolist() == [0.33333, 2.0]
     assert back.condition.tolist() == ["", ""]
     assert back.low.isna().tolist() == [True, False]
-    about = json.loads((tmp_path / "mine.json").read_text())
-    assert about["command"] == "test"
-    assert set(about) == {"command", "commit", "versions"}
+    about = json.loads((tmp_path / "bags.json").read_text())
+    assert about["command"] == RECIPES["bags"].command
+    assert set(about) == {"command", "code", "seeds", "commit", "versions", "measured"}
