@@ -47,6 +47,11 @@ RECIPES = {
         "shipped networks; IMDB, SST-2, Yelp",
         ("records.measured", "records.DATA"),
     ),
+    "context": Recipe(
+        "python scripts/records.py context",
+        "shipped models; IMDB, SST-2, Yelp, revised reviews, CheckList",
+        ("records.read_context",),
+    ),
     "balanced": Recipe(
         "python scripts/balanced.py",
         "shipped networks; IMDB, SST-2, Yelp, revised reviews",

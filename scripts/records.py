@@ -5,6 +5,7 @@
     python scripts/records.py networks          chapters 1 to 5: shipped networks on films, phrases and restaurants
     python scripts/records.py edges             its rows of chapters 4 and 5, compared with the record; also: training,
                                                 line_attractor, modifiers
+    python scripts/records.py context           chapter 1: who reads context? all shipped models on five sets of texts
     python scripts/records.py networks --more FILE …      other seeds too, of networks that are not shipped
     python scripts/records.py networks --names gru-imdb --data imdb
     python scripts/records.py stamp NAME --why REASON     the code has changed, and is shown to leave the numbers alone
@@ -30,6 +31,7 @@ from provenance import RECIPES, ROOT, Source, networks, stamp, write_table
 
 from rnnrev import claims, measure, zoo
 from rnnrev.analysis import Analysis
+from rnnrev.context import SETS, context_tests, context_texts
 from rnnrev.data import load_reviews
 from rnnrev.files import RECORDS
 from rnnrev.measure import COLUMNS, PARTS, tabulate
@@ -39,7 +41,14 @@ from rnnrev.sweep import Cell, Row, grid, minutes, sweep
 DATA = ("imdb", "sst2", "yelp_polarity")
 SCORED = 500  #: reviews that a network is measured on; its accuracy is that on all
 #: Pieces of the record `networks`, and their chapters.
-PIECES = {"networks": (1, 2, 3, 4, 5), "training": (1,), "line_attractor": (2,), "modifiers": (3,), "edges": (4, 5)}
+PIECES = {
+    "networks": (1, 2, 3, 4, 5),
+    "context": (),
+    "training": (1,),
+    "line_attractor": (2,),
+    "modifiers": (3,),
+    "edges": (4, 5),
+}
 
 
 def measured(cell: Cell) -> list[Row]:
@@ -57,6 +66,12 @@ def measured(cell: Cell) -> list[Row]:
     return [row for table in tables for row in table.to_dict("records")]
 
 
+def read_context(cell: Cell) -> list[Row]:
+    """The tidy rows of one model on all sets of :mod:`rnnrev.context`."""
+    model = replace(zoo.load(str(cell["network"])), name=Path(str(cell["network"])).stem)  # type: ignore[type-var]
+    return context_tests(model, seed=int(str(cell["seed"]))).to_dict("records")
+
+
 def compared(table: pd.DataFrame, name: str) -> str:
     """How many rows say what the record says, to its five figures."""
     keys = ["network", "data", "measure", "condition", "at"]
@@ -70,6 +85,7 @@ def compared(table: pd.DataFrame, name: str) -> str:
 
 
 def measure_networks(piece: str, given: list[str]) -> None:
+    name = "context" if piece == "context" else "networks"
     parser = argparse.ArgumentParser(prog=f"records.py {piece}")
     parser.add_argument("--names", nargs="+", default=zoo.names(), metavar="NAME", help="shipped networks")
     parser.add_argument("--more", nargs="+", default=[], metavar="FILE", help="model files to measure beside them")
@@ -78,23 +94,27 @@ def measure_networks(piece: str, given: list[str]) -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/records"), help="folder of parts (default: %(default)s)")
     parser.add_argument("--workers", type=int, default=2, help="processes (default: %(default)s)")
     args = parser.parse_args(given)
-    code = Source().code("networks")
+    code = Source().code(name)
     usual = {"scored": SCORED, "seed": args.seed, "piece": piece, "code": code[:12]}
-    cells = grid(network=[*args.names, *args.more], data=args.data, **usual)
-    table = sweep(cells, args.out, measured, workers=args.workers).reindex(columns=list(COLUMNS))
+    data = {"data": args.data} if name == "networks" else {}
+    cells = grid(network=[*args.names, *args.more], **data, **usual)
+    run = measured if name == "networks" else read_context
+    table = sweep(cells, args.out, run, workers=args.workers).reindex(columns=list(COLUMNS))
     table = table.fillna({"condition": "", "note": ""})
-    if piece != "networks" or not (set(args.names) >= set(zoo.names()) and set(args.data) >= set(DATA)):
-        print(f"{len(cells)} cells, {len(table):,} rows: {compared(table, 'networks')}")
+    if piece != name or not (set(args.names) >= set(zoo.names()) and set(args.data) >= set(DATA)):
+        print(f"{len(cells)} cells, {len(table):,} rows: {compared(table, name)}")
         return
     about = {
         "code": code,
         "seeds": [args.seed],
         "scored": SCORED,
-        "data": {name: load_reviews(name).fingerprint for name in args.data},
+        "data": {d: load_reviews(d).fingerprint for d in args.data}
+        if name == "networks"
+        else {d: context_texts(d).fingerprint for d in SETS},
         "networks": networks(args.names),
         "minutes": round(minutes(args.out, cells), 1),
     }
-    print(f"{len(cells)} cells, {len(table):,} rows; written to {write_table('networks', table, about)}")
+    print(f"{len(cells)} cells, {len(table):,} rows; written to {write_table(name, table, about)}")
 
 
 def table() -> pd.DataFrame:
