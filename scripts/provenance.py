@@ -123,6 +123,19 @@ def targets(statement: ast.stmt) -> set[str]:
     return {n.id for t in left if t is not None for n in ast.walk(t) if isinstance(n, ast.Name)}
 
 
+def without_methods(statements: list[ast.stmt]) -> tuple[list[ast.stmt], list[ast.FunctionDef]]:
+    """Classes without the methods that only run where they are called, and these."""
+    rest, methods = [], []
+    for s in statements:
+        if isinstance(s, ast.ClassDef):
+            own = [f for f in s.body if isinstance(f, ast.FunctionDef) and not f.name.startswith("__")]
+            methods += own
+            body = [f for f in s.body if f not in own]
+            s = ast.ClassDef(s.name, s.bases, s.keywords, body, s.decorator_list)
+        rest.append(s)
+    return rest, methods
+
+
 @dataclass
 class Module:
     """The definitions of one file, and what its names stand for."""
@@ -192,29 +205,44 @@ class Source:
         return self._known[name]
 
     def reached(self, name: str) -> dict[str, str]:
-        """Every definition that measuring a record reaches, by module and name, and the data files that these read."""
+        """Every definition that measuring a record reaches, by module and name, and the data files that these read.
+
+        A method counts where its name is said (as an attribute, or a text for ``getattr``) in what is reached.
+        """
         waiting = [tuple(entry.rsplit(".", 1)) for entry in RECIPES[name].computed_by]
         found: dict[str, str] = {}
-        while waiting:
-            where, what = waiting.pop()
-            key = f"{where}.{what}"
-            if key in found or where not in self.modules or what == "__version__":
-                continue
-            module = self.module(where)
-            statements = module.defined.get(what, [])
-            if not statements:
-                waiting += [module.imported[what]] if what in module.imported else []
-                continue
-            found[key] = " ".join(map(plain, statements))
-            waiting += [(where, f) for f in sorted(module.registered.get(what, ()))]
+        said: set[str] = set()
+        methods: dict[str, tuple[str, ast.stmt]] = {}
+        while waiting or (called := [key for key in methods if key.rsplit(".", 1)[1] in said]):
+            if waiting:
+                where, what = waiting.pop()
+                key = f"{where}.{what}"
+                if key in found or where not in self.modules or what == "__version__":
+                    continue
+                module = self.module(where)
+                statements, own = without_methods(module.defined.get(what, []))
+                if not statements:
+                    waiting += [module.imported[what]] if what in module.imported else []
+                    continue
+                methods |= {f"{key}.{method.name}": (where, method) for method in own}
+                waiting += [(where, f) for f in sorted(module.registered.get(what, ()))]
+            else:
+                key = called[0]
+                where, method = methods.pop(key)
+                module, statements = self.module(where), [method]
+            found[key] = found.get(key, "") + " ".join(map(plain, statements))
             for node in (n for s in statements for n in walk(s)):
                 if isinstance(node, ast.Name):
                     waiting.append((where, node.id))
-                elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-                    there, inside = module.imported.get(node.value.id, ("", "-"))
-                    waiting += [] if inside else [(there, node.attr)]
-                elif isinstance(node, ast.Constant) and f"{DATASETS}/{node.value}" in self.files:
-                    found[str(node.value)] = self.read(f"{DATASETS}/{node.value}")
+                elif isinstance(node, ast.Attribute):
+                    said.add(node.attr)
+                    if isinstance(node.value, ast.Name):
+                        there, inside = module.imported.get(node.value.id, ("", "-"))
+                        waiting += [] if inside else [(there, node.attr)]
+                elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    said.add(node.value)
+                    if f"{DATASETS}/{node.value}" in self.files:
+                        found[node.value] = self.read(f"{DATASETS}/{node.value}")
         return found
 
     def code(self, name: str) -> str:

@@ -31,7 +31,7 @@ SEED = 3
 
 def measured(x: int) -> float:
     """Docstring."""
-    return sum(part(x) for part in PARTS) + tools.twice(x) + len(read())
+    return sum(part(x) for part in PARTS) + tools.twice(x) + len(read()) + tools.Pair().whole()
 
 def main():
     print("drawn")
@@ -55,7 +55,16 @@ def twice(x): return 2 * x
 def read():
     return open("words.csv").read()
 
+class Pair:
+    size = 2
+
+    def whole(self): return self.size + OFFSET
+
+    def unused(self): return 1
+
 def unused(): return 0
+
+OFFSET = 7
 """
 
 
@@ -82,6 +91,7 @@ def edit(file: Path, before: str, after: str) -> None:
 
 def test_measuring_reaches_what_it_uses_and_no_more(house: Path) -> None:
     tools = {f"rnnrev.tools.{name}" for name in ("PARTS", "_registered", "_part", "_one", "FACTOR", "twice", "read")}
+    tools |= {f"rnnrev.tools.{name}" for name in ("Pair", "Pair.whole", "OFFSET")}
     assert set(Source().reached("mine")) == {"script.measured", "script.SEED", "words.csv", *tools}
 
 
@@ -91,6 +101,7 @@ def test_measuring_reaches_what_it_uses_and_no_more(house: Path) -> None:
     ("scripts/script.py", 'print("drawn")', 'print("in colour")'),
     ("rnnrev/tools.py", "def twice(x): return 2 * x", "def twice(x):\n    # double\n    return (2 *\n   x)"),
     ("rnnrev/tools.py", "return 0", "return 1"),
+    ("rnnrev/tools.py", "return 1", "return 2"),
 ])  # fmt: skip
 def test_prose_layout_and_code_that_is_not_used_are_no_change(house: Path, file: str, before: str, after: str) -> None:
     was = Source().code("mine")
@@ -102,6 +113,8 @@ def test_prose_layout_and_code_that_is_not_used_are_no_change(house: Path, file:
     ("scripts/script.py", "SEED = 3", "SEED = 4", "script.SEED"),
     ("rnnrev/tools.py", "return 2 * x", "return 3 * x", "rnnrev.tools.twice"),
     ("rnnrev/tools.py", "FACTOR = 2.5", "FACTOR = 2.6", "rnnrev.tools.FACTOR"),
+    ("rnnrev/tools.py", "self.size + OFFSET", "self.size - OFFSET", "rnnrev.tools.Pair.whole"),
+    ("rnnrev/tools.py", "size = 2", "size = 3", "rnnrev.tools.Pair"),
     ("rnnrev/datasets/words.csv", "very", "quite", "words.csv"),
 ])  # fmt: skip
 def test_what_can_move_a_number_is_a_change_and_is_named(
