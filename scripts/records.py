@@ -121,10 +121,12 @@ def table() -> pd.DataFrame:
     """How every record is made: command, inputs, minutes on two cores, and whether its code is that of today."""
     here, rows = Source(), []
     for name, recipe in RECIPES.items():
-        about = json.loads((RECORDS / f"{name}.json").read_text(encoding="utf-8"))
+        file = RECORDS / f"{name}.json"
+        about = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
         took = about.get("minutes")
         took = sum(took.values()) if isinstance(took, dict) else took
-        code = "as measured" if about.get("code") == here.code(name) else "changed since"
+        code = "changed since" if about else "not measured"
+        code = "as measured" if about.get("code") == here.code(name) else code
         code += ", stamped" * bool(about.get("stamps"))
         rows.append({
             "record": name, "command": recipe.command, "inputs": recipe.inputs, "minutes": took,

@@ -14,6 +14,7 @@ from rnnrev.files import RECORDS
 
 #: Records whose code has changed since they were measured, until they are measured again.
 STALE = {
+    "context": "not measured yet",
     "networks": "measured on a commit of session 5 that was rebased since",
     "balanced": "measured on a commit of session 5 that was rebased since",
     "classes": "measured on a working copy",
@@ -146,7 +147,9 @@ def test_a_stamp_names_todays_code_what_changed_and_why(house: Path) -> None:
 
 
 def test_every_record_has_a_recipe() -> None:
-    assert {f.stem for f in RECORDS.glob("*.csv")} == {f.stem for f in RECORDS.glob("*.json")} == set(RECIPES)
+    there = {f.stem for f in RECORDS.glob("*.csv")}
+    assert there == {f.stem for f in RECORDS.glob("*.json")}
+    assert there <= set(RECIPES) <= there | set(STALE)
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +159,8 @@ def source() -> Source:
 
 @pytest.mark.parametrize("name", sorted(RECIPES))
 def test_a_records_code_is_that_of_today(name: str, source: Source) -> None:
-    about = json.loads((RECORDS / f"{name}.json").read_text(encoding="utf-8"))
+    file = RECORDS / f"{name}.json"
+    about = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     same = about.get("code") == source.code(name)
     if name in STALE:
         assert not same, f"{name} is measured anew: take it from STALE"
