@@ -1,52 +1,56 @@
 """What chapter "The network in a few numbers" claims, measured on every shipped network: rnnrev/records/balanced.csv.
 
-    python scripts/balanced.py [NETWORK ...]
+    python scripts/balanced.py [NETWORK ...] [--parts PART ...] [--out FOLDER]
 
 Balancing takes IMDB's training reviews, five draws of sixty. Scores are on texts that no network and no balancing has
-seen: IMDB's test reviews, SST-2's validation sentences, Yelp's test reviews, revised reviews. One network takes five to
-ten minutes on two quiet cores; it can be stopped, and goes on with the next network that the code of today has not
-measured. Needs the data sets.
+seen: IMDB's test reviews, SST-2's validation sentences, Yelp's test reviews, revised reviews. One network takes five
+minutes on two quiet cores. It can be stopped at any time: OUT has a file for each network and part, and what is there
+is not measured again. The record is written when all networks that are shipped have all parts. Needs the data sets.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import sys
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property, lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from provenance import Source, networks, write_table
 from scipy.optimize import brentq
 from scipy.stats import spearmanr
 
-from rnnrev import balanced, driven, linear, modifiers, stats, zoo
+from rnnrev import balanced, driven, linear, measure, modifiers, stats, zoo
+from rnnrev.analysis import Analysis
 from rnnrev.balanced import BalancedModes, balance, balanced_modes, explained, petrov_galerkin, volume_axis
 from rnnrev.data import Reviews, load_reviews
-from rnnrev.files import RECORDS
+from rnnrev.files import write_table
+from rnnrev.fixed_points import mean_map
 from rnnrev.measure import COLUMNS
 from rnnrev.model import BagOfWords, SentimentRNN, untrained
 from rnnrev.plane import landscape, plane, seen_from, word_matrices
 from rnnrev.stats import Estimate
 from rnnrev.subspace import modifier_subspace, top_words
+from rnnrev.sweep import Cell, grid, sweep
 
 KEPT = (1, 2, 3, 5, 8)  #: numbers of state
 ENOUGH = (*KEPT, 12)  #: of balanced modes: an LSTM needs more
 DRAWS = 5  #: of training texts
+FEWER = 150  #: of IMDB's test reviews, for controls
 N_AXES = 5
 WORDS = ("not", "never", "extremely", "very", "good", "bad")
-TRAIN = "imdb/train"  #: the text that is not scored but looked at
-NUMBERS = ("value", "low", "high")
+TRAIN, YELP = "imdb/train", "yelp_polarity/train"  #: text that is not scored but looked at
+#: Parts of chapters 3 to 5 that are measured once more with the vectors from text; at h* they are in another record.
+CHAPTERS = ("ranking", "subspace", "place", "abolition", "costs", "start_gain", "beginning", "first_axes", "end")
+CHAPTERS_SCORED = 500  #: reviews, the same ones as at h* (scripts/records.py)
 Row = dict[str, Any]
 
 
-def texts_of_test(n: int = 400) -> dict[str, Reviews]:
+@cache
+def texts_of_test(n: int = 300) -> dict[str, Reviews]:
     """The texts that are scored, none of them seen by a network."""
     revised = [load_reviews("imdb_counterfactual", split) for split in ("train", "validation")]
     both = replace(
@@ -62,16 +66,26 @@ def texts_of_test(n: int = 400) -> dict[str, Reviews]:
 
 @dataclass(eq=False)
 class Study:
-    """One network, its training texts as token numbers (five draws, and hotels), and the logits of all test texts."""
+    """One network, its training texts as token numbers (five draws, and Yelp's), and the logits of all test texts."""
 
     model: SentimentRNN
     tests: dict[str, Reviews]
     train: Sequence[str] = field(repr=False)
     hotels: Sequence[str] = field(repr=False)
+    yelp: Sequence[str] = field(repr=False)
+
+    @classmethod
+    def of(cls, model: SentimentRNN) -> Study:
+        samples = (("imdb", 3000), ("hotels", 200), ("yelp_polarity", 60 * DRAWS))
+        texts = (load_reviews(name, "train").sample(n).texts for name, n in samples)
+        return cls(model, texts_of_test(), *texts)
 
     @cached_property
     def draws(self) -> list[list[np.ndarray]]:
-        ids = self.model.vocabulary.encode_all(self.train[: 60 * DRAWS])
+        return self.drawn(self.train)
+
+    def drawn(self, texts: Sequence[str]) -> list[list[np.ndarray]]:
+        ids = self.model.vocabulary.encode_all(texts[: 60 * DRAWS])
         return [[i[:160] for i in ids[60 * d : 60 * (d + 1)]] for d in range(DRAWS)]
 
     @cached_property
@@ -134,6 +148,11 @@ def row(measure: str, condition: str, value: Estimate | float, n: int, at: float
     return {"data": data, "measure": measure, "condition": condition, "at": at, **value._asdict(), "n": n}
 
 
+def middle(values: np.ndarray) -> Estimate:
+    """Median and middle 95 % of what controls give."""
+    return Estimate(float(np.median(values)), *map(float, stats.interval(values)))
+
+
 def scored(study: Study, other: SentimentRNN, condition: str, k: int, data: str, n: int | None = None) -> Iterator[Row]:
     """How a network on k numbers reads the first n texts beside the whole one."""
     ids, labels, whole = study.ids[data][:n], study.tests[data].labels[:n], study.logits[data][:n]
@@ -153,11 +172,9 @@ def sufficient(study: Study) -> Iterator[Row]:
         yield row("accuracy", "whole network", stats.accuracy(whole > 0, labels == 1), len(whole), data=data)
         for k in ENOUGH:
             yield from scored(study, study.modes[0].reduce(study.model, k), "balanced", k, data)
-    for k in KEPT:  # other draws of training text, read on fewer texts
-        found = [
-            explained(study.logits[d][:200], m.reduce(study.model, k).logits_of(study.ids[d][:200]))
-            for d in ("imdb/test",) for m in study.modes
-        ]  # fmt: skip
+    ids, whole = study.ids["imdb/test"][:FEWER], study.logits["imdb/test"][:FEWER]
+    for k in (2, 5, 8):  # other draws of training text
+        found = [explained(whole, m.reduce(study.model, k).logits_of(ids)) for m in study.modes]
         yield row("r2_over_draws", "balanced", spread(found), DRAWS, k, "imdb/test")
     for name, texts in (("IMDB", study.train[:600]), ("reviews of the book", None)):
         yield row("k_chosen", name, balanced.reduce(study.model, texts=texts).k, 1)
@@ -193,21 +210,24 @@ def controls(study: Study) -> Iterator[tuple[str, np.ndarray, np.ndarray, np.nda
     yield "hotel reviews", hotels.Phi[:, :k], hotels.Psi[:, :k], hotels.mean
     fresh = study.fresh_modes
     yield "modes of the untrained network", fresh.Phi[:, :k], fresh.Psi[:, :k], mean
-    for name, point, centre in (
-        ("line and modifiers", study.along, mean), ("line and modifiers at h*, about the mean", study.point, mean),
-        ("line and modifiers at h*", study.point, study.point.h_star),
-    ):  # fmt: skip
-        table = modifiers.modifier_effects(point)
-        subspace = modifier_subspace(point, top_words(table), k - 1)
-        yield name, np.c_[point.r, subspace.basis], np.c_[point.l, subspace.dual], centre
+    for point, centres in (
+        (study.along, {"line and modifiers": mean}),
+        (
+            study.point,
+            {"line and modifiers at h*, about the mean": mean, "line and modifiers at h*": study.point.h_star},
+        ),
+    ):
+        subspace = modifier_subspace(point, top_words(modifiers.modifier_effects(point)), k - 1)
+        for name, centre in centres.items():
+            yield name, np.c_[point.r, subspace.basis], np.c_[point.l, subspace.dual], centre
 
 
 def compared(study: Study) -> Iterator[Row]:
-    """Controls beside the balanced modes: only these k, on 200 reviews and all sentences."""
+    """Controls beside the balanced modes: only these k, on fewer reviews and all sentences."""
     for name, Phi, Psi, centre in controls(study):
         for k in KEPT:
             other = petrov_galerkin(study.model, Phi[:, :k], Psi[:, :k], centre)
-            for data, n in (("imdb/test", 200), ("sst2/validation", None)):
+            for data, n in (("imdb/test", FEWER), ("sst2/validation", None)):
                 yield from scored(study, other, name, k, data, n)
     states = np.concatenate(study.model.states_of(study.draws[0])).astype(float)
     C = np.cov(states.T)
@@ -215,10 +235,10 @@ def compared(study: Study) -> Iterator[Row]:
         own = np.linalg.qr(study.modes[0].Phi[:, :k])[0]
         B = matched(C, float(np.trace(own.T @ C @ own) / np.trace(C)), k, k)
         other = petrov_galerkin(study.model, B, B, study.modes[0].mean)
-        for data, n in (("imdb/test", 200), ("sst2/validation", None)):
+        for data, n in (("imdb/test", FEWER), ("sst2/validation", None)):
             yield from scored(study, other, "random directions, same variance", k, data, n)
     # does a network have to be trained to be read with few numbers? Its own modes, its own logits
-    ids = study.ids["imdb/test"][:200]
+    ids = study.ids["imdb/test"][:FEWER]
     whole = study.fresh.logits_of(ids).astype(float)
     for k in KEPT:
         value = r2(whole, study.fresh_modes.reduce(study.fresh, k).logits_of(ids).astype(float))
@@ -238,7 +258,7 @@ def necessary(study: Study) -> Iterator[Row]:
     states = np.concatenate(model.states_of(study.draws[0])).astype(float)
     C = np.cov(states.T)
     pca = np.linalg.eigh(C)[1][:, ::-1]
-    for k in KEPT:
+    for k in (1, 2, 5):
         own = np.linalg.qr(modes.Phi[:, :k])[0]
         same = matched(C, float(np.trace(own.T @ C @ own) / np.trace(C)), k, 100 + k)
         plain = np.linalg.qr(np.random.default_rng(k).standard_normal((len(C), k)))[0]
@@ -247,10 +267,10 @@ def necessary(study: Study) -> Iterator[Row]:
             ("all but principal components", pca[:, :k], pca[:, :k]),
             ("all but random directions, same variance", same, same), ("all but random directions", plain, plain),
         ):  # fmt: skip
-            yield from scored(study, without(model, Phi, Psi, modes.mean), name, k, "imdb/test", 200)
+            yield from scored(study, without(model, Phi, Psi, modes.mean), name, k, "imdb/test", FEWER)
     for name, p in (("along text", study.along), ("h*", study.point)):
         r, l = p.r[:, None], p.l[:, None]
-        yield from scored(study, without(model, r, l, modes.mean), f"all but the vector {name}", 1, "imdb/test", 200)
+        yield from scored(study, without(model, r, l, modes.mean), f"all but the vector {name}", 1, "imdb/test", FEWER)
 
 
 # --- along text -----------------------------------------------------------------------------------------
@@ -273,9 +293,9 @@ def along_text(study: Study) -> Iterator[Row]:
         yield row("left_vector_sorts", name, stats.bootstrap((v, beta), sorting, n=300), len(words))
     # once more from other reviews: how much hangs on the draw
     for name, find in (("along text", driven.driven_point), ("h*", linear.operating_point)):
-        found = [find(model, texts=study.train[400 * d : 400 * d + 100]) for d in range(DRAWS)]
+        found = [find(model, texts=study.train[400 * d : 400 * d + 100]) for d in range(3)]
         draws = [sorting(linear.valence(p, words), beta) for p in found]
-        yield row("left_vector_sorts", f"{name}, over draws", spread(draws), DRAWS)
+        yield row("left_vector_sorts", f"{name}, over draws", spread(draws), len(draws))
     h_star = linear.linear_model(point)
     for data, n in (("imdb/test", None), ("sst2/validation", None), ("yelp_polarity/test", None)):
         ids, whole = study.ids[data][:n], study.logits[data][:n]
@@ -324,41 +344,61 @@ def in_role(table: pd.DataFrame, role: str) -> pd.Series:
     return found
 
 
+COLUMNS_OF_AXES = ("share", "tau", *SIGNED)
+
+
 def axes(study: Study) -> Iterator[Row]:
     model = study.model
     tables = [
-        balanced.axes(model, m, ids, WORDS, N_AXES, seed=d)
-        for d, (m, ids) in enumerate(zip(study.modes, study.draws))
-    ]  # fmt: skip
-    columns = ("share", "tau", *SIGNED)
-    for role in roles(tables[0]):
-        found = pd.DataFrame([in_role(t, role) for t in tables])
-        for column in columns:
-            yield row(f"axis_{column}", role, spread(found[column]), DRAWS)
-        yield row("axis_number", role, spread(found.index), DRAWS)
+        balanced.axes(model, m, ids, WORDS, N_AXES, seed=d) for d, (m, ids) in enumerate(zip(study.modes, study.draws))
+    ]
+    yield from in_roles(tables, TRAIN)
+    # balanced on another kind of text, all anew
+    draws = list(enumerate(study.drawn(study.yelp)))[:3]
+    others = [balanced.axes(model, balance(model, ids, seed=d), ids, WORDS, N_AXES, seed=d) for d, ids in draws]
+    yield from in_roles(others, YELP)
     shares = np.array([m.hankel[:10] / m.hankel.sum() for m in study.modes])
     for i, s in enumerate(shares.T, 1):
         yield row("hankel", "balanced", spread(s), DRAWS, i)
-    # controls: other words, other directions of the same variance, the untrained network
-    modes, ids, at = study.modes[0], study.draws[0], roles(tables[0])
+    yield from elsewhere(study, roles(tables[0]))
+    table = balanced.axes(study.fresh, study.fresh_modes, study.draws[0], WORDS, N_AXES)
+    for role in roles(table):
+        for column in COLUMNS_OF_AXES:
+            yield row(f"axis_{column}", f"untrained, {role}", in_role(table, role)[column], 1)
+    yield from counted(study)
+
+
+def in_roles(tables: Sequence[pd.DataFrame], data: str) -> Iterator[Row]:
+    """What the axes are, over draws of text, each draw with axes and roles of its own."""
+    for role in roles(tables[0]):
+        found = pd.DataFrame([in_role(t, role) for t in tables])
+        for column in COLUMNS_OF_AXES:
+            yield row(f"axis_{column}", role, spread(found[column]), len(tables), data=data)
+        yield row("axis_number", role, spread(found.index), len(tables), data=data)
+
+
+def elsewhere(study: Study, at: dict[str, int]) -> Iterator[Row]:
+    """Controls: other words on the same axes; h₀ and the same words on axes of the same variance among other modes."""
+    model, modes, ids = study.model, study.modes[0], study.draws[0]
     others = np.random.default_rng(5).permutation(linear.frequent_words(model))[:200]
     moved = balanced.axes(model, modes, ids, others, N_AXES)
     for role in ("volume", "quick volume"):
-        x = moved.loc[at[role], [str(w) for w in others]].to_numpy()
-        yield row("axis_other_words", role, Estimate(np.median(x), *np.quantile(x, [0.025, 0.975])), len(x))
+        x = moved.loc[at[role], [str(w) for w in others]].to_numpy(float)
+        yield row("axis_other_words", role, middle(x), len(x))
     spare = np.random.default_rng(7).standard_normal((1000, modes.Phi.shape[1]))
     spare[:, [0, at["volume"] - 1]] = 0
-    spare /= np.linalg.norm(spare, axis=1, keepdims=True)
-    z = (np.concatenate([h[10:] for h in model.states_of(ids) if len(h) > 10]) - modes.mean) @ modes.Psi
-    h0 = ((model.cell.h0 - modes.mean) @ modes.Psi - z.mean(0)) / np.sqrt(modes.hankel[: z.shape[1]])
-    sd = np.sqrt(np.einsum("di,ij,dj->d", spare, np.cov((z / np.sqrt(modes.hankel[: z.shape[1]])).T), spare))
-    x = np.abs(spare @ h0) / sd
-    yield row("axis_h0_elsewhere", "random axes, size", Estimate(np.median(x), *np.quantile(x, [0.025, 0.975])), 1000)
-    table = balanced.axes(study.fresh, study.fresh_modes, ids, WORDS, N_AXES)
-    for role in roles(table):
-        for column in columns:
-            yield row(f"axis_{column}", f"untrained, {role}", in_role(table, role)[column], 1)
-    yield from counted(study)
+    states = np.concatenate([h[10:] for h in model.states_of(ids) if len(h) > 10])
+    reads = modes.Psi / np.sqrt(modes.hankel[: modes.Psi.shape[1]])  # so that all modes have the same variance
+    z = (states - modes.mean) @ reads
+    sd = np.sqrt(np.einsum("di,ij,dj->d", spare, np.cov(z.T), spare))
+    h0 = (model.cell.h0 - modes.mean) @ reads - z.mean(0)
+    yield row("axis_h0_elsewhere", "random axes, size", middle(np.abs(spare @ h0) / sd), len(spare))
+    h = np.random.default_rng(9).permutation(states)[:200]
+    average = mean_map(model, 128)(h.astype(float))
+    for word in WORDS:
+        after = model.cell.step_projected(h, model.projected[model.vocabulary.number(word)])
+        move = ((after - average) @ reads).mean(0)
+        yield row(f"axis_{word}_elsewhere", "random axes, size", middle(np.abs(spare @ move) / sd), len(spare))
 
 
 def counted(study: Study) -> Iterator[Row]:
@@ -408,50 +448,54 @@ def planes(study: Study) -> Iterator[Row]:
                 yield from scored(study, small, "memory and volume", 2, data)
 
 
-PARTS = (axes, planes, along_text, sufficient, compared, necessary)
+# --- chapters 3 to 5 along text -----------------------------------------------------------------------------
+
+
+def chapters(study: Study) -> Iterator[Row]:
+    """What chapters 3 to 5 measure, with the mean visited state and the vectors from text in the place of h*, r₁, ℓ₁.
+
+    Conditions are those of the record of networks, behind "along text"; texts are the same ones too.
+    """
+    analysis = Analysis.of(study.model, load_reviews("imdb", "test"), CHAPTERS_SCORED)
+    analysis.lasting = study.along
+    parts = [p for p in measure.PARTS if p.name in CHAPTERS]
+    for r in measure.tabulate(analysis, parts, progress=False).to_dict("records"):
+        yield r | {"condition": f"along text: {r['condition']}" if r["condition"] else "along text"}
+
+
+# --- the record -----------------------------------------------------------------------------------------------
+
+PARTS = {p.__name__: p for p in (axes, planes, along_text, sufficient, compared, necessary, chapters)}
+
+
+@lru_cache(maxsize=1)
+def study_of(name: str) -> Study:
+    return Study.of(zoo.load(name, SentimentRNN))
+
+
+def measured(cell: Cell) -> list[dict[str, object]]:
+    """The rows of one part of one network."""
+    name = str(cell["network"])
+    return [{**r, "network": name} for r in PARTS[str(cell["part"])](study_of(name))]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     shipped = zoo.recurrent() + zoo.recurrent(pretrained=True)
     parser.add_argument("networks", nargs="*", default=shipped, help="shipped networks (all)")
-    names = [part.__name__ for part in PARTS]
-    parser.add_argument("--parts", nargs="*", default=names, choices=names, help="what to measure (all)")
+    parser.add_argument("--parts", nargs="*", default=list(PARTS), choices=list(PARTS), help="what to measure (all)")
+    parser.add_argument("--out", type=Path, default=Path("runs/balanced"), help="folder of parts (%(default)s)")
     options = parser.parse_args()
-    file = RECORDS / "balanced.csv"
-    table = (
-        pd.read_csv(file).fillna({"note": "", "condition": ""})
-        if file.is_file()
-        else pd.DataFrame(columns=list(COLUMNS))
-    )
-    tests = texts_of_test()
-    train, hotels = load_reviews("imdb", "train").sample(3000).texts, load_reviews("hotels", "train").sample(200).texts
-    about = {"draws": DRAWS, "texts_per_draw": 60, "seeds": [0], "networks": networks(shipped)}
-    about["data"] = {name: r.fingerprint for name, r in tests.items()}
-    there, code = json.loads(file.with_suffix(".json").read_text(encoding="utf-8")), Source().code("balanced")
-    minutes, codes = there.get("minutes", {}), there.get("codes", {})
-    for name in options.networks:
-        if codes.get(name) == code[:12]:
-            continue
-        study = Study(zoo.load(name, SentimentRNN), tests, train, hotels)
-        rows: list[Row] = []
-        started = time.process_time()
-        for part in (p for p in PARTS if p.__name__ in options.parts):
-            rows += part(study)
-            print(f"{name}: {part.__name__} after {time.process_time() - started:.0f} s", file=sys.stderr, flush=True)
-        if options.parts == names:
-            codes[name] = code[:12]
-        minutes[name] = round((time.process_time() - started) / 60 / 2, 1)
-        new = pd.DataFrame(rows).assign(network=name).reindex(columns=list(COLUMNS))
-        key = ["network", "data", "measure", "condition", "at"]
-        table = pd.concat([table, new]).drop_duplicates(key, keep="last").astype(dict.fromkeys(("at", *NUMBERS), float))
-        whole = set(codes.values()) == {code[:12]} and set(codes) >= set(table.network)
-        about |= {
-            "minutes": minutes,
-            "codes": codes,
-            "code": code if whole else "several: not all networks are measured",
-        }
-        write_table("balanced", table.sort_values("network", kind="stable"), about)
+    table = sweep(grid(network=options.networks, part=options.parts), options.out, measured, workers=1)
+    if {*options.networks} < {*shipped} or {*options.parts} < {*PARTS}:
+        print(f"{len(table):,} rows; the record is written when all networks and parts are asked for")
+        return
+    table = table.reindex(columns=list(COLUMNS)).fillna({"condition": "", "note": ""})
+    about = {
+        "command": "python scripts/balanced.py", "draws": DRAWS, "texts_per_draw": 60,
+        "sha256": {name: r.fingerprint for name, r in texts_of_test().items()},
+    }  # fmt: skip
+    print(f"{len(table):,} rows, written to {write_table('balanced', table, about)}")
 
 
 if __name__ == "__main__":
