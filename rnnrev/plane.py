@@ -17,11 +17,12 @@ import numpy as np
 import pandas as pd
 from scipy.interpolate import RegularGridInterpolator
 
-from .balanced import BalancedModes, ReducedRNN, petrov_galerkin, volume_axis
+from .balanced import BalancedModes, ReducedRNN, axes, balance, petrov_galerkin, volume_axis
+from .driven import Texts, token_arrays, visited_states
 from .fixed_points import find_fixed_points, mean_map
 from .model import SentimentRNN
 
-__all__ = ["Landscape", "landscape", "plane", "seen_from", "steps", "word_matrices"]
+__all__ = ["Chart", "Landscape", "chart", "landscape", "plane", "seen_from", "steps", "word_matrices"]
 
 
 def plane(model: SentimentRNN, modes: BalancedModes, table: pd.DataFrame) -> ReducedRNN:
@@ -34,6 +35,38 @@ def plane(model: SentimentRNN, modes: BalancedModes, table: pd.DataFrame) -> Red
     scale, centre = table.scale[kept].to_numpy(), table.centre[kept].to_numpy()
     Phi, Psi = modes.Phi[:, at], modes.Psi[:, at]
     return petrov_galerkin(model, Phi * scale, Psi / scale, modes.mean + Phi @ centre, modes.hankel)
+
+
+@dataclass(frozen=True, eq=False)
+class Chart:
+    """A network with its plane: all balanced modes, the number of the ``volume`` axis, and where texts lead.
+
+    ``scale`` and ``centre`` (2,) are the signed standard deviation and the mean of memory and volume in the modes' own
+    coordinates; ``visited`` (n, 2) places in the plane in random order; ``small`` the network on these two alone.
+    """
+
+    model: SentimentRNN
+    modes: BalancedModes = field(repr=False)
+    volume: int
+    scale: np.ndarray = field(repr=False)
+    centre: np.ndarray = field(repr=False)
+    small: ReducedRNN = field(repr=False)
+    visited: np.ndarray = field(repr=False)
+
+    def steps(self, words: Sequence[str] | Sequence[int], z: np.ndarray) -> np.ndarray:
+        """:func:`steps` of its plane."""
+        return steps(self.small, words, z)
+
+
+def chart(model: SentimentRNN, texts: Texts, seed: int = 0) -> Chart:
+    """Balance a network on 60 of the texts, find memory and volume, and keep these two (:func:`plane`)."""
+    ids = token_arrays(model, texts, 60, 160, seed)
+    modes = balance(model, ids, seed=seed)
+    table = axes(model, modes, ids, seed=seed)
+    small = plane(model, modes, table)
+    visited = np.random.default_rng([seed, 167]).permutation(seen_from(small, visited_states(model, ids)))
+    kept = table.loc[[1, volume_axis(table)]]
+    return Chart(model, modes, volume_axis(table), kept.scale.to_numpy(), kept.centre.to_numpy(), small, visited[:1500])
 
 
 def seen_from(small: ReducedRNN, h: np.ndarray) -> np.ndarray:

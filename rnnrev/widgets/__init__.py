@@ -15,21 +15,27 @@ import numpy as np
 import traitlets as t
 from numpy.typing import ArrayLike
 
-from .. import linear, perturb, zoo
+from .. import driven, linear, perturb, zoo
 from ..augmented_bow import PARTS, AugmentedBagOfWords
 from ..data import UNKNOWN, Vocabulary, load_reviews, tokenize
+from ..fixed_points import mean_map
 from ..linear import OperatingPoint
 from ..model import BagOfWords, SentimentRNN
+from ..plane import Chart
 from .assets import fingerprint, pack, write_assets
 from .base import Frame, Table, Widget
 
 __all__ = [
     "FLOWS", "Widget", "attractor_3d", "barcode_explorer", "build_a_bag", "flow_2d", "modifier_lab", "relax",
-    "sentiment_trace", "where_it_stands", "write_assets",
+    "sentiment_trace", "the_plane", "where_it_stands", "who_still_matters", "write_assets",
 ]  # fmt: skip
 
 MAX_TOKENS = 300  #: longer texts are cut: what is drawn has to answer within a tenth of a second
 PLACES = 31  #: at how many places of a review a phrase is put, at most
+FILLERS = 16  #: tokens of the average word that a token is compared with
+MODES = 8  #: balanced modes that can be kept
+#: What is done to the volume coordinate after every token: a gain on its distance from its mean; None holds it.
+VOLUMES = {"as it is": 1.0, "removed": 0.0, "doubled": 2.0, "held at its start": None}
 
 #: Matrices that show what two modes can do.
 FLOWS = {
@@ -356,3 +362,129 @@ def build_a_bag(
             "augmented_fingerprint": fingerprint(bag),
         },
     )  # fmt: skip
+
+
+def who_still_matters(model: SentimentRNN | None = None, text: str | None = None) -> Widget:
+    """How much each token of a review still pulls on the logit, and how that fades as more is read.
+
+    A token's pull after n tokens is a·d: d is what it did to the state beyond the average word, F(h, x) − F̄(h), and
+    a = ∂logit_n/∂h the exact adjoint (:func:`rnnrev.driven.adjoints`). Of one token, its pull at every n is d carried
+    on along the text (:func:`rnnrev.driven.jvp`) and read by w.
+
+    Controls: ``text`` (default: the shortest embedded review); ``read``, how many tokens have been read, 0 for all;
+    ``word``, the place of the token that is followed, the first being 1.
+    """
+    model = (model or zoo.load("gru-imdb", SentimentRNN)).astype(np.float32)
+    text = min(load_reviews("book").texts, key=len) if text is None else text
+    average = mean_map(model, FILLERS)
+    fillers = model.vocabulary.numbers(average.words)
+    weights = average.weights.astype(np.float32)
+
+    def compute(text: str, read: int, word: int) -> Frame:
+        ids, frame = _read(model.vocabulary, text)
+        n = min(read, len(ids)) or len(ids)
+        followed = min(max(word, 1), len(ids)) - 1
+        h = model.states_of([ids])[0]
+        before = model.cell.recur(h[:-1])
+        usual = model.cell.combine(h[:-1, None], model.projected[fillers], before[:, None])
+        done = h[1:] - np.einsum("tfs,f->ts", usual, weights)
+        a = driven.adjoints(model, [ids[:n]], range(n), places=np.array([[0, n]]))[0][::-1]
+        fade, v = [], done[followed]
+        for i in range(followed, len(ids)):
+            if i > followed:
+                v = driven.jvp(model.cell, h[i : i + 1], model.projected[ids[i : i + 1]], v[None])[0]
+            fade.append(v @ model.w)
+        pull = [*_numbers(np.sum(a * done[:n], -1)), *[None] * (len(ids) - n)]
+        return frame | {"read": n, "word": followed, "pull": pull, "fade": [None] * followed + _numbers(fade),
+                        "logit": _numbers(model.readout(h))}  # fmt: skip
+
+    strongest = int(np.argmax(np.abs([p or 0 for p in compute(text, 0, 1)["pull"]]))) + 1
+    return Widget(
+        "who_still_matters", "How much each token of a review pulls on its final logit", compute,
+        lambda frame: (["token", "pull on the logit"],
+                       [(token, p) for token, p in zip(frame["tokens"], frame["pull"]) if p is not None]),
+        controls={"text": t.Unicode(text), "read": t.Int(0, min=0), "word": t.Int(strongest, min=1)},
+        props={"network": model.name, "fingerprint": fingerprint(model)},
+        for_page={"average": {"tokens": fillers.tolist(), "weights": _numbers(weights)}},
+    )  # fmt: skip
+
+
+def the_plane(charts: Sequence[Chart], text: str = "The movie was not good.", word: str = "good") -> Widget:
+    """Networks as maps of the plane of memory and volume: a sentence is a path, a word a field of arrows.
+
+    ``charts`` are made by :func:`rnnrev.plane.chart`; the second one is shown beside the first when it is chosen.
+    Controls: ``text``; ``word``; ``k``, how many balanced modes the reduced network keeps; ``volume``, what is done to
+    the volume coordinate after every token (:data:`VOLUMES`), in the whole network and, where it is kept, in the
+    reduced one; ``start``, how far from h₀ the path begins, (memory, volume) in standard deviations; ``second``, the
+    number of a second network, 0 for none.
+    """
+    kept = {k: [c.modes.reduce(c.model, k) for c in charts] for k in range(1, MODES + 1)}
+    grid = np.stack(np.meshgrid(np.linspace(-2.5, 2.5, 9), np.linspace(-2, 4.5, 9)), -1).reshape(-1, 2)
+
+    def picture(number: int, text: str, word: str, k: int, volume: str, start: list[float]) -> Frame:
+        chart, small = charts[number], kept[k][number]
+        ids, frame = _read(chart.model.vocabulary, text)
+        axis, gain = chart.volume - 1, VOLUMES[volume]
+        scale, centre = chart.scale, chart.centre  # of memory and volume
+        begin = chart.model.cell.h0 + chart.modes.Phi[:, [0, axis]] @ (np.asarray(start) * scale)
+        whole, plain = [begin], [begin]
+        z = [(begin - chart.modes.mean) @ small.Psi]
+        usual = list(z)  # without a change, for a gain not to compound
+
+        def changed(own: float, intact: float, first: float) -> float:
+            return first if gain is None else centre[1] + gain * (intact - centre[1]) if gain != 1 else own
+
+        read = chart.modes.Psi[:, axis]
+
+        def coordinate(h: np.ndarray) -> float:
+            return float((h - chart.modes.mean) @ read)
+
+        for i in ids:
+            token = np.array([i])
+            plain.append(chart.model.advance(plain[-1][None], token)[0])
+            h = chart.model.advance(whole[-1][None], token)[0]
+            move = changed(coordinate(h), coordinate(plain[-1]), coordinate(begin)) - coordinate(h)
+            whole.append(h + move * chart.modes.Phi[:, axis])
+            usual.append(small.advance(usual[-1][None], token)[0])
+            z.append(np.array(small.advance(z[-1][None], token)[0]))
+            if axis < k:
+                z[-1][axis] = changed(z[-1][axis], usual[-1][axis], z[0][axis])
+        at = (np.array(whole) - chart.modes.mean) @ chart.modes.Psi[:, [0, axis]]
+        low = np.stack([np.array(z)[:, 0], np.array(z)[:, axis] if axis < k else np.full(len(z), centre[1])], -1)
+        moved = chart.steps([chart.model.vocabulary.index.get(word.strip().lower(), 1)], grid)[0]
+        return frame | {
+            "name": chart.model.name, "intact": _numbers(chart.model.readout(np.array(plain))),
+            "whole": _numbers(chart.model.readout(np.array(whole))), "reduced": _numbers(small.readout(np.array(z))),
+            "whole_path": _numbers((at - centre) / scale), "reduced_path": _numbers((low - centre) / scale),
+            "field": _numbers(moved), "word_known": word.strip().lower() in chart.model.vocabulary.index,
+        }  # fmt: skip
+
+    def compute(second: int, **settings: Any) -> Frame:
+        shown = [0, *([second] if 0 < second < len(charts) else [])]
+        return {"networks": [picture(number, **settings) for number in shown]}
+
+    def describe(frame: Frame) -> Table:
+        first = frame["networks"][0]
+        return _token_rows(first, **{"whole network": "whole", f"{made.k} modes": "reduced"})
+
+    made = Widget(
+        "the_plane", "A network as a map of the plane: logit after each token, whole and reduced", compute, describe,
+        controls={
+            "text": t.Unicode(text), "word": t.Unicode(word), "k": t.Int(2, min=1, max=MODES),
+            "volume": t.Enum(list(VOLUMES), "as it is"), "start": t.List(t.Float(), [0.0, 0.0], minlen=2, maxlen=2),
+            "second": t.Int(0, min=0, max=len(charts) - 1),
+        },
+        props={
+            "network": charts[0].model.name, "networks": [c.model.name for c in charts],
+            "fingerprints": [fingerprint(c.model) for c in charts], "modes": MODES, "volumes": list(VOLUMES),
+            "grid": grid.tolist(),
+            "clouds": [
+                {"at": np.round(z, 2).tolist(), "logit": np.round(c.small.readout(z), 1).tolist()}
+                for c, z in ((c, c.visited[:400]) for c in charts)
+            ],
+        },
+        for_page={"charts": [
+            {"mean": pack(c.modes.mean), "Phi": pack(c.modes.Phi[:, :MODES]), "Psi": pack(c.modes.Psi[:, :MODES]),
+             "volume": c.volume - 1, "scale": _numbers(c.scale), "centre": _numbers(c.centre)} for c in charts]},
+    )  # fmt: skip
+    return made
