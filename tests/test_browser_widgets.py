@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from conftest import small_network
-from test_widgets import SCENE, SYSTEM, TEXT, make_lab, small_bag
+from test_widgets import SCENE, SYSTEM, TEXT, make_chart, make_lab, small_bag
 
 from rnnrev import widgets, zoo
 from rnnrev.data import tokenize
@@ -37,6 +38,15 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> SentimentRNN:
 
 
 @pytest.fixture(scope="module")
+def second(tmp_path_factory: pytest.TempPathFactory) -> SentimentRNN:
+    """Another one, which a page loads on demand."""
+    folder = save(small_network("gru", 3).astype(np.float32), tmp_path_factory.mktemp("second") / "other", compact=True)
+    loaded = load(folder)
+    assert isinstance(loaded, SentimentRNN)
+    return replace(loaded, name="other")
+
+
+@pytest.fixture(scope="module")
 def bag(model: SentimentRNN) -> BagOfWords:
     beta = np.random.default_rng(5).standard_normal(len(model.vocabulary)).astype(np.float32)
     return BagOfWords(beta, 0.2, model.vocabulary)
@@ -48,22 +58,26 @@ def point(model: SentimentRNN) -> OperatingPoint:
 
 
 @pytest.fixture(scope="module")
-def shown(model: SentimentRNN, bag: BagOfWords, point: OperatingPoint) -> dict[str, widgets.Widget]:
+def shown(
+    model: SentimentRNN, second: SentimentRNN, bag: BagOfWords, point: OperatingPoint
+) -> dict[str, widgets.Widget]:
     lab = make_lab(point)
     made = [
         widgets.sentiment_trace(model, bag, "good"), widgets.flow_2d(), widgets.attractor_3d(SCENE),
         widgets.relax(SYSTEM), widgets.modifier_lab(point, lab, TEXT), widgets.barcode_explorer(lab),
         widgets.where_it_stands(point, TEXT * 4, "bad"), widgets.build_a_bag(small_bag(model.vocabulary), model),
+        widgets.who_still_matters(model, TEXT), widgets.the_plane([make_chart(model), make_chart(second, 3)], TEXT),
     ]  # fmt: skip
     return {w.kind: w for w in made}
 
 
 @pytest.fixture(scope="module")
 def site(
-    tmp_path_factory: pytest.TempPathFactory, model: SentimentRNN, bag: BagOfWords, shown: dict[str, widgets.Widget]
-) -> Path:
+    tmp_path_factory: pytest.TempPathFactory, model: SentimentRNN, second: SentimentRNN, bag: BagOfWords,
+    shown: dict[str, widgets.Widget],
+) -> Path:  # fmt: skip
     folder = tmp_path_factory.mktemp("site")
-    widgets.write_assets(folder / "rnnrev", model, bag, small_bag(model.vocabulary))
+    widgets.write_assets(folder / "rnnrev", model, bag, small_bag(model.vocabulary), [second])
     for name, made in (("all", list(shown.values())), *((kind, [w]) for kind, w in shown.items())):
         body = PAGE.replace("{}", "\n".join(w.html() for w in made))
         (folder / f"{name}.html").write_text(body, encoding="utf-8")
@@ -163,6 +177,11 @@ def test_typed_sentence_gives_the_logits_of_the_package(pages: Pages, model: Sen
         ("build_a_bag", {"text": "good", "modifiers": False, "beginning": True}),
         ("where_it_stands", {"text": TEXT * 5, "phrase": "not very good"}),
         ("where_it_stands", {"text": "good movie", "phrase": ""}),
+        ("who_still_matters", {"text": TEXT * 3, "word": 4}),
+        ("who_still_matters", {"text": "not very good", "read": 2, "word": 9}),
+        ("the_plane", {"text": "not very good", "word": "bad", "k": 7, "volume": "doubled"}),
+        ("the_plane", {"word": "unheard-of", "k": 1, "volume": "held at its start", "start": [0.5, -1.0]}),
+        ("the_plane", {"k": 4, "volume": "removed", "second": 1}),
     ],
 )
 def test_page_computes_the_frame_that_python_computes(

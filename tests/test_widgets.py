@@ -13,12 +13,14 @@ import pytest
 from conftest import small_network
 from traitlets import TraitError
 
-from rnnrev import perturb, widgets
+from rnnrev import driven, perturb, widgets
 from rnnrev.augmented_bow import AugmentedBagOfWords
+from rnnrev.balanced import balanced_modes, petrov_galerkin
 from rnnrev.data import Vocabulary
 from rnnrev.linear import OperatingPoint, operating_point
 from rnnrev.model import BagOfWords, SentimentRNN
 from rnnrev.modifiers import Probes
+from rnnrev.plane import Chart, seen_from
 from rnnrev.subspace import random_subspace
 from rnnrev.widgets import assets
 from rnnrev.zoo import load, save
@@ -194,6 +196,96 @@ def test_lasting_influence_of_one_word_is_its_lasting_valence_beside_average_tex
     assert frame["lasting"] - drift == pytest.approx((point.model.w @ point.r) * (point.l @ deposit), abs=1e-4)
 
 
+# --- along the text -----------------------------------------------------------------------------
+
+
+def pulls(model: SentimentRNN, ids: np.ndarray, at: int, frame: dict[str, Any]) -> list[float]:
+    """By finite differences: put a hundredth of what a token did to the state into it, read on to ``at`` tokens."""
+    average = widgets.mean_map(model, widgets.FILLERS)
+    h, found = model.states_of([ids])[0].astype(float), []
+    for i in range(at):
+        done, ends = h[i + 1] - average(h[i]), []
+        for sign in (1, -1):
+            z = h[i + 1] + sign * 0.01 * done
+            for token in ids[i + 1 : at]:
+                z = model.advance(z[None], np.array([token]))[0]
+            ends.append(model.readout(z))
+        found.append((ends[0] - ends[1]) / 0.02)
+    return found
+
+
+def test_pulls_are_those_of_finite_differences_and_both_ways_agree() -> None:
+    model = small_network("gru")
+    widget = widgets.who_still_matters(model, TEXT)
+    ids = model.vocabulary.encode(TEXT)
+    np.testing.assert_allclose(widget.frame["pull"], pulls(model, ids, len(ids), widget.frame), atol=2e-3)
+    widget.read, widget.word = 6, 3
+    frame = widget.frame
+    np.testing.assert_allclose(frame["pull"][:6], pulls(model, ids, 6, frame), atol=2e-3)
+    assert frame["pull"][6:] == [None] * (len(ids) - 6)
+    assert frame["fade"][:2] == [None, None]
+    assert frame["fade"][5] == pytest.approx(frame["pull"][2], abs=1e-4)  # carried on, and read back
+    widget.read = 0
+    assert widget.frame["fade"][-1] == pytest.approx(widget.frame["pull"][2], abs=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["vanilla", "ugrnn", "lstm"])
+def test_pulls_of_any_network_start_with_its_strongest_token(kind: str) -> None:
+    widget = widgets.who_still_matters(small_network(kind), TEXT)
+    assert widget.word == 1 + int(np.argmax(np.abs(widget.frame["pull"])))
+
+
+def make_chart(model: SentimentRNN, volume: int = 2) -> Chart:
+    """As plane.chart makes it, of a network of a few units."""
+    ids = model.vocabulary.encode_all([TEXT, "a bad movie was not bad the very good", "good good don't"])
+    states = np.concatenate(model.states_of(ids))
+    modes = balanced_modes(states, driven.adjoints(model, ids, range(3)), model.w)
+    z = (states - modes.mean) @ modes.Psi[:, [0, volume - 1]]
+    scale, centre = z.std(0) * [1, -1], z.mean(0)
+    Phi, Psi = modes.Phi[:, [0, volume - 1]] * scale, modes.Psi[:, [0, volume - 1]] / scale
+    small = petrov_galerkin(model, Phi, Psi, modes.mean + modes.Phi[:, [0, volume - 1]] @ centre)
+    return Chart(model, modes, volume, scale, centre, small, seen_from(small, states))
+
+
+def test_the_plane_shows_the_reduced_network_beside_the_whole_one() -> None:
+    chart = make_chart(small_network("gru"))
+    widget = widgets.the_plane([chart], TEXT)
+    net, ids = widget.frame["networks"][0], chart.model.vocabulary.encode(TEXT)
+    np.testing.assert_allclose(net["whole"], chart.model.logits_along(ids), atol=1e-5)
+    assert net["intact"] == net["whole"]
+    np.testing.assert_allclose(net["whole_path"][0], seen_from(chart.small, chart.model.cell.h0), atol=1e-5)
+    for k in (1, 3, 7):
+        widget.k = k
+        small, net = chart.modes.reduce(chart.model, k), widget.frame["networks"][0]
+        np.testing.assert_allclose(net["reduced"], small.logits_along(ids), atol=1e-4)
+    np.testing.assert_allclose(net["reduced_path"], net["whole_path"], atol=1e-4)  # all modes: the network itself
+    with pytest.raises(TraitError):
+        widget.k = 8
+    widget.word = "not"
+    np.testing.assert_allclose(
+        widget.frame["networks"][0]["field"], chart.steps(["not"], np.array(widget.props["grid"]))[0], atol=1e-5
+    )
+
+
+def test_volume_is_held_removed_and_doubled_and_the_start_is_dragged() -> None:
+    chart = make_chart(small_network("gru"))
+    widget = widgets.the_plane([chart, make_chart(small_network("lstm"), 3)], TEXT)
+    widget.k = 7
+    usual = np.array(widget.frame["networks"][0]["whole_path"])
+    for volume, wanted in (("removed", 0 * usual), ("held at its start", usual[:1]), ("doubled", 2 * usual)):
+        widget.volume = volume
+        net = widget.frame["networks"][0]
+        for path in ("whole_path", "reduced_path"):
+            found = np.array(net[path])[1:, 1]
+            np.testing.assert_allclose(found, np.broadcast_to(wanted, usual.shape)[1:, 1], atol=1e-4)
+        assert net["reduced"] == pytest.approx(net["whole"], abs=1e-3)
+        assert net["whole"] != net["intact"]
+    widget.volume, widget.start, widget.second = "as it is", [1.0, -0.5], 1
+    first, second = widget.frame["networks"]
+    np.testing.assert_allclose(first["whole_path"][0], usual[0] + [1.0, -0.5], atol=1e-4)
+    assert [first["name"], second["name"]] == ["small gru", "small lstm"]
+
+
 # --- chapter 2 --------------------------------------------------------------------------------
 
 
@@ -300,6 +392,7 @@ def everything(point: OperatingPoint, bag: BagOfWords, lab: perturb.Lab) -> list
         widgets.sentiment_trace(point.model, bag, TEXT), widgets.flow_2d(), widgets.attractor_3d(SCENE),
         widgets.relax(SYSTEM), widgets.modifier_lab(point, lab, TEXT), widgets.barcode_explorer(lab),
         widgets.where_it_stands(point, TEXT, "bad"), widgets.build_a_bag(small_bag(bag.vocabulary), point.model),
+        widgets.who_still_matters(point.model, TEXT), widgets.the_plane([make_chart(point.model)], TEXT),
     ]  # fmt: skip
 
 

@@ -33,7 +33,7 @@ __all__ = [
 MAX_TOKENS = 300  #: longer texts are cut: what is drawn has to answer within a tenth of a second
 PLACES = 31  #: at how many places of a review a phrase is put, at most
 FILLERS = 16  #: tokens of the average word that a token is compared with
-MODES = 8  #: balanced modes that can be kept
+MODES = 8  #: balanced modes that can be kept, if there are as many
 #: What is done to the volume coordinate after every token: a gain on its distance from its mean; None holds it.
 VOLUMES = {"as it is": 1.0, "removed": 0.0, "doubled": 2.0, "held at its start": None}
 
@@ -418,7 +418,8 @@ def the_plane(charts: Sequence[Chart], text: str = "The movie was not good.", wo
     reduced one; ``start``, how far from h₀ the path begins, (memory, volume) in standard deviations; ``second``, the
     number of a second network, 0 for none.
     """
-    kept = {k: [c.modes.reduce(c.model, k) for c in charts] for k in range(1, MODES + 1)}
+    width = min(MODES, *(c.modes.Phi.shape[1] for c in charts))
+    kept = {k: [c.modes.reduce(c.model, k) for c in charts] for k in range(1, width + 1)}
     grid = np.stack(np.meshgrid(np.linspace(-2.5, 2.5, 9), np.linspace(-2, 4.5, 9)), -1).reshape(-1, 2)
 
     def picture(number: int, text: str, word: str, k: int, volume: str, start: list[float]) -> Frame:
@@ -470,13 +471,13 @@ def the_plane(charts: Sequence[Chart], text: str = "The movie was not good.", wo
     made = Widget(
         "the_plane", "A network as a map of the plane: logit after each token, whole and reduced", compute, describe,
         controls={
-            "text": t.Unicode(text), "word": t.Unicode(word), "k": t.Int(2, min=1, max=MODES),
+            "text": t.Unicode(text), "word": t.Unicode(word), "k": t.Int(2, min=1, max=width),
             "volume": t.Enum(list(VOLUMES), "as it is"), "start": t.List(t.Float(), [0.0, 0.0], minlen=2, maxlen=2),
             "second": t.Int(0, min=0, max=len(charts) - 1),
         },
         props={
             "network": charts[0].model.name, "networks": [c.model.name for c in charts],
-            "fingerprints": [fingerprint(c.model) for c in charts], "modes": MODES, "volumes": list(VOLUMES),
+            "fingerprints": [fingerprint(c.model) for c in charts], "modes": width, "volumes": list(VOLUMES),
             "grid": grid.tolist(),
             "clouds": [
                 {"at": np.round(z, 2).tolist(), "logit": np.round(c.small.readout(z), 1).tolist()}
@@ -484,7 +485,7 @@ def the_plane(charts: Sequence[Chart], text: str = "The movie was not good.", wo
             ],
         },
         for_page={"charts": [
-            {"mean": pack(c.modes.mean), "Phi": pack(c.modes.Phi[:, :MODES]), "Psi": pack(c.modes.Psi[:, :MODES]),
+            {"mean": pack(c.modes.mean), "Phi": pack(c.modes.Phi[:, :width]), "Psi": pack(c.modes.Psi[:, :width]),
              "volume": c.volume - 1, "scale": _numbers(c.scale), "centre": _numbers(c.centre)} for c in charts]},
     )  # fmt: skip
     return made

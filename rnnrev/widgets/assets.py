@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ HERE = Path(__file__).parent
 #: Sources in order of use; a name of one file is used by later files only.
 SOURCES = ("engine", "frames", "draw", "renderers")
 NETWORK = "gru-imdb"  #: what a page runs, and the name of its file
+SECOND = "gru-imdb-pretrained"  #: what it loads beside it when a reader asks for a second network
 _IMPORT = re.compile(r"^import .*?;\n", re.MULTILINE | re.DOTALL)
 
 
@@ -69,7 +71,9 @@ def fingerprint(model: SentimentRNN | BagOfWords | AugmentedBagOfWords) -> str:
     return digest.hexdigest()[:16]
 
 
-def _asset(model: SentimentRNN, bag: BagOfWords | None, augmented: AugmentedBagOfWords | None) -> str:
+def _asset(
+    model: SentimentRNN, name: str, bag: BagOfWords | None = None, augmented: AugmentedBagOfWords | None = None
+) -> str:
     cell = model.cell
     if cell.kind != "gru" or model.n_classes != 2:
         raise ValueError(f"pages run a GRU with one logit, not {cell.kind} with {model.n_classes} classes")
@@ -97,7 +101,7 @@ def _asset(model: SentimentRNN, bag: BagOfWords | None, augmented: AugmentedBagO
         raw += array.astype(array.dtype.newbyteorder("<")).tobytes()
         raw += b"\0" * (-len(raw) % 4)  # typed arrays start at multiples of their size
     header = {
-        "name": NETWORK,
+        "name": name,
         "fingerprint": fingerprint(model),
         "bag_fingerprint": None if bag is None else fingerprint(bag),
         "augmented": settings,
@@ -107,7 +111,7 @@ def _asset(model: SentimentRNN, bag: BagOfWords | None, augmented: AugmentedBagO
         "arrays": layout,
     }
     body = json.dumps(header, ensure_ascii=False, separators=(",", ":"))
-    return f'rnnrevAsset({json.dumps(NETWORK)},{body},"{base64.b64encode(raw).decode()}");\n'
+    return f'rnnrevAsset({json.dumps(name)},{body},"{base64.b64encode(raw).decode()}");\n'
 
 
 def write_assets(
@@ -115,10 +119,12 @@ def write_assets(
     model: SentimentRNN | None = None,
     bag: BagOfWords | None = None,
     augmented: AugmentedBagOfWords | None = None,
+    others: Sequence[SentimentRNN] = (),
 ) -> list[Path]:
-    """Write widgets.js, widgets.css and gru-imdb.js, all that a static page with widgets loads.
+    """Write widgets.js, widgets.css and gru-imdb.js, all that a static page with widgets loads, and others on demand.
 
-    ``model``, ``bag`` and ``augmented`` are the shipped ones unless a model is given. Weights are stored as
+    ``model``, ``bag`` and ``augmented`` are the shipped ones unless a model is given, and so is the second network, in
+    a file of its own; ``others`` are written under their names. Weights are stored as
     :func:`rnnrev.zoo.save` stores them with ``compact=True`` (int8 embedding, float16 rest), so for a shipped network
     nothing is lost.
 
@@ -130,5 +136,7 @@ def write_assets(
     if model is None:
         model, bag = zoo.load(NETWORK, SentimentRNN), zoo.load("bow-imdb", BagOfWords)
         augmented = zoo.load("augmented-bow-imdb", AugmentedBagOfWords)
-    texts = {"widgets.js": script(), "widgets.css": css(), f"{NETWORK}.js": _asset(model, bag, augmented)}
+        others = [zoo.load(SECOND, SentimentRNN)]
+    texts = {"widgets.js": script(), "widgets.css": css(), f"{NETWORK}.js": _asset(model, NETWORK, bag, augmented)}
+    texts |= {f"{m.name}.js": _asset(m, m.name) for m in others}
     return [write_text(Path(folder) / name, text) for name, text in texts.items()]

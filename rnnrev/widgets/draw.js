@@ -260,7 +260,7 @@ export function lineChart({ width, height = 260, series, xs = null, labels = nul
   const box = { left: 42, right: width - 50, top: 24, bottom: height - bottom };
   const y = linear(domain ?? extent(series.flatMap((s) => s.values.filter((v) => v !== null)), { least }), [box.bottom, box.top]);
   const yDomain = domain ?? extent(series.flatMap((s) => s.values.filter((v) => v !== null)), { least });
-  const x = linear([xs[0], xs[xs.length - 1] || 1], [box.left + 8, box.right - 8]);
+  const x = linear([xs[0], Math.max(xs[xs.length - 1], xs[0] + 1)], [box.left + 8, box.right - 8]);
 
   const every = Math.max(1, Math.ceil((turned ? 15 : 34) / Math.max((box.right - box.left) / xs.length, 1e-9)));
   const shown = xs.map((v, i) => [v, i]).filter(([, i]) => i % every === 0);
@@ -299,17 +299,19 @@ export const pathOf = (points) => points.map(([x, y], i) => `${i ? "L" : "M"}${x
 
 export const shorten = (word, n) => (word.length > n ? `${word.slice(0, n - 1)}\u2026` : word);
 
-// Tokens in a row, each with what it added. rows: [{name, values (T)}]
-export function tokenStrip({ tokens, known, rows, label }) {
-  const peak = Math.max(1, ...rows.flatMap((r) => r.values.map(Math.abs)));
+// Tokens in a row, each with what it added. rows: [{name, values (T)}], null where there is nothing to tell; `here` is
+// marked, pick(i) hears which token is pressed
+export function tokenStrip({ tokens, known, rows, label, least = 1, digits = 1, here = null, pick = null }) {
+  const peak = Math.max(least, ...rows.flatMap((r) => r.values.map(Math.abs)));
   const cell = (value) =>
-    html(
+    value === null ? html("span", { class: "rw-step" }, "\u00a0") : html(
       "span", {
         class: `rw-step ${value > 0 ? "rw-up" : "rw-down"}`,
         style: `--share:${(50 * Math.min(1, Math.abs(value) / peak)).toFixed(0)}%`,
       },
-      signed(value, 1),
+      signed(value, digits),
     );
+  const style = (i) => [known[i] ? "" : "rw-unknown", rows[0].values[i] === null ? "rw-off" : "", i === here ? "rw-followed" : ""].filter(Boolean).join(" ") || null;
   return html(
     "div", { class: "rw-strip" },
     html("p", { class: "rw-caption" }, label),
@@ -317,7 +319,7 @@ export function tokenStrip({ tokens, known, rows, label }) {
       "ol", { class: "rw-tokens" },
       tokens.map((token, i) =>
         html(
-          "li", { class: known[i] ? null : "rw-unknown", title: known[i] ? null : "not among the network's words" },
+          "li", { class: style(i), title: known[i] ? null : "not among the network's words", onclick: pick ? () => pick(i) : null },
           html("span", { class: "rw-word" }, token),
           rows.map((r) => cell(r.values[i])),
         ),

@@ -168,6 +168,97 @@ export class Network {
   }
 }
 
+// J_recᵀ g of one step from h with the input u: (driven.vjp of a GRU, exact)
+export function vjp(net, h, u, g) {
+  const { N, rows } = net;
+  const { gates, direct } = partials(net, h, u);
+  const out = new Float64Array(N);
+  for (let i = 0; i < N; i++) out[i] = direct[i] * g[i];
+  for (let j = 0, p = 0; j < 3 * N; j++) {
+    const through = gates[j] * g[j % N];
+    for (let i = 0; i < N; i++, p++) out[i] += through * rows[p];
+  }
+  return out;
+}
+
+// J_rec v of one step (driven.jvp)
+export function jvp(net, h, u, v) {
+  const { N, rows } = net;
+  const { gates, direct } = partials(net, h, u);
+  const out = new Float64Array(N);
+  for (let i = 0; i < N; i++) out[i] = direct[i] * v[i];
+  for (let j = 0, p = 0; j < 3 * N; j++) {
+    let sum = 0;
+    for (let i = 0; i < N; i++, p++) sum += v[i] * rows[p];
+    out[j % N] += gates[j] * sum;
+  }
+  return out;
+}
+
+// Of a GRU's step: the change of h'_i with each gate's share of the state, and with h_i directly
+function partials(net, h, u) {
+  const { N } = net;
+  const a = net.recur(h);
+  const gates = new Float64Array(3 * N);
+  const direct = new Float64Array(N);
+  for (let i = 0; i < N; i++) {
+    const z = sigmoid(u[i] + a[i]);
+    const r = sigmoid(u[N + i] + a[N + i]);
+    const c = Math.tanh(u[2 * N + i] + r * a[2 * N + i]);
+    const slope = (1 - z) * (1 - c * c);
+    direct[i] = z;
+    gates[i] = (h[i] - c) * z * (1 - z);
+    gates[N + i] = slope * a[2 * N + i] * r * (1 - r);
+    gates[2 * N + i] = slope * r;
+  }
+  return { gates, direct };
+}
+
+// A network that keeps some balanced modes (rnnrev.balanced.ReducedRNN): z' = Psi'[F(mean + Phi z, x) - mean].
+// `which` are columns of Phi and Psi; scale and centre, one a mode, give coordinates their unit and zero.
+export class Reduced {
+  constructor(net, { mean, Phi, Psi }, which, scale = null, centre = null) {
+    const { N } = net;
+    const k = which.length;
+    const [m, phi, psi] = [mean, Phi, Psi].map(lazily);
+    const width = phi.shape[1];
+    const unit = scale ?? Array(k).fill(1);
+    const zero = centre ?? Array(k).fill(0);
+    Object.assign(this, { net, k });
+    this.phi = which.map((c, j) => Float64Array.from({ length: N }, (_, i) => phi.data[i * width + c] * unit[j]));
+    this.psi = which.map((c, j) => Float64Array.from({ length: N }, (_, i) => psi.data[i * width + c] / unit[j]));
+    this.mean = Float64Array.from({ length: N }, (_, i) => which.reduce((s, c, j) => s + phi.data[i * width + c] * zero[j], m.data[i]));
+    this.base = net.recur(this.mean);
+    this.through = this.phi.map((column) => net.recur(column).map((v, j) => v - net.a.b_rec[j]));
+    this.w = this.phi.map((column) => dot(net.a.readout, column));
+    this.b = net.readout(this.mean);
+  }
+
+  lift(z) {
+    const h = Float64Array.from(this.mean);
+    for (let j = 0; j < this.k; j++) for (let i = 0; i < h.length; i++) h[i] += z[j] * this.phi[j][i];
+    return h;
+  }
+
+  project(h) {
+    return this.psi.map((column) => {
+      let sum = 0;
+      for (let i = 0; i < h.length; i++) sum += column[i] * (h[i] - this.mean[i]);
+      return sum;
+    });
+  }
+
+  step(z, id) {
+    const a = Float64Array.from(this.base);
+    for (let j = 0; j < this.k; j++) for (let i = 0; i < a.length; i++) a[i] += z[j] * this.through[j][i];
+    return this.project(this.net.combine(this.lift(z), this.net.project(id), a));
+  }
+
+  readout(z) {
+    return dot(this.w, z) + this.b;
+  }
+}
+
 export function dot(x, y) {
   let sum = 0;
   for (let i = 0; i < x.length; i++) sum += x[i] * y[i];

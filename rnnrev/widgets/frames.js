@@ -1,4 +1,4 @@
-import { amplify, coordinates, dot, lazily, startFrom, tokenize } from "./engine.js";
+import { amplify, coordinates, dot, jvp, lazily, Reduced, startFrom, tokenize, vjp } from "./engine.js";
 
 // What each widget draws, as rnnrev.widgets computes it: settings and network in, plain numbers out.
 // `get` reads a control, `props` what stays the same. A generator yields frames that become more complete.
@@ -138,6 +138,46 @@ export const FRAMES = {
     };
   },
 
+  who_still_matters(net, props, get) {
+    const { tokens, ids } = textOf(net, get("text"));
+    const n = Math.min(get("read"), ids.length) || ids.length;
+    const followed = Math.min(Math.max(get("word"), 1), ids.length) - 1;
+    const states = net.run(ids, null, "intact");
+    const { tokens: fillers, weights } = props.average;
+    const did = (t) => {
+      const [h, a] = [states[t], net.recur(states[t])];
+      const out = Float64Array.from(states[t + 1]);
+      fillers.forEach((id, f) => net.combine(h, net.project(id), a).forEach((v, i) => (out[i] -= weights[f] * v)));
+      return out;
+    };
+    // what each token did to the state, kept while the text before it stays the same
+    const kept = (net.deposits ??= { ids: [], done: [] });
+    let same = 0;
+    while (same < ids.length && kept.ids[same] === ids[same]) same++;
+    const done = kept.done.slice(0, same);
+    for (let t = same; t < ids.length; t++) done.push(did(t));
+    net.deposits = { ids: [...ids], done };
+    const pull = Array(ids.length).fill(null);
+    let g = Float64Array.from(net.a.readout);
+    for (let t = n - 1; t >= 0; t--) {
+      pull[t] = dot(g, done[t]);
+      if (t) g = vjp(net, states[t], net.project(ids[t]), g);
+    }
+    const fade = Array(ids.length).fill(null);
+    let v = done[followed];
+    for (let t = followed; t < ids.length; t++) {
+      if (t > followed) v = jvp(net, states[t], net.project(ids[t]), v);
+      fade[t] = dot(net.a.readout, v);
+    }
+    return { tokens, known: ids.map((i) => i !== 1), read: n, word: followed, pull, fade, logit: states.map((h) => net.readout(h)) };
+  },
+
+  the_plane(net, props, get, others) {
+    const second = get("second");
+    const shown = [0, ...(second > 0 && second < props.networks.length ? [second] : [])];
+    return { networks: shown.map((number) => chartOf(number ? others[number] : net, props, number, get)) };
+  },
+
   flow_2d(net, props, get) {
     const [[a, b], [c, d]] = get("matrix");
     const half = (a + d) / 2;
@@ -177,6 +217,60 @@ export const FRAMES = {
     return { z, logit: z.map((v) => c0 + dot(c, v)) };
   },
 };
+
+const GAINS = { "as it is": 1, removed: 0, doubled: 2, "held at its start": null }; // rnnrev.widgets.VOLUMES
+
+const made = new WeakMap(); // reduced networks of each chart
+function reducedOf(net, chart) {
+  if (!made.has(chart)) {
+    const { volume, scale, centre } = chart;
+    const flat = new Reduced(net, chart, [0, volume], scale, centre);
+    made.set(chart, { first: new Map(), flat, pair: new Reduced(net, chart, [0, volume]) });
+  }
+  return made.get(chart);
+}
+
+// One network of the widget "The plane": its sentence as a path, whole and with k modes, and a word's field
+function chartOf(net, props, number, get) {
+  const chart = props.charts[number];
+  const { volume, scale, centre } = chart;
+  const { tokens, ids } = textOf(net, get("text"));
+  const [k, gain] = [get("k"), GAINS[get("volume")]];
+  const { first: kept, flat, pair } = reducedOf(net, chart);
+  if (!kept.has(k)) kept.set(k, new Reduced(net, chart, Array.from({ length: k }, (_, i) => i)));
+  const small = kept.get(k);
+  const from = get("start");
+  const begin = Float64Array.from(net.a.h0, (v, i) => v + pair.phi[0][i] * from[0] * scale[0] + pair.phi[1][i] * from[1] * scale[1]);
+  const where = `${from}`;
+  const plain = net.run(ids, startFrom(begin), `plane ${where}`);
+  const place = (h) => pair.project(h)[1];
+  const changed = (own, intact, first) => (gain === null ? first : gain === 1 ? own : centre[1] + gain * (intact - centre[1]));
+  const first = place(begin);
+  const whole = gain === 1 ? plain : net.run(ids, (h, t) => {
+    if (!t) return Float32Array.from(begin);
+    const move = changed(0, place(plain[t]), first) - place(h);
+    return h.map((v, i) => v + move * pair.phi[1][i]);
+  }, `plane ${where} ${get("volume")}`);
+  const z = [small.project(begin)];
+  const usual = [z[0]];
+  for (const id of ids) {
+    usual.push(small.step(usual[usual.length - 1], id));
+    const next = small.step(z[z.length - 1], id);
+    if (volume < k) next[volume] = changed(next[volume], usual[usual.length - 1][volume], z[0][volume]);
+    z.push(next);
+  }
+  const seen = ([m, v]) => [(m - centre[0]) / scale[0], (v - centre[1]) / scale[1]];
+  const word = get("word").trim().toLowerCase();
+  const id = net.index.get(word) ?? 1;
+  return {
+    tokens, known: ids.map((i) => i !== 1), name: props.networks[number],
+    intact: plain.map((h) => net.readout(h)), whole: whole.map((h) => net.readout(h)), reduced: z.map((v) => small.readout(v)),
+    whole_path: whole.map((h) => seen(pair.project(h))),
+    reduced_path: z.map((v) => seen([v[0], volume < k ? v[volume] : centre[1]])),
+    field: props.grid.map((at) => flat.step(at, id).map((v, i) => v - at[i])),
+    word_known: net.index.has(word),
+  };
+}
 
 function eigenvector(a, b, c, d, value) {
   const rows = [[a - value, b], [c, d - value]];

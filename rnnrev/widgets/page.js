@@ -7,23 +7,26 @@ import { render } from "./renderers.js";
 
 const HERE = document.currentScript?.src ?? "";
 const ASSET = "gru-imdb";
-let network = null;
+const networks = new Map(); // by the name of their file: promises
+const waiting = new Map();
 
-globalThis.rnnrevAsset = (name, header, base64) => globalThis.rnnrevLoaded?.(header, base64);
+globalThis.rnnrevAsset = (name, header, base64) => waiting.get(name)?.(header, base64);
 
-function loadNetwork() {
-  network ??= new Promise((resolve, reject) => {
-    globalThis.rnnrevLoaded = (header, base64) => resolve(new Network(header, base64));
-    const tag = document.createElement("script");
-    tag.src = new URL(`${ASSET}.js`, HERE).href;
-    tag.onerror = () => {
-      network = null;
-      tag.remove();
-      reject(new Error("the network\u2019s weights could not be loaded"));
-    };
-    document.head.append(tag);
-  });
-  return network;
+function loadNetwork(name = ASSET) {
+  if (!networks.has(name)) {
+    networks.set(name, new Promise((resolve, reject) => {
+      waiting.set(name, (header, base64) => resolve(new Network(header, base64)));
+      const tag = document.createElement("script");
+      tag.src = new URL(`${name}.js`, HERE).href;
+      tag.onerror = () => {
+        networks.delete(name);
+        tag.remove();
+        reject(new Error("the network\u2019s weights could not be loaded"));
+      };
+      document.head.append(tag);
+    }));
+  }
+  return networks.get(name);
 }
 
 // What anywidget calls a model, with frames that are computed here
@@ -90,12 +93,32 @@ class PageModel {
     return this.net;
   }
 
+  // A second network is loaded when it is asked for
+  async others() {
+    const { networks: names = [], fingerprints = [] } = this.get("props");
+    const second = this.get("second");
+    const found = [];
+    if (!(second > 0 && second < names.length)) return found;
+    this.tell("status", `${names[second]} is being loaded \u2026`);
+    try {
+      found[second] = await loadNetwork(names[second]);
+      if (found[second].fingerprint !== fingerprints[second]) throw new Error(`this page holds another ${names[second]}`);
+    } catch (error) {
+      this.tell("status", `The picture stays as it is: ${error.message}.`);
+      return undefined;
+    }
+    this.tell("status", "Both networks run in this page.");
+    return found;
+  }
+
   // The latest settings win: a frame that has been overtaken is dropped
   async update() {
     const turn = ++this.turn;
     const net = await this.prepare();
     if (net === undefined || turn !== this.turn) return;
-    const made = FRAMES[this.get("kind")](net, this.get("props"), (name) => this.get(name));
+    const others = await this.others();
+    if (others === undefined || turn !== this.turn) return;
+    const made = FRAMES[this.get("kind")](net, this.get("props"), (name) => this.get(name), others);
     if (typeof made.next !== "function") {
       this.tell("frame", made);
       return;

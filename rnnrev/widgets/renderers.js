@@ -254,6 +254,123 @@ const RENDERERS = {
     });
   },
 
+  who_still_matters(el, model) {
+    const frame = () => model.get("frame");
+    const count = () => frame().tokens.length;
+    const read = sliderControl(model, "read", "Tokens read", {
+      min: 0, max: count(), step: 1, also: ["frame"], show: (n) => (n && n < count() ? `${n} of ${count()}` : `all ${count()}`),
+    });
+    const word = sliderControl(model, "word", "Token to follow", {
+      min: 1, max: count(), step: 1, also: ["frame"], show: (i) => `\u201c${frame().tokens[clamp(i, 1, count()) - 1]}\u201d`,
+    });
+    return view(el, model, {
+      title: "Who still matters? What each token of a review counts for the logit",
+      hint: "A token\u2019s pull: what it did to the state beyond the average word, times how the logit after the last token read depends on that state (exact, to first order). Press a token to follow it.",
+      controls: [textControl(model, "text", "Review", { rows: 4 }), read, word],
+      draw(frame, width) {
+        for (const slider of [read, word]) slider.limit(frame.tokens.length);
+        const values = frame.fade.slice(frame.word);
+        return [
+          tokenStrip({
+            tokens: frame.tokens, known: frame.known, least: 0.1, digits: 2, here: frame.word, pick: (i) => send(model, "word", i + 1),
+            label: `Pull of each token on the logit after ${counted(frame.read, "token")}, in nats`, rows: [{ name: "pull", values: frame.pull }],
+          }),
+          html("p", { class: "rw-caption" }, `How the pull of \u201c${frame.tokens[frame.word]}\u201d changes as more is read:`),
+          lineChart({
+            width, height: 200, series: [{ name: "pull", style: "intact", mark: "circle", values }], xs: values.map((_, i) => frame.word + 1 + i),
+            mark: frame.read > frame.word ? frame.read : null, least: 0.1, yLabel: "pull in nats", xLabel: "tokens read", description: this.summary(frame),
+          }),
+          unknownNote(frame),
+        ];
+      },
+      summary(frame) {
+        const known = frame.pull.map((v, i) => [v, i]).filter(([v]) => v !== null).sort((a, b) => Math.abs(b[0]) - Math.abs(a[0]));
+        const top = known.slice(0, 3).map(([v, i]) => `\u201c${frame.tokens[i]}\u201d ${signed(v)}`).join(", ");
+        const [first, end] = [frame.fade[frame.word], last(frame.fade)];
+        return `After ${counted(frame.read, "token")} the logit is ${signed(frame.logit[frame.read])}; most pull on it: ${top}. ` +
+          `\u201c${frame.tokens[frame.word]}\u201d counts ${signed(first)} right after it and ${signed(end)} at the end.`;
+      },
+    });
+  },
+
+  the_plane(el, model) {
+    const props = model.get("props");
+    const [dx, dy] = [[-3.2, 3.2], [-2.6, 5.2]];
+    let perPixel = [0, 0];
+    const from = (n, label) =>
+      sliderControl(model, "start", label, {
+        min: -4, max: 4, step: 0.1, show: (v) => signed(v, 1), read: (s) => s[n],
+        write: (v) => model.get("start").map((old, i) => (i === n ? v : old)),
+      });
+    const clouds = props.clouds.map((cloud) => {
+      const bins = Array.from({ length: 9 }, () => []);
+      cloud.at.forEach((p, i) => bins[Math.round(clamp(cloud.logit[i], -4, 4)) + 4].push(p));
+      return bins;
+    });
+    return view(el, model, {
+      title: "The plane: memory to the right, volume up",
+      hint: "A sentence is a path from the ring to where the logit is read; arrows show what one word does at each place (to scale). Drag the ring, or use the sliders, to start elsewhere.",
+      controls: [
+        textControl(model, "text", "Sentence", { rows: 1 }),
+        examplesControl(model, "text", ["The movie was good.", "The movie was not good.", "The movie was extremely good.", "The movie was not bad."]),
+        textControl(model, "word", "Word whose arrows are shown", { rows: 1, maxlength: 40 }),
+        buttonsControl("Arrows of", Object.fromEntries(["the", "good", "bad", "not", "extremely"].map((w) => [w, () => send(model, "word", w)]))),
+        sliderControl(model, "k", "Numbers kept", { min: 1, max: props.modes, step: 1 }),
+        from(0, "start, memory from h\u2080"), from(1, "start, volume from h\u2080"),
+        choiceControl(model, "volume", "Volume, after every token", Object.fromEntries(props.volumes.map((name) => [name, name]))),
+        props.networks.length > 1 && menuControl(model, "second", "A second network", ["none", ...props.networks.slice(1)]),
+      ],
+      drag: {
+        on: ".rw-handle",
+        start: () => [...model.get("start")],
+        move: (px, py, [m, v]) => send(model, "start", [m + px * perPixel[0], v + py * perPixel[1]].map((x) => clamp(Math.round(x * 10) / 10, -4, 4))),
+      },
+      draw(frame, width) {
+        const several = frame.networks.length > 1;
+        const side = Math.floor(Math.min(several && width >= 640 ? (width - 16) / 2 : width, 560));
+        const altered = model.get("volume") !== "as it is";
+        const one = (net, number) => {
+          const arrow = unique("arrow");
+          const clip = unique("clip");
+          const labels = [START, ...net.tokens];
+          const chart = plane(
+            { width: side, height: Math.round(side * 0.85), domains: [dx, dy], xLabel: "memory (s.d.)", yLabel: "volume (s.d.)", description: `${net.name}: path of the sentence and arrows of \u201c${model.get("word")}\u201d in the plane of memory and volume.` },
+            ({ x, y, box }) => [
+              svg("defs", {},
+                svg("marker", { id: arrow, viewBox: "0 0 6 6", refX: 5, refY: 3, markerWidth: 4, markerHeight: 4, orient: "auto" }, svg("path", { d: "M0,0L6,3L0,6z", class: "rw-head" })),
+                svg("clipPath", { id: clip }, svg("rect", { x: box.left, y: box.top, width: box.right - box.left, height: box.bottom - box.top }))),
+              svg("g", { "clip-path": `url(#${clip})` },
+                clouds[number].map((bin, shade) => bin.length > 0 &&
+                  svg("path", { class: `rw-cloud rw-v${shade}`, d: bin.map(([m, v]) => `M${x(m).toFixed(1)},${y(v).toFixed(1)}h0`).join("") })),
+                net.field.map(([m, v], i) => {
+                  const [p, q] = props.grid[i];
+                  if (Math.hypot(m, v) < 0.01) return svg("circle", { class: "rw-rest", cx: x(p), cy: y(q), r: 1.6 });
+                  return svg("line", { class: "rw-flow", x1: x(p), y1: y(q), x2: x(p + m), y2: y(q + v), "marker-end": `url(#${arrow})` });
+                }),
+                path({ name: "whole network", style: "intact", at: net.whole_path.map(([m, v]) => [x(m), y(v)]), labels }),
+                path({ name: "reduced", style: "perturbed", mark: "square", at: net.reduced_path.map(([m, v]) => [x(m), y(v)]), labels })),
+              handle(x(net.whole_path[0][0]), y(net.whole_path[0][1]), "start of the path"),
+            ],
+          );
+          perPixel = chart.perPixel;
+          const series = [
+            { name: altered ? `whole network, volume ${model.get("volume")}` : "whole network", style: "intact", mark: "circle", values: net.whole },
+            { name: `${counted(model.get("k"), "number")} kept`, style: "perturbed", mark: "square", values: net.reduced },
+            altered && { name: "whole network, as it is", style: "bag", mark: "cross", values: net.intact },
+          ].filter(Boolean);
+          return html("section", {}, several && html("h4", {}, net.name), legend(series), chart,
+            lineChart({ width: side, height: 220, series, labels, yLabel: "logit in nats (above 0: positive)", description: `${net.name}: logit after each token, whole network and reduced.` }),
+            unknownNote(net), !net.word_known && html("p", { class: "rw-note" }, `\u201c${model.get("word")}\u201d is not among the network\u2019s words: the arrows are those of an unknown word.`));
+        };
+        const numbers = [0, model.get("second")];
+        return [html("div", { class: "rw-networks" }, frame.networks.map((net, i) => one(net, numbers[i])))];
+      },
+      summary: (frame) => frame.networks.map((net) =>
+        `${net.name}: the whole network ends at ${signed(last(net.whole))}${model.get("volume") === "as it is" ? "" : ` with the volume ${model.get("volume")} (${signed(last(net.intact))} as it is)`}, ` +
+        `with ${counted(model.get("k"), "number")} kept at ${signed(last(net.reduced))}.`).join(" "),
+    });
+  },
+
   flow_2d(el, model) {
     const { presets } = model.get("props");
     const entry = (i, j, label) =>
