@@ -1,11 +1,12 @@
 """What chapter "The network in a few numbers" claims, measured on every shipped network: rnnrev/records/balanced.csv.
 
-    python scripts/balanced.py [NETWORK ...] [--parts PART ...] [--out FOLDER]
+    python scripts/balanced.py [NETWORK ...] [--parts PART ...] [--out FOLDER] [--sweeps FOLDER]
 
 Balancing takes IMDB's training reviews, three draws of sixty. Scores are on texts that no network and no balancing has
-seen: IMDB's test reviews, SST-2's validation sentences, Yelp's test reviews, revised reviews. One network takes five
-minutes on two quiet cores. It can be stopped at any time: OUT has a file for each network and part, and what is there
-is not measured again. The record is written when all networks that are shipped have all parts. Needs the data sets.
+seen: IMDB's test reviews, SST-2's validation sentences, Yelp's test reviews, revised reviews. The marks on the known
+language are of the networks that `scripts/sweeps.py language` has trained. One network takes three minutes on two quiet
+cores. It can be stopped at any time: OUT has a file for each network and part, made anew when the code of the part has
+changed. The record is written when all networks have all parts. Needs the data sets.
 """
 
 from __future__ import annotations
@@ -14,27 +15,30 @@ import argparse
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache, cached_property, lru_cache
+from functools import cache, cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import sweeps
+from provenance import Source, networks, write_table
 from scipy.optimize import brentq
 from scipy.stats import spearmanr
 
-from rnnrev import balanced, driven, linear, measure, modifiers, stats, zoo
+from rnnrev import balanced, driven, linear, measure, modifiers, recovery, stats, zoo
 from rnnrev.analysis import Analysis
 from rnnrev.balanced import BalancedModes, balance, balanced_modes, explained, petrov_galerkin, volume_axis
 from rnnrev.data import Reviews, load_reviews
-from rnnrev.files import write_table
 from rnnrev.fixed_points import mean_map
+from rnnrev.language import Language
 from rnnrev.measure import COLUMNS
 from rnnrev.model import BagOfWords, SentimentRNN, untrained
 from rnnrev.plane import landscape, plane, seen_from, word_matrices
 from rnnrev.stats import Estimate
 from rnnrev.subspace import modifier_subspace, top_words
-from rnnrev.sweep import Cell, grid, sweep
+from rnnrev.sweep import Cell, grid, minutes, sweep
+from rnnrev.words import WordForm, word_form
 
 KEPT = (1, 2, 3, 5, 8)  #: numbers of state
 ENOUGH = (*KEPT, 12)  #: of balanced modes: an LSTM needs more
@@ -154,7 +158,9 @@ def middle(values: np.ndarray) -> Estimate:
     return Estimate(float(np.median(values)), *map(float, stats.interval(values)))
 
 
-def scored(study: Study, other: SentimentRNN, condition: str, k: int, data: str, n: int | None = None) -> Iterator[Row]:
+def scored(
+    study: Study, other: SentimentRNN | WordForm, condition: str, k: int, data: str, n: int | None = None
+) -> Iterator[Row]:
     """How a network on k numbers reads the first n texts beside the whole one."""
     ids, labels, whole = study.ids[data][:n], study.tests[data].labels[:n], study.logits[data][:n]
     with np.errstate(over="ignore", invalid="ignore"):  # a bad projection may run off
@@ -451,6 +457,26 @@ def planes(study: Study) -> Iterator[Row]:
                 yield from scored(study, small, "memory and volume", 2, data)
 
 
+def matrices(study: Study) -> Iterator[Row]:
+    """Every word as a small matrix, with a volume that multiplies and without; and so many numbers a word."""
+    sets = {"imdb/test": FEWER, "sst2/validation": 3 * FEWER}
+    used = np.unique(np.concatenate([i for data, n in sets.items() for i in study.ids[data][:n]]))
+    texts = study.model.vocabulary.encode_all(study.train[300:360])  # in no draw
+    for k in (2, 3, 5):
+        small = study.modes[0].reduce(study.model, k)
+        for name, linear_ in (("words as matrices", False), ("words as affine maps", True)):
+            form = word_form(small, texts, used, linear=linear_)
+            yield row("one_step", name, form.one_step, len(used), k)
+            for data, n in sets.items():
+                yield from scored(study, form, name, k, data, n)
+                ranks = [r for r in (1, 2, 3, 6, 12) if r < k * (k + 1) and not linear_]
+                for r in ranks:
+                    yield from scored(study, form.of_rank(r), f"{name}, {r} numbers a word", k, data, n)
+            if not linear_:
+                for i, kappa in enumerate(form.kappa, 1):
+                    yield row("kappa", f"{k} numbers of state", kappa, 1, i)
+
+
 # --- chapters 3 to 5 along text -----------------------------------------------------------------------------
 
 
@@ -460,15 +486,47 @@ def chapters(study: Study) -> Iterator[Row]:
     Conditions are those of the record of networks, behind "along text"; texts are the same ones too.
     """
     analysis = Analysis.of(study.model, load_reviews("imdb", "test"), CHAPTERS_SCORED)
-    analysis.lasting = study.along
+    along, slow = study.along, study.along.slow
+    R, L = along.modes.R.astype(complex), along.modes.L.astype(complex)
+    R[:, slow], L[slow] = along.r, along.l  # what lasts, where chapter 5 takes modes apart
+    analysis.lasting = replace(along, modes=replace(along.modes, R=R, L=L))
     parts = [p for p in measure.PARTS if p.name in CHAPTERS]
     for r in measure.tabulate(analysis, parts, progress=False).to_dict("records"):
         yield r | {"condition": f"along text: {r['condition']}" if r["condition"] else "along text"}
 
 
+# --- the known language -----------------------------------------------------------------------------------------
+
+LANGUAGE_LAG = 24  #: tokens: its texts have 10 to 40
+LEARNED = [f"{cell}-language-{seed}" for cell in sweeps.ARCHITECTURES for seed in sweeps.SEEDS]
+
+
+def known(model: SentimentRNN, language: Language) -> Iterator[Row]:
+    """Marks of chapter 8 with the vectors from text, and at h*."""
+    seed = int(model.name.rsplit("-", 1)[1])
+    test = language.sample(4000, recovery.TEST_SEED, "test")
+    texts, ids = language.sample(2000, recovery.TEST_SEED + 1, "train").texts, model.vocabulary.encode_all(test.texts)
+    points = {
+        "along text": driven.driven_point(model, texts, LANGUAGE_LAG, seed=seed),
+        "h*": linear.operating_point(model, texts=test.sample(300, seed).texts, seed=seed),
+    }
+    for name, point in points.items():
+        try:
+            probes = modifiers.probe_words(point)
+            effects = modifiers.modifier_effects(point, linear.frequent_words(model), probes)
+            found = recovery._found_words(language, point, effects, probes)
+            marks = recovery._mark_words(found) | recovery._mark_ranking(found, effects)
+            marks |= recovery._mark_ends(language, point, ids, probes, effects, seed)[1]
+        except linear.Unmeasured as error:
+            yield row("valence_spearman", name, np.nan, 0, data="language/test") | {"note": str(error)}
+            continue
+        for mark, value in marks.items():
+            yield row(mark, name, float(value), len(ids), data="language/test")
+
+
 # --- the record -----------------------------------------------------------------------------------------------
 
-PARTS = {p.__name__: p for p in (axes, planes, along_text, sufficient, compared, necessary, chapters)}
+PARTS = {p.__name__: p for p in (axes, planes, along_text, sufficient, compared, necessary, matrices, chapters)}
 
 
 @lru_cache(maxsize=1)
@@ -476,27 +534,41 @@ def study_of(name: str) -> Study:
     return Study.of(zoo.load(name, SentimentRNN))
 
 
-def measured(cell: Cell) -> list[dict[str, object]]:
+def measured(cell: Cell, trained: Path) -> list[dict[str, object]]:
     """The rows of one part of one network."""
-    name = str(cell["network"])
-    return [{**r, "network": name} for r in PARTS[str(cell["part"])](study_of(name))]
+    name, part = str(cell["network"]), str(cell["part"])
+    if part == "known":
+        model = zoo.load(trained / "models" / f"{name}.safetensors", SentimentRNN)
+        rows = known(replace(model, name=name), Language())
+    else:
+        rows = PARTS[part](study_of(name))
+    return [{**r, "network": name} for r in rows]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    shipped = zoo.recurrent() + zoo.recurrent(pretrained=True)
-    parser.add_argument("networks", nargs="*", default=shipped, help="shipped networks (all)")
-    parser.add_argument("--parts", nargs="*", default=list(PARTS), choices=list(PARTS), help="what to measure (all)")
+    shipped, names = zoo.recurrent() + zoo.recurrent(pretrained=True), [*PARTS, "known"]
+    parser.add_argument("networks", nargs="*", default=[*shipped, *LEARNED], help="shipped or trained networks (all)")
+    parser.add_argument("--parts", nargs="*", default=names, choices=names, help="what to measure (all)")
     parser.add_argument("--out", type=Path, default=Path("runs/balanced"), help="folder of parts (%(default)s)")
+    parser.add_argument("--sweeps", type=Path, default=Path("runs/sweeps"), help="OUT of sweeps.py (%(default)s)")
     options = parser.parse_args()
-    table = sweep(grid(network=options.networks, part=options.parts), options.out, measured, workers=1)
-    if {*options.networks} < {*shipped} or {*options.parts} < {*PARTS}:
+    source = Source()
+    code = {part: source.code((f"balanced.{part}", "balanced.Study", "balanced.texts_of_test"))[:12] for part in names}
+    cells = [
+        {**cell, "code": code[str(cell["part"])]}
+        for cell in grid(network=options.networks, part=options.parts)
+        if (cell["part"] == "known") == (cell["network"] in LEARNED)
+    ]
+    table = sweep(cells, options.out, partial(measured, trained=options.sweeps), workers=1)
+    if len(cells) < len(shipped) * len(PARTS) + len(LEARNED):
         print(f"{len(table):,} rows; the record is written when all networks and parts are asked for")
         return
     table = table.reindex(columns=list(COLUMNS)).fillna({"condition": "", "note": ""})
     about = {
-        "command": "python scripts/balanced.py", "draws": DRAWS, "texts_per_draw": 60,
-        "sha256": {name: r.fingerprint for name, r in texts_of_test().items()},
+        "code": source.code("balanced"), "draws": DRAWS, "texts_per_draw": 60, "seeds": [0],
+        "networks": networks(shipped), "data": {name: r.fingerprint for name, r in texts_of_test().items()},
+        "minutes": round(minutes(options.out, cells), 1),
     }  # fmt: skip
     print(f"{len(table):,} rows, written to {write_table('balanced', table, about)}")
 

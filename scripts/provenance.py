@@ -54,8 +54,8 @@ RECIPES = {
     ),
     "balanced": Recipe(
         "python scripts/balanced.py",
-        "shipped networks; IMDB, SST-2, Yelp, revised reviews",
-        ("balanced.PARTS", "balanced.Study", "balanced.texts_of_test"),
+        "shipped networks; IMDB, SST-2, Yelp, hotels, revised reviews; language's networks",
+        ("balanced.PARTS", "balanced.known", "balanced.Study", "balanced.texts_of_test"),
     ),
     "augmented": Recipe(
         "python scripts/augmented.py --vectors runs/vectors-imdb-128.npz --soft-labels runs/soft-imdb.npz",
@@ -204,12 +204,13 @@ class Source:
             self._known[name] = Module(name, ast.parse(self.read(self.modules[name])), frozenset(self.modules))
         return self._known[name]
 
-    def reached(self, name: str) -> dict[str, str]:
-        """Every definition that measuring a record reaches, by module and name, and the data files that these read.
+    def reached(self, name: str | tuple[str, ...]) -> dict[str, str]:
+        """Every definition that measuring a record (or: these) reaches, by module and name, and the data files read.
 
         A method counts where its name is said (as an attribute, or a text for ``getattr``) in what is reached.
         """
-        waiting = [tuple(entry.rsplit(".", 1)) for entry in RECIPES[name].computed_by]
+        entries = RECIPES[name].computed_by if isinstance(name, str) else name
+        waiting = [tuple(entry.rsplit(".", 1)) for entry in entries]
         found: dict[str, str] = {}
         said: set[str] = set()
         methods: dict[str, tuple[str, ast.stmt]] = {}
@@ -245,8 +246,8 @@ class Source:
                         found[node.value] = self.read(f"{DATASETS}/{node.value}")
         return found
 
-    def code(self, name: str) -> str:
-        """The hash of a record's code."""
+    def code(self, name: str | tuple[str, ...]) -> str:
+        """The hash of a record's code, or of what these definitions reach."""
         return hashlib.sha256(json.dumps(self.reached(name), sort_keys=True).encode()).hexdigest()
 
     def changed(self, name: str, than: Source) -> list[str]:
