@@ -1,4 +1,4 @@
-"""A report on a network and texts of one's own: the claims of chapters 1 to 5, each with its control and a verdict.
+"""A report on a network and texts of one's own: the claims of chapters 1 to 5, and in how many numbers it reads.
 
 :func:`analyse` measures (:mod:`rnnrev.measure`), judges (:mod:`rnnrev.claims`) and draws the chapters' figures;
 :func:`to_html` makes one page of it that needs no other file and no script (``templates/report.html.j2``);
@@ -13,8 +13,9 @@ import io
 import os
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -24,18 +25,23 @@ from sklearn.metrics import confusion_matrix
 from . import __version__, claims, modifiers
 from . import line_attractor as la
 from .analysis import Analysis
+from .balanced import balance, explained
 from .data import DataError, Reviews
+from .driven import token_arrays
 from .files import check_out, write_text
 from .linear import Unmeasured, valence
-from .measure import PARTS, tabulate
+from .measure import PARTS, Part, Row, tabulate
 from .model import Classifier, labels_of
 from .plots import edges as edge_plots
 from .plots import line_attractor as attractor_plots
 from .plots import modifiers as modifier_plots
 from .plots import training as training_plots
-from .stats import Estimate, text_of
+from .stats import Estimate, accuracy, text_of
 
 __all__ = ["Missing", "Report", "Table", "analyse", "to_html", "write"]
+
+ENOUGH = 0.95  #: R² with the whole network's logits at which so many numbers are enough
+MOST = 12  #: numbers that are tried
 
 
 @dataclass(frozen=True)
@@ -87,7 +93,7 @@ class Report:
 
     def chapter(self, number: int) -> Table:
         """All numbers of a chapter, without the curves."""
-        measures = {m for part in PARTS if part.chapter == number for m in part.measures}
+        measures = {m for part in (*PARTS, NUMBERS) if part.chapter == number for m in part.measures}
         kept = self.table[self.table["at"].isna() & self.table.measure.isin(measures)]
         rows = tuple(
             (r.measure, r.condition, text_of(Estimate(r.value, r.low, r.high)), _whole(r.n), r.note)
@@ -98,6 +104,42 @@ class Report:
 
 def _whole(n: float) -> str:
     return "" if np.isnan(n) else f"{n:,.0f}"
+
+
+# --- in how many numbers it reads -----------------------------------------------------------------
+
+
+@lru_cache(maxsize=1)
+def _reductions(a: Analysis) -> list[Row]:
+    return list(_numbers(a))
+
+
+def _numbers(a: Analysis) -> Iterator[Row]:
+    """Chapter 7: balanced on half of the texts, 60 at most, and judged on up to a hundred of the rest."""
+    model = a.recurrent
+    if len(a.ids) < 40:
+        raise Unmeasured(f"{len(a.ids)} texts are too few to balance with: give 40 or more")
+    ids = token_arrays(model, a.ids, len(a.ids), seed=a.seed)
+    n = min(60, len(ids) // 2)
+    held, modes = ids[n : n + 100], balance(model, ids[:n], seed=a.seed)
+    whole, enough = model.logits_of(held), np.nan
+    rest = {"condition": "", "note": "", "n": len(held)}
+    for k in range(1, min(MOST, modes.Phi.shape[1]) + 1):
+        kept = modes.reduce(model, k).logits_of(held)
+        r2, same = explained(whole, kept), accuracy(labels_of(kept), labels_of(whole))
+        yield {"measure": "r2_kept", "at": k, "value": r2, "low": np.nan, "high": np.nan, **rest}
+        yield {"measure": "same_decision_kept", "at": k, **same._asdict(), **rest}
+        if r2 >= ENOUGH:
+            enough = k
+            break
+    missed = "" if enough == enough else f"no k up to {k} has R² ≥ {ENOUGH}"
+    yield {"measure": "numbers_kept", "at": np.nan, "value": enough, "low": np.nan, "high": np.nan, **rest} | {
+        "note": missed
+    }
+
+
+#: A part of the report alone: the record of the shipped networks has more of it (scripts/balanced.py).
+NUMBERS = Part("numbers", 7, lambda a: iter(_reductions(a)), ("numbers_kept", "r2_kept", "same_decision_kept"))
 
 
 # --- figures and tables beside the claims ---------------------------------------------------------
@@ -217,6 +259,17 @@ def _end(a: Analysis) -> Figure:
     return edge_plots.emphasis(a.end_profiles[0], "tokens between the word and the end")
 
 
+@_shows("enough", "With so many numbers kept")
+def _kept(a: Analysis) -> Table:
+    found = pd.DataFrame(_reductions(a))
+    found = found[found["at"].notna()].set_index(["at", "measure"]).sort_index()
+    rows = tuple(
+        (f"{k:.0f}", text_of(float(found.value[k, "r2_kept"]), ".2f"), text_of(Estimate(*same), ".0%"))
+        for k, same in found.xs("same_decision_kept", level=1)[["value", "low", "high"]].T.items()
+    )
+    return Table(("numbers", "R² with the whole network's logits", "same decisions"), rows)
+
+
 def _plain(text: str) -> str:
     """Matplotlib takes a pair of dollar signs for mathematics: a name or word has none."""
     return text.replace("$", r"\$")
@@ -243,7 +296,7 @@ def analyse(
     a = Analysis.of(model, reviews, scored, seed)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        table = tabulate(a, progress=progress)
+        table = tabulate(a, (*PARTS, NUMBERS), progress=progress)
     shown: dict[str, str | Table] = {}
     missing = []
     for title, (section, make) in _MAKERS.items():

@@ -15,7 +15,9 @@ from test_measure import N, built_network, made_up, reviews_of
 
 from rnnrev import claims, report, zoo
 from rnnrev.__main__ import main
+from rnnrev.balanced import balance, explained
 from rnnrev.data import PAD, UNKNOWN, Reviews, Vocabulary, load_reviews
+from rnnrev.driven import token_arrays
 from rnnrev.linear import operating_point
 from rnnrev.model import BagOfWords
 from rnnrev.stats import accuracy, text_of
@@ -184,6 +186,14 @@ def test_network_that_was_built_to_read_so_is_found_to(page):
     assert "one and the same point" in cell(page, "curve", "Found")
 
 
+def test_it_says_in_how_many_numbers_the_network_reads(page, used):
+    model, ids = built_network(), token_arrays(built_network(), used.texts, 50)
+    modes, held = balance(model, ids[:25]), ids[25:]
+    whole = model.logits_of(held)
+    k = next(k for k in range(1, N) if explained(whole, modes.reduce(model, k).logits_of(held)) >= 0.95)
+    assert f"It reads with {k}:" in page.text
+
+
 def test_slow_mode_is_that_of_the_jacobian(page, used):
     point = operating_point(built_network(), texts=used.texts)
     step = 1e-6 * np.eye(N)  # J_rec by differences of the averaged step
@@ -210,8 +220,8 @@ def test_page_of_a_bag_of_words_says_why_there_is_no_more():
     page = Page(report.to_html(made))
     assert "Accuracy 100.0\u00a0%" in page.text
     assert page.text.count("not a recurrent network: it has no state to look at") >= 20
-    assert page.text.count("Not shown") == 4  # once a section: what is missing for the same reason stands together
-    assert {m.section for m in made.missing} == {"attractor", "modifiers", "beginning", "end"}
+    assert page.text.count("Not shown") == 5  # once a section: what is missing for the same reason stands together
+    assert {m.section for m in made.missing} == {"attractor", "modifiers", "beginning", "end", "enough"}
     assert made.counts["not measured"] > 30
 
 
