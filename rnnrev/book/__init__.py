@@ -1,7 +1,9 @@
 """What only the pages of the book use: named numbers and tables, what became of each claim, checked answers."""
 
 from .answers import check
-from .page import Html, glue, table
+from .page import Html, estimates, glue, table
 from .verdicts import all_claims, claims, over_networks, points, value
 
-__all__ = ["Html", "all_claims", "check", "claims", "glue", "over_networks", "points", "table", "value"]
+__all__ = [
+    "Html", "all_claims", "check", "claims", "estimates", "glue", "over_networks", "points", "table", "value",
+]  # fmt: skip

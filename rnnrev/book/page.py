@@ -14,7 +14,7 @@ import pandas as pd
 
 from ..stats import Estimate, text_of
 
-__all__ = ["Html", "glue", "minus", "publish", "table"]
+__all__ = ["Html", "estimates", "glue", "minus", "publish", "table"]
 
 
 class Html:
@@ -75,6 +75,13 @@ def table(frame: pd.DataFrame, formats: Mapping[str, str] | str | None = None) -
     texts = dict.fromkeys(shown.select_dtypes(exclude="number"), lambda v: "" if v != v else minus(str(v)))
     cells = texts | {column: formatter(spec) for column, spec in (formats or {}).items()}
     return Html(shown.to_html(index=False, border=0, formatters=cells, na_rep="", justify="left"))
+
+
+def estimates(rows: pd.DataFrame, index: str, columns: str, spec: str) -> Html:
+    """Rows of a tidy table as one row and one column for each name, in the order they come, values with intervals."""
+    text = [text_of(Estimate(*v), spec) for v in rows[["value", "low", "high"]].to_numpy()]
+    wide = rows.assign(text=text).pivot(index=index, columns=columns, values="text")
+    return table(wide.loc[rows[index].unique(), rows[columns].unique()])
 
 
 def minus(text: str) -> str:
