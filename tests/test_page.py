@@ -167,6 +167,21 @@ def test_numbers_of_a_record_by_name() -> None:
     assert shown[2]["untrained"] == "not measured"
 
 
+@pytest.mark.usefixtures("record")
+def test_a_network_stands_in_tables_with_the_text_it_learned_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = pd.concat([rules.read("networks"), pd.DataFrame([
+        row("gru-yelp", "imdb/test", "tau_1", 20, 5), row("gru-yelp", "yelp_polarity/test", "tau_1", 120, 10),
+        row("gru-yelp", "yelp_polarity/test", "tau_1", 9, 1, "untrained"),
+    ])])  # fmt: skip
+    monkeypatch.setattr(rules, "read", lambda name: table)
+    shown = cells(book.over_networks({"τ": ("tau_1", "")}, ".0f", networks=["gru-imdb", "gru-yelp"]).html)
+    assert [(r["network"], r["τ"]) for r in shown] == [
+        ("gru-imdb", "200 [150, 250]"), ("gru-yelp, on Yelp", "120 [110, 130]")
+    ]  # fmt: skip
+    memory = cells(book.all_claims([2]).html)[0]
+    assert memory["Yelp networks, on Yelp"] == "120 [110, 130]: 1 of 1"
+
+
 # --- figures ------------------------------------------------------------------------------------
 
 

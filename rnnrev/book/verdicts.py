@@ -18,6 +18,8 @@ SHORT = {"imdb/test": "IMDB", "sst2/validation": "SST-2", "yelp_polarity/test": 
 
 __all__ = ["all_claims", "claims", "over_networks", "points", "value"]
 
+#: Networks that learned from restaurants and hotels are shown on restaurants, where films' networks are on films.
+HOME = {"-yelp": "yelp_polarity/test"}
 #: The network and the text that the chapters open.
 SHOWN = {"network": "gru-imdb", "data": "imdb/test"}
 
@@ -56,18 +58,25 @@ def over_networks(
     columns: Mapping[str, tuple[str, str] | tuple[str, str, float]], spec: str = ".2f", data: str = SHOWN["data"],
     networks: Sequence[str] = (), record: str = "networks",
 ) -> Html:  # fmt: skip
-    """A table of the networks asked, or of those named: title -> (measure, condition[, at]), with its interval."""
+    """A table of the networks asked, or of those named: title -> (measure, condition[, at]), with its interval.
+
+    Rows are of the texts ``data``, or of :data:`HOME` for networks that learned from others, which their row says.
+    """
     asked = _record(record)
     asked = asked[(asked.data == data) & asked.measure.isin([which[0] for which in columns.values()])]
-    names = networks or list(dict.fromkeys(asked.network))
 
-    def cell(network: str, which: tuple) -> str:
+    def row(network: str) -> dict[str, str]:
+        there = next((text for ending, text in HOME.items() if network.endswith(ending)), data)
+        named = network if there == data else f"{network}, on {SHORT[there]}"
+        return {"network": named} | {title: cell(network, there, which) for title, which in columns.items()}
+
+    def cell(network: str, there: str, which: tuple) -> str:
         try:
-            return text_of(value(*which, network=network, data=data, record=record), spec)
+            return text_of(value(*which, network=network, data=there, record=record), spec)
         except KeyError:
             return "not measured"
 
-    return _html([{"network": name} | {title: cell(name, which) for title, which in columns.items()} for name in names])
+    return _html([row(name) for name in networks or dict.fromkeys(asked.network)])
 
 
 def points(table: pd.DataFrame, measures: Mapping[str, tuple[str, str]], by: str = "data") -> Html:
@@ -126,12 +135,14 @@ def all_claims(chapters: Iterable[int] = range(1, 10)) -> Html:
             for name, r in by_text.items()
             if name != rules.ALL
         ]
+        yelp = asked[asked.network.str.endswith("-yelp") & (asked.data == HOME["-yelp"])]
         points = ", ".join(text_of(float(whole[name]), rule.format) for name in ("lowest", "median", "highest"))
         rows.append({
             "Claim": f"{_link(rule)} ({escape(rule.source)})",
             "Limit": escape(rule.rule),
             "Lowest, median and highest": f"{escape(rule.label)}: {points}",
             "Holds, by text": "<br>".join(texts),
+            "Yelp networks, on Yelp": _span(yelp, "", rule.format) + (f": {_counted(yelp)}" if len(yelp) else ""),
             "Verdict": ", ".join(f"{v} in {whole[v]}" for v in rules.VERDICTS if whole[v]),
         })  # fmt: skip
     return _html(rows, "claims all-networks")
