@@ -48,7 +48,7 @@ def context_texts(name: str, most: int = 5000, seed: int = 0) -> Reviews:
 
 
 def context_tests(
-    model: Classifier, sets: Sequence[str] = tuple(SETS), most: int = 5000, seed: int = 0
+    model: Classifier, sets: Sequence[str] = (*SETS, "checklist"), most: int = 5000, seed: int = 0
 ) -> pd.DataFrame:
     """Accuracy and AUC on each of the sets, and CheckList's :data:`TESTS`, with intervals over texts.
 
@@ -57,6 +57,9 @@ def context_tests(
     """
     rows = []
     for name in sets:
+        if name == "checklist":
+            rows += checklist_tests(model, load_checklist(), seed).to_dict("records")
+            continue
         reviews = context_texts(name, most, seed)
         logits, labels = model.logits(reviews.texts), reviews.labels
         found = {
@@ -64,7 +67,6 @@ def context_tests(
             "auc": stats.bootstrap((labels, logits), _auc, n=200, seed=seed),
         }
         rows += [_row(model, f"{name}/{reviews.split}", measure, v, len(labels)) for measure, v in found.items()]
-    rows += checklist_tests(model, load_checklist(), seed).to_dict("records")
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 

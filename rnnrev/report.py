@@ -26,6 +26,7 @@ from . import __version__, claims, modifiers
 from . import line_attractor as la
 from .analysis import Analysis
 from .balanced import balance, explained
+from .context import TESTS, context_tests
 from .data import DataError, Reviews
 from .driven import token_arrays
 from .files import check_out, write_text
@@ -169,6 +170,22 @@ def _confusion(a: Analysis) -> Table:
 @_shows("scores", "Calibration")
 def _calibration(a: Analysis) -> Figure:
     return training_plots.calibration({_plain(a.model.name): a.calibration[0]})
+
+
+@_shows("scores", "Who reads context?")
+def _context(a: Analysis) -> Table:
+    if not os.environ.get("RNNREV_DATA_DIR"):
+        raise Unmeasured("RNNREV_DATA_DIR names no folder with IMDB, Yelp, SST-2, revised reviews and CheckList")
+    if a.logits.ndim == 2:
+        raise Unmeasured("the network has more than two classes: these sets have two")
+    bag, rows = claims.read("context").query("network == 'bow-imdb'").set_index(["data", "measure"]), []
+    for r in context_tests(a.model, most=1000, seed=a.seed).itertuples():
+        asked = f"{r.data}, {r.measure}" if r.measure in ("accuracy", "auc") else TESTS[r.measure]
+        found = (
+            Estimate(*v) for v in ((r.value, r.low, r.high), bag.loc[(r.data, r.measure), ["value", "low", "high"]])
+        )
+        rows.append((asked, *(text_of(v, ".1%") for v in found), _whole(r.n)))
+    return Table(("asked", a.model.name, "bag of words of the book", "texts"), tuple(rows))
 
 
 @_shows("attractor", "Dimensions of the hidden states")

@@ -77,7 +77,7 @@ def test_sets_have_accuracy_and_auc(monkeypatch: pytest.MonkeyPatch):
 
     monkeypatch.setattr(context, "load_reviews", load)
     monkeypatch.setattr(context, "load_checklist", sentences)
-    table = context.context_tests(PERFECT, ("sst2", "imdb_counterfactual"))
+    table = context.context_tests(PERFECT, ("sst2", "imdb_counterfactual", "checklist"))
     reviews = table[table.measure.isin(["accuracy", "auc"])]
     assert list(reviews.data.unique()) == ["sst2/test", "imdb_counterfactual/revised"]
     assert (reviews.value == 1).all()
@@ -86,4 +86,4 @@ def test_sets_have_accuracy_and_auc(monkeypatch: pytest.MonkeyPatch):
     assert bag.auc == pytest.approx(2 / 4)  # + 1, −1.2; − .3, −.5: two of four pairs are in order
     monkeypatch.setattr(context, "load_checklist", lambda: (_ for _ in ()).throw(DataError("no folder")))
     with pytest.raises(DataError, match="no folder"):
-        context.context_tests(PERFECT, ("sst2",))
+        context.context_tests(PERFECT)

@@ -213,15 +213,16 @@ def test_verdicts_follow_from_the_numbers_on_the_page(page):
 # --- what cannot be measured --------------------------------------------------------------------
 
 
-def test_page_of_a_bag_of_words_says_why_there_is_no_more():
+def test_page_of_a_bag_of_words_says_why_there_is_no_more(monkeypatch):
     bag = BagOfWords(np.array([0, 0, 1.0, -1.0]), 0.0, Vocabulary((PAD, UNKNOWN, "good", "bad")))
     texts = Reviews("mine", "all", ("good good", "bad", "bad good bad") * 10, np.array([1, 0, 0] * 10))
+    monkeypatch.delenv("RNNREV_DATA_DIR", raising=False)
     made = report.analyse(bag, texts)
     page = Page(report.to_html(made))
     assert "Accuracy 100.0\u00a0%" in page.text
     assert page.text.count("not a recurrent network: it has no state to look at") >= 20
-    assert page.text.count("Not shown") == 5  # once a section: what is missing for the same reason stands together
-    assert {m.section for m in made.missing} == {"attractor", "modifiers", "beginning", "end", "enough"}
+    assert page.text.count("Not shown") == 6  # once a section: what is missing for the same reason stands together
+    assert {m.section for m in made.missing} == {"scores", "attractor", "modifiers", "beginning", "end", "enough"}
     assert made.counts["not measured"] > 30
 
 
