@@ -21,7 +21,7 @@ from .language import Language
 from .linear import OperatingPoint, Unmeasured, eigenmodes, frequent_words, operating_point, valence
 from .model import SentimentRNN
 from .stats import Estimate, bootstrap, shown
-from .subspace import modifier_subspace, random_subspace, subspace_dimension
+from .subspace import control_subspaces, modifier_subspace, random_subspace, subspace_dimension
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,10 +99,12 @@ class Recovery:
     accuracy_without: float = shown(".1%", default=np.nan)  #: with the modifier subspace projected out
     accuracy_without_held: float = shown(".1%", default=np.nan)  #: with its coordinates held at their mean
     accuracy_without_random: float = shown(".1%", default=np.nan)  #: with a random one of the same dimension
+    accuracy_without_other: float = shown(".1%", default=np.nan)  #: with one of words that change no valence
     #: accuracy lost without the subspace, in multiples of what not knowing the modifiers costs the best reader
     removal_ratio: float = shown(".2f", default=np.nan)
     removal_ratio_held: float = shown(".2f", default=np.nan)
     removal_ratio_random: float = shown(".2f", default=np.nan)
+    removal_ratio_other: float = shown(".2f", default=np.nan)
 
 
 def recover(language: Language, model: SentimentRNN, test: Reviews | None = None, seed: int = 0) -> Recovery:
@@ -140,15 +142,16 @@ def recover(language: Language, model: SentimentRNN, test: Reviews | None = None
 def _removed(
     point: OperatingPoint, ids: Sequence[np.ndarray], effects: pd.DataFrame, probes: modifiers.Probes, seed: int
 ) -> tuple[int, dict[str, np.ndarray]]:
-    """Dimension of the modifier subspace; logits without it, with it held at its mean, without a random one."""
+    """Dimension of the modifier subspace; logits without it, with it held at its mean, without each control."""
     chosen = modifiers.modifier_words(effects, 100)
     if len(chosen) < 4:
         raise Unmeasured(f"{len(chosen)} words are called modifiers: too few to span a subspace")
     k = subspace_dimension(point, chosen, tuple(effects.word[effects.kind == "other"]), probes).axes
-    own, control = modifier_subspace(point, chosen, k), random_subspace(point, k, seed)
+    own = modifier_subspace(point, chosen, k)
     typical = own.coordinates(np.concatenate(point.model.states_of(ids[:64]))).mean(0)
     changes = {"": perturb.project_out(own), "_held": perturb.clamp(own, typical)}
-    changes["_random"] = perturb.project_out(control)
+    changes["_random"] = perturb.project_out(random_subspace(point, k, seed))
+    changes["_other"] = perturb.project_out(*control_subspaces(point, own, effects, seed=seed))
     return k, {name: perturb.run(point.model, ids, change).final for name, change in changes.items()}
 
 

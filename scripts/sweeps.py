@@ -100,7 +100,8 @@ def marks(language: Language, model: SentimentRNN, test: Reviews | None, data: s
     found = recovery.recover(language, model, test, seed=seed)
     rows = rows_of(found, **where, note=found.note)
     value = {str(row["measure"]): float(str(row["value"])) for row in rows}
-    controls = {"removal_ratio_held": "held at its mean", "removal_ratio_random": "random subspace"}
+    controls = {"held": "held at its mean", "random": "random subspace", "other": "other words"}
+    controls = {f"removal_ratio_{name}": condition for name, condition in controls.items()}
     own = [row for row in rows if row["measure"] not in controls]
     more = [("removal_ratio", condition, value[name]) for name, condition in controls.items()]
     more += [(f"{end}_length_error_size", "", abs(value[f"{end}_length_error"])) for end in ("start", "end")]
