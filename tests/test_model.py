@@ -190,9 +190,13 @@ def test_foreign_newer_and_missing_files_are_told_apart(network, tmp_path):
 def test_shipped_networks_share_their_words_and_others_bring_theirs(network, tmp_path, monkeypatch):
     one, two = zoo.load("gru-imdb"), zoo.load("bow-imdb")
     assert one.vocabulary is two.vocabulary
-    (words,) = zoo.FOLDER.glob("*.txt")
-    assert words.name == f"words-{hashlib.sha256(words.read_bytes()).hexdigest()[:12]}.txt"
-    assert tuple(words.read_text("utf-8").split()) == one.vocabulary.words
+    assert zoo.load("gru-yelp").vocabulary is zoo.load("bow-yelp").vocabulary
+    shared = {}
+    for words in zoo.FOLDER.glob("*.txt"):
+        assert words.name == f"words-{hashlib.sha256(words.read_bytes()).hexdigest()[:12]}.txt"
+        shared[tuple(words.read_text("utf-8").split())] = words
+    assert set(shared) == {zoo.load(name).vocabulary.words for name in zoo.names()}  # films, restaurants
+    assert len(shared) == 2
     monkeypatch.setattr(zoo, "FOLDER", tmp_path)
     file = save(network, tmp_path / "shipped")
     shared = tmp_path / json.loads(header(file)[0]["rnnrev"])["words"]
