@@ -37,6 +37,13 @@ TESTS = {
 }
 
 
+#: Without valence, to stand before a sentence: the first words of a text count more (chapter 4).
+BEFORE = (
+    "i went there on a monday with my brother and we stayed for two days . the place is at the end of the street , "
+    "next to the station . we took the train in the morning and came home at night . "
+)
+
+
 def context_texts(name: str, most: int = 5000, seed: int = 0) -> Reviews:
     """Reviews of one of :data:`SETS` with known labels, at most so many; of IMDB's counterfactuals the revisions."""
     if name == "imdb_counterfactual":
@@ -73,13 +80,15 @@ def context_tests(
 def checklist_tests(model: Classifier, sentences: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     """:data:`TESTS` on sentences with the columns of :func:`rnnrev.data.load_checklist`; intervals over sentences.
 
-    Further out is measured from the readers' mean logit over the unchanged sentences, which is no zero of its own.
+    As they are, and under the condition "in mid-text" after :data:`BEFORE`. Further out is measured from the reader's
+    mean logit over the unchanged sentences, so that its zero does not matter.
     """
-    sentences = sentences.assign(logit=model.logits(list(sentences.text)))
-    return pd.DataFrame(
-        [_row(model, "checklist/test", name, value, n) for name, value, n in _tests(sentences, seed)],
-        columns=list(COLUMNS),
-    )
+    rows = []
+    for condition, before in (("", ""), ("in mid-text", BEFORE)):
+        read = sentences.assign(logit=model.logits([before + text for text in sentences.text]))
+        found = (_row(model, "checklist/test", name, value, n) for name, value, n in _tests(read, seed))
+        rows += [row | {"condition": condition} for row in found]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def _tests(sentences: pd.DataFrame, seed: int) -> Iterator[tuple[str, Estimate, int]]:

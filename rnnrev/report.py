@@ -178,12 +178,11 @@ def _context(a: Analysis) -> Table:
         raise Unmeasured("RNNREV_DATA_DIR names no folder with IMDB, Yelp, SST-2, revised reviews and CheckList")
     if a.logits.ndim == 2:
         raise Unmeasured("the network has more than two classes: these sets have two")
-    bag, rows = claims.read("context").query("network == 'bow-imdb'").set_index(["data", "measure"]), []
-    for r in context_tests(a.model, most=1000, seed=a.seed).itertuples():
-        asked = f"{r.data}, {r.measure}" if r.measure in ("accuracy", "auc") else TESTS[r.measure]
-        found = (
-            Estimate(*v) for v in ((r.value, r.low, r.high), bag.loc[(r.data, r.measure), ["value", "low", "high"]])
-        )
+    keys, bag = ["data", "measure", "condition"], claims.read("context").query("network == 'bow-imdb'")
+    rows = []
+    for r in context_tests(a.model, most=1000, seed=a.seed).merge(bag, on=keys, suffixes=("", "_bag")).itertuples():
+        asked = f"{r.data}, {r.measure}" if r.measure in ("accuracy", "auc") else f"{TESTS[r.measure]} {r.condition}"
+        found = Estimate(r.value, r.low, r.high), Estimate(r.value_bag, r.low_bag, r.high_bag)
         rows.append((asked, *(text_of(v, ".1%") for v in found), _whole(r.n)))
     return Table(("asked", a.model.name, "bag of words of the book", "texts"), tuple(rows))
 
