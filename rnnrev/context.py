@@ -27,13 +27,14 @@ SETS = {
     "sst2": "one sentence: few words, and what stands before them",
     "imdb_counterfactual": "whether topic misleads: a few words of a film review are turned round",
 }
-#: Tests of CheckList's sentences -> what a reader is asked; flights and crews, one word of valence a sentence.
+#: Tests of CheckList's sentences, of flights and crews with one word of valence each: shares of sentences or of pairs,
+#: and, so that no zero decides nor what "not" says itself, one AUC.
 TESTS = {
-    "negated_positive": "“not good” is negative: share of sentences",
-    "negated_negative": "“not bad” is not negative: share of sentences",
-    "negated_order": "“not bad” above “not good”: AUC, so that neither zero nor the valence of “not” itself decides",
-    "intensified": "“very good” further out than “good”: share of pairs",
-    "reduced": "“somewhat good” less far out than “good”: share of pairs",
+    "negated_positive": "“not good” is negative",
+    "negated_negative": "“not bad” is not negative",
+    "negated_order": "“not bad” above “not good”",
+    "intensified": "“very good” further out",
+    "reduced": "“somewhat good” less far out",
 }
 
 
