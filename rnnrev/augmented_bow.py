@@ -27,7 +27,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import ModuleType
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -36,6 +36,9 @@ from .data import UNKNOWN, Reviews, Vocabulary, batches, load_reviews, pad, spli
 from .linear import OperatingPoint
 from .model import Classifier, Trace, evaluate
 from .zoo import load, save
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 __all__ = [
     "PARTS", "STEPS", "TYPICAL", "AugmentedBagOfWords", "AugmentedConfig", "Contributions", "ranked_modifiers",
@@ -141,40 +144,20 @@ class Contributions:
 
 @dataclass(frozen=True, eq=False)
 class AugmentedBagOfWords(Classifier):
-    """A bag of words with modifiers, a beginning and an end; see the module's text for the formula.
+    """A bag of words with modifiers, a beginning and an end; see the module's text for the formula."""
 
-    Parameters
-    ----------
-    parts : array, (V, C)
-        β_c, valence of each word in nats, in C parts.
-    b : float
-    vocabulary : Vocabulary
-    modifiers : tuple of str
-        M words.
-    taus : array, (P,)
-        Decay times in tokens that filters are made of.
-    after, before : array, (M, C, P)
-        Coefficients a of each modifier's filter on later words, and on earlier ones; ``before`` may be None.
-    begin_coefficients, end_coefficients : array, (C, P_e), or None
-        The same for the two ends, with decay times ``edge_taus`` (P_e,).
-    taps : int
-        K, the length of the filters in tokens.
-    length_exponent : float
-        α: the sum over a review of T tokens is scaled by (250/T)^α; 0 leaves it.
-    """
-
-    parts: np.ndarray = field(repr=False)
+    parts: np.ndarray = field(repr=False)  #: (V, C), β_c, valence of each word in nats, in C parts
     b: float = field(repr=False)
     vocabulary: Vocabulary
-    modifiers: tuple[str, ...] = field(default=(), repr=False)
-    taus: np.ndarray = field(default_factory=lambda: np.ones(1, np.float32))
-    after: np.ndarray | None = field(default=None, repr=False)
-    before: np.ndarray | None = field(default=None, repr=False)
-    edge_taus: np.ndarray = field(default_factory=lambda: np.ones(1, np.float32))
-    begin_coefficients: np.ndarray | None = field(default=None, repr=False)
+    modifiers: tuple[str, ...] = field(default=(), repr=False)  #: M words
+    taus: np.ndarray = field(default_factory=lambda: np.ones(1, np.float32))  #: (P,) tokens, of the modifiers' filters
+    after: np.ndarray | None = field(default=None, repr=False)  #: (M, C, P), a of their filters on later words
+    before: np.ndarray | None = field(default=None, repr=False)  #: and on earlier ones
+    edge_taus: np.ndarray = field(default_factory=lambda: np.ones(1, np.float32))  #: (P_e,) tokens, of the two ends
+    begin_coefficients: np.ndarray | None = field(default=None, repr=False)  #: (C, P_e)
     end_coefficients: np.ndarray | None = field(default=None, repr=False)
-    taps: int = 16
-    length_exponent: float = 0.0
+    taps: int = 16  #: K, length of the modifiers' filters in tokens
+    length_exponent: float = 0.0  #: α: the sum over a review of T tokens is scaled by (250/T)^α; 0 leaves it
     name: str = "augmented bag of words"
     record: dict[str, Any] = field(default_factory=dict, repr=False)
     counts: np.ndarray | None = field(default=None, repr=False)
@@ -189,13 +172,8 @@ class AugmentedBagOfWords(Classifier):
             raise ValueError(f"taps must be at least 1, not {self.taps}")
         of_modifiers = (len(self.modifiers), self.parts.shape[1], len(self.taus))
         of_ends = (self.parts.shape[1], len(self.edge_taus))
-        wanted = {
-            "after": of_modifiers,
-            "before": of_modifiers,
-            "begin_coefficients": of_ends,
-            "end_coefficients": of_ends,
-        }
-        for key, shape in wanted.items():
+        wanted = dict.fromkeys(("after", "before"), of_modifiers)
+        for key, shape in (wanted | dict.fromkeys(("begin_coefficients", "end_coefficients"), of_ends)).items():
             value = getattr(self, key)
             if value is not None and value.shape != shape:
                 raise ValueError(f"{key} has shape {value.shape}, should be {shape}")
@@ -222,22 +200,18 @@ class AugmentedBagOfWords(Classifier):
     @property
     def n_parameters(self) -> dict[str, int]:
         """Numbers learned: of valences, and of each of :data:`PARTS`."""
-        arrays = {"modifiers": (self.after, self.before), "beginning": (self.begin_coefficients,)}
-        arrays |= {"end": (self.end_coefficients,)}
-        sizes = {name: sum(a.size for a in each if a is not None) for name, each in arrays.items()}
-        return {"valence": self.parts.size + 1} | sizes
+        parts = {"modifiers": (self.after, self.before), "beginning": (self.begin_coefficients,),
+                 "end": (self.end_coefficients,)}  # fmt: skip
+        return {"valence": self.parts.size + 1} | {k: sum(a.size for a in v if a is not None) for k, v in parts.items()}
 
     def without(self, *parts: str) -> AugmentedBagOfWords:
         """The model with parts of it switched off (not trained again): ``modifiers``, ``beginning``, ``end``."""
         unknown = set(parts) - set(PARTS)
         if unknown:
             raise ValueError(f"no part is called {unknown.pop()!r}: choose from {', '.join(PARTS)}")
-        off: dict[str, dict[str, Any]] = {
-            "modifiers": {"modifiers": (), "after": None, "before": None},
-            "beginning": {"begin_coefficients": None},
-            "end": {"end_coefficients": None},
-        }
-        return replace(self, **{k: v for part in parts for k, v in off[part].items()})
+        made = replace(self, modifiers=(), after=None, before=None) if "modifiers" in parts else self
+        made = replace(made, begin_coefficients=None) if "beginning" in parts else made
+        return replace(made, end_coefficients=None) if "end" in parts else made
 
     # --- running texts --------------------------------------------------------------------
 
@@ -375,11 +349,10 @@ STEPS: dict[str, dict[str, Any]] = {
 
 
 def ranked_modifiers(point: OperatingPoint, n: int) -> tuple[str, ...]:
-    """The n words that modify most in running text, by a network's own effects (chapter 3).
+    """The n words that modify most in running text: by their finite effect on probe words (``rms``) times frequency.
 
-    Words are ranked by the size of their finite effect on the probe words (``rms``) times how often they stand in the
-    training texts: a bag of words gains more from a mild modifier in every sentence than from a strong one that is
-    rare. Nothing but training text decides: no list, no test set.
+    A bag gains more from a mild modifier in every sentence than from a strong one that is rare. Nothing but training
+    text decides: no list, no test set.
     """
     from .modifiers import modifier_effects
 
@@ -407,7 +380,7 @@ def _untrained(
 
 
 class _Trainee:
-    """The model while it is trained: TensorFlow variables, for the training loop of :mod:`rnnrev.train`."""
+    """The model while it is trained, for the loop of :mod:`rnnrev.train`: a :class:`rnnrev.train.Trainee`."""
 
     def __init__(self, start: AugmentedBagOfWords, config: AugmentedConfig, vectors: np.ndarray | None) -> None:
         import keras
@@ -424,7 +397,7 @@ class _Trainee:
         self.variables = {k: keras.Variable(v.astype(np.float32), name=k) for k, v in values.items() if v is not None}
         self.trainable_variables = list(self.variables.values())
 
-    def logits(self, ids: Any, lengths: Any, seed: Any) -> Any:
+    def logits(self, ids: tf.Tensor, lengths: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """Training logits (B, 1); nothing is dropped out, so ``seed`` decides nothing."""
         import tensorflow as tf
         from keras import ops
@@ -437,7 +410,7 @@ class _Trainee:
         kept = tf.cast(tf.sequence_mask(lengths, tf.shape(ids)[1]), tf.float32)
         return _logits(ops, p, self.start._form, ids, tf.cast(lengths, tf.float32), kept)[:, None]
 
-    def penalty(self) -> Any:
+    def penalty(self) -> tf.Tensor:
         import tensorflow as tf
 
         c = self.config
@@ -456,38 +429,15 @@ class _Trainee:
 
 
 def train_augmented(
-    config: AugmentedConfig,
-    reviews: Reviews,
-    modifiers: Sequence[str] = (),
-    *,
-    out: str | os.PathLike[str] | None = None,
-    test: Reviews | None = None,
-    progress: bool = True,
-) -> AugmentedBagOfWords:
-    """Train an augmented bag of words in TensorFlow, keep the epoch that is best on held-out training reviews.
+    config: AugmentedConfig, reviews: Reviews, modifiers: Sequence[str] = (), *,
+    out: str | os.PathLike[str] | None = None, test: Reviews | None = None, progress: bool = True,
+) -> AugmentedBagOfWords:  # fmt: skip
+    """Train an augmented bag of words in TensorFlow, keep the epoch that is best on reviews that are held out.
 
-    Parameters
-    ----------
-    config : AugmentedConfig
-    reviews : Reviews
-        To learn from; a share of them is held out.
-    modifiers : list of str
-        Words that may scale others, :func:`ranked_modifiers` say; the first ``config.n_modifiers`` of them that the
-        vocabulary knows.
-    out : path, optional
-        Model file to write, small (float16); the record is of what is written.
-    test : Reviews, optional
-        Scored at the end.
-
-    Returns
-    -------
-    AugmentedBagOfWords
-        With its ``record``, as :func:`rnnrev.train.train` makes it.
-
-    Raises
-    ------
-    ValueError
-        Labels that are not 0 and 1, or a loss that is not finite.
+    ``modifiers`` are words that may scale others, :func:`ranked_modifiers` say; the first ``config.n_modifiers``
+    that the vocabulary knows are taken. ``out`` is a model file to write, small (float16): the record, as
+    :func:`rnnrev.train.train` makes it, is of what is written, scored on ``test``. ``ValueError`` for labels that are
+    not 0 and 1, or a loss that is not finite.
     """
     import keras
 

@@ -1,11 +1,8 @@
 """Reviews in, padded batches of token numbers out.
 
-The path of a review: :func:`load_reviews` (texts and labels) -> :func:`tokenize` (words and
-punctuation) -> :class:`Vocabulary` (numbers) -> :func:`batches` and :func:`pad` (arrays).
-
-Data sets come from four places, tried in this order: a file of the user's (CSV, Parquet or JSONL), the
-reviews that are shipped with this package (``"book"``, the default; no network needed), a folder of
-Parquet mirrors named by the environment variable ``RNNREV_DATA_DIR``, and the Hugging Face hub.
+:func:`load_reviews` (texts and labels) -> :func:`tokenize` (words and punctuation) -> :class:`Vocabulary` (numbers) ->
+:func:`batches` and :func:`pad` (arrays). Data sets come from a file of the user's, from the reviews that are shipped
+with this package, from a folder of Parquet mirrors named by ``RNNREV_DATA_DIR``, and from the Hugging Face hub.
 """
 
 from __future__ import annotations
@@ -155,6 +152,10 @@ class Vocabulary:
         """:meth:`number` of each word, (K,); what is a number already stays one."""
         return np.array([self.number(w) if isinstance(w, str) else int(w) for w in words], dtype=np.int64)
 
+    def names(self, words: Sequence[str] | Sequence[int] | np.ndarray) -> tuple[str, ...]:
+        """The words of these numbers; what is a word already must be known too."""
+        return tuple(self.words[i] for i in self.numbers(words))
+
     def frequencies(self, ids: Sequence[np.ndarray]) -> np.ndarray:
         """Share of running text that is each word, (V,), sums to 1; padding counts nothing."""
         counts = np.bincount(np.concatenate(ids), minlength=len(self)).astype(float)
@@ -228,18 +229,13 @@ def load_reviews(
         .csv, .tsv, .parquet, .jsonl or .json file.
     split : str, optional
         ``"train"``, ``"test"``, … as the data set has them; ``"test"``, or else ``"validation"``, unless given.
-        ``"book"`` has ``"all"`` (ordinary reviews, the default) and ``"hard"`` (other reviews, whose verdicts are
-        implied); files have just ``"all"``.
+        ``"book"`` has ``"all"`` (the default) and ``"hard"`` (verdicts are implied), files just ``"all"``.
     text, label : str
         Column names; that of the texts for files only. Labels are whole numbers from 0, −1 for unknown, or
-        negative/positive. ``label="stars"`` gives the stars of Yelp, hotel and restaurant reviews, where a mirror
-        folder has them.
+        negative/positive; ``label="stars"`` gives the stars of Yelp, hotels and restaurants, where a mirror has them.
 
-    Raises
-    ------
-    DataError
-        Unknown name or split, a file that is missing or malformed (with its row), or no way to the data:
-        the message says what to do.
+    ``DataError`` for an unknown name or split, a file that is missing or malformed (with its row), or no way to the
+    data; the message says what to do.
     """
     splits = split_names(name)
     if split is None:

@@ -4,11 +4,11 @@ A word's *lasting valence* is what it adds to the logit for good once the networ
 (:func:`rnnrev.linear.valence`, nats). Everything here is measured in multiples of it: the *emphasis* of a place is the
 slope, over words, of what they do at that place on their lasting valence. It is 1 where the network only adds up.
 
-* Beginning: the trained h₀ stands off the attractor, so the first words count more. :func:`start_profile`,
-  :func:`in_context_profile`, :func:`compare_shares`, :func:`compare_barcodes`, :func:`starts`.
-* End: the response of the logit n tokens after a word is wᵀ J_recⁿ d = Σ_a (wᵀr_a) λ_aⁿ (ℓ_aᵀ d). The slow mode is the
-  lasting valence; modes that fade and project onto w add a transient that counts only if the review ends soon.
-  :func:`mode_kernel`, :func:`end_effects`, :func:`end_profiles`, :func:`read_modes`.
+* Beginning: the trained h₀ stands off the attractor, so the first words count more (:func:`start_profile`,
+  :func:`starts`).
+* End: the logit n tokens after a word is wᵀ J_recⁿ d (:func:`rnnrev.linear.mode_kernel`). The slow mode is the lasting
+  valence; modes that fade and project onto w add a transient that counts only if the review ends soon
+  (:func:`end_effects`, :func:`end_profiles`, :func:`read_modes`).
 
 Both rest on one experiment, :func:`insertion_response`: put a word into a text in place of a token, run on, compare.
 Source: CP20, whose accounts of the initial state and of transients these are; measures and controls are ours.
@@ -24,25 +24,24 @@ import pandas as pd
 from scipy import optimize
 
 from .driven import impulse_responses
-from .linear import Eigenmodes, OperatingPoint, Unmeasured, frequent_words, input_effect, valence
+from .linear import OperatingPoint, Unmeasured, frequent_words, input_effect, mode_kernel, valence
 from .model import SentimentRNN
-from .modifiers import modifier_effects, probe_words, states_after, tau_groups
+from .modifiers import modifier_effects, probe_words, states_after
 from .perturb import typical_states
 from .stats import Estimate, bootstrap, estimate, interval, resample, shown
 from .subspace import Subspace, control_subspaces, off_attractor, random_subspace
 
 __all__ = [
-    "Decay", "ModeKernel", "NowAndLater", "Profile", "agreement", "by_axes", "compare_barcodes", "compare_shares",
-    "decay_length", "end_effects", "end_profiles", "end_readouts", "first_tokens", "in_context_profile",
-    "insertion_response", "last_tokens", "leak_rate", "memory_trace", "mode_kernel", "neutral_texts", "now_and_later",
-    "profile", "read_modes", "readouts", "start_profile", "starts", "state_barcode", "subspace_share",
+    "Decay", "NowAndLater", "Profile", "agreement", "by_axes", "compare_barcodes", "compare_shares", "decay_length",
+    "end_effects", "end_profiles", "end_readouts", "first_tokens", "in_context_profile", "insertion_response",
+    "last_tokens", "leak_rate", "memory_trace", "neutral_texts", "now_and_later", "profile", "read_modes", "readouts",
+    "start_profile", "starts", "state_barcode", "subspace_share",
 ]  # fmt: skip
 
 #: Tokens before the word, and after it, at which emphasis is measured; what counts as near an edge and far from it.
 PLACES = LAGS = (0, 1, 2, 3, 5, 8, 12, 18, 26, 38, 55)
 NEAR, LATE = (0, 1, 2, 3, 5, 8), (38, 55)
 LAG = 40  #: tokens after the word at which the beginning's emphasis is read
-FAST = 10  #: tokens: modes that fade in fewer are fast
 
 
 # --- the one experiment ------------------------------------------------------------------------
@@ -52,14 +51,12 @@ def insertion_response(
     model: SentimentRNN, texts: np.ndarray, words: np.ndarray, places: Sequence[int], lags: Sequence[int] = (0,),
     *, h0: np.ndarray | None = None, w: np.ndarray | None = None,
 ) -> np.ndarray:  # fmt: skip
-    """Put each word at each place of each text, in place of the token there, and see what becomes of the logit.
+    """Logit with each word at each place of each text, in place of the token there, less logit without it, in nats.
 
     :func:`rnnrev.driven.impulse_responses` in float32 and read by w: texts (B, T) and words (K,) as token numbers,
     places (P,) and lags (L,) in tokens read before the word and after it. Of n states ``h0``, (S,) or (n, S), text i
     begins with i modulo n; ``w`` is a readout (S,) or several (S, R). Both are the network's own unless given.
-
-    Returns (B, P, K, L) or (B, P, K, L, R), logit with the word less logit without it, in nats. ``Unmeasured`` where
-    texts are too short.
+    Returns (B, P, K, L) or (B, P, K, L, R); ``Unmeasured`` where texts are too short.
     """
     if model.embedding.dtype != np.float32:
         model = model.astype(np.float32)
@@ -314,12 +311,11 @@ def _spread(values: np.ndarray) -> Estimate:
 def compare_barcodes(
     point: OperatingPoint, words: np.ndarray, table: pd.DataFrame, n: int = 100, seed: int = 0
 ) -> pd.DataFrame:
-    """How states change what probe words count: gain, and correlation with h₀'s barcode, by group of states.
+    """How groups of states (the index) change what probe words count: median and middle 95 % of two columns.
 
-    A state's gain is the slope of its barcode on valence: 1 where words count twice, −1 where they count nothing.
-    Groups (the index): ``h₀``; states after "extremely", after the n strongest intensifiers and negators of ``table``
-    and after n random words that are no modifiers; n states as far from h* as h₀, in random directions. Each cell is
-    the median and the middle 95 % of its group.
+    ``gain`` is the slope of a state's barcode on valence: 1 where words count twice, −1 where they count nothing;
+    ``correlation`` that with h₀'s barcode. States are h₀; those after "extremely", after the n strongest intensifiers
+    and negators of ``table`` and after n random words that are no modifiers; n as far from h* as h₀, at random.
     """
     model, h0 = point.model, np.asarray(point.model.cell.h0, float)
     of_kind = {k: table.number[table.kind == k].to_numpy() for k in ("intensifier", "negator", "other")}
@@ -344,17 +340,12 @@ def compare_barcodes(
 
 
 def starts(point: OperatingPoint, subspace: Subspace, table: pd.DataFrame, seed: int = 0) -> dict[str, np.ndarray]:
-    """Initial states to compare: the network's own, without what makes it special, and controls.
+    """Initial states to compare: ``intact`` h₀, without what makes it special, and controls.
 
-    * ``intact``: h₀;
-    * ``component removed``: h₀ without its component in the modifier subspace, ℓ·h kept;
-    * ``only the component``: h* and nothing but that component;
-    * ``on the attractor``: h*;
-    * ``other words' subspace removed``: of as many, as frequent words of ``table`` that are no modifiers;
-    * ``random subspace removed``: the control of the same dimension;
-    * ``random change``: h₀ moved as far as in ``component removed``, in a random direction, ℓ·h kept.
-
-    The first four are (S,), controls 20 draws, (20, S), that texts take in turn, so that intervals cover them.
+    ``component removed`` is h₀ without its component in the modifier subspace, ℓ·h kept; ``only the component`` h* and
+    nothing but that; ``on the attractor`` h*. Controls, 20 draws (20, S) that texts take in turn: the subspace of as
+    many, as frequent words of ``table`` that are no modifiers removed, or a random one; and h₀ moved as far in a random
+    direction, ℓ·h kept.
     """
     h0, spaces = np.asarray(point.model.cell.h0, float), _subspaces(point, subspace, table, seed)
     component = h0 - _without(h0, [subspace])[0]
@@ -407,47 +398,6 @@ def by_axes(
 # --- the end -----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, eq=False)
-class ModeKernel:
-    """Response of the logit to words, by mode: ``parts`` (K, A, L) sum over modes A to wᵀ J_recⁿ d, in nats.
-
-    A pair of complex modes shares its part equally. ``lags`` (L,) tokens after the word; ``slow`` the place of the slow
-    mode among ``modes``.
-    """
-
-    lags: np.ndarray
-    modes: Eigenmodes = field(repr=False)
-    slow: int
-    parts: np.ndarray = field(repr=False)
-
-    @property
-    def total(self) -> np.ndarray:
-        """The whole linear response, (K, L)."""
-        return self.parts.sum(1)
-
-    def groups(self) -> dict[str, np.ndarray]:
-        """Sums (K, L) over modes of like τ: the slow mode, others that grow, the rest by τ; the sum is the whole."""
-        rest = np.delete(np.arange(len(self.modes.tau)), self.slow)
-        groups = reversed(tau_groups(self.modes.tau[rest]).items())
-        sums = {f"{name} ({which.sum()})": self.parts[:, rest[which]].sum(1) for name, which in groups}
-        return {"slow mode": self.parts[:, self.slow]} | sums
-
-
-def mode_kernel(
-    point: OperatingPoint, words: np.ndarray, lags: Sequence[int] = LAGS, d: np.ndarray | None = None
-) -> ModeKernel:
-    """Expand the logit's linear response to words (K,) in modes: (wᵀr_a) λ_aⁿ (ℓ_aᵀ d).
-
-    ``lags`` are tokens after the word, 0 the word itself; ``d`` (K, S) what each word does to the state, its
-    :func:`rnnrev.linear.input_effect` unless given.
-    """
-    d = input_effect(point, words) if d is None else np.asarray(d)
-    modes = point.modes
-    loading = (point.model.w @ modes.R) * (d @ modes.L.T)  # (K, A)
-    parts = loading[:, :, None] * modes.eigvals[:, None] ** np.asarray(lags)
-    return ModeKernel(np.asarray(lags), modes, point.slow, parts.real)
-
-
 def memory_trace(
     point: OperatingPoint, texts: np.ndarray, words: np.ndarray, lags: Sequence[int] = LAGS
 ) -> pd.DataFrame:
@@ -480,10 +430,10 @@ def end_effects(
 def agreement(
     measured: np.ndarray, predicted: np.ndarray, lasting: np.ndarray, lags: Sequence[int] = LAGS, seed: int = 0
 ) -> pd.DataFrame:
-    """How the network's mean response (K, L) goes with a prediction (K, L) over words, lag by lag (the index).
+    """``correlation`` over words of the network's mean response (K, L) and a prediction (K, L), by lag (the index).
 
-    ``correlation``; and ``partial``, that with the lasting valence (K,) held fixed: whether the theory knows which
-    words have a transient of their own; NaN where nothing is left to correlate. Intervals are over words.
+    ``partial`` is that with the lasting valence (K,) held fixed, whether the theory knows which words have a transient
+    of their own; NaN where nothing is left to correlate. Intervals are over words.
     """
     weights = resample(len(lasting), seed=[seed, 67])
     rows = {}
@@ -534,9 +484,9 @@ def readouts(point: OperatingPoint) -> dict[str, tuple[np.ndarray, float]]:
     """Ways to read the last state: name -> (w', b').
 
     ``intact``: w, b; ``slow mode alone``: h ← h* + r ℓ·(h − h*) before reading; ``fast modes removed``: those that fade
-    with τ < :data:`FAST` tokens. A mode that grows is not fast.
+    with τ < 10 tokens. A mode that grows is not fast.
     """
-    fast = (np.abs(point.modes.tau) < FAST) & ~point.modes.growing
+    fast = (np.abs(point.modes.tau) < 10) & ~point.modes.growing
     fast[point.slow] = False
     return {
         "intact": (point.model.w, float(point.model.b)),
@@ -563,7 +513,7 @@ def end_readouts(point: OperatingPoint, states: np.ndarray, seed: int = 0, *, n:
 def end_profiles(
     effects: np.ndarray, lasting: np.ndarray, at: Sequence[int] = LAGS, seed: int = 0
 ) -> dict[str, Profile]:
-    """Emphasis against distance from the end, by readout: from effects (B, L, K, 3 + n) read by :func:`end_readouts`.
+    """Emphasis by distance from the end and readout, from effects (B, L, K, 3 + n) read by :func:`end_readouts`.
 
     ``random directions removed`` is the mean over the n controls, with these as its draws.
     """

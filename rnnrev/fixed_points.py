@@ -12,10 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.linalg.blas import dsyrk
 from scipy.spatial import cKDTree
@@ -25,6 +24,9 @@ from .cells import CELLS, NUMPY_OPS, Cell
 from .model import SentimentRNN
 from .threads import in_threads
 
+if TYPE_CHECKING:
+    import keras
+
 __all__ = ["FixedPoints", "MeanMap", "find_fixed_points", "keras_step", "mean_map", "numeric_jacobian"]
 
 
@@ -33,16 +35,9 @@ __all__ = ["FixedPoints", "MeanMap", "find_fixed_points", "keras_step", "mean_ma
 
 @dataclass(frozen=True, eq=False)
 class MeanMap:
-    """The corpus-averaged step F̄(h) = Σ_v p(v) F(h, x_v), in float64.
+    """The corpus-averaged step F̄(h) = Σ_v p(v) F(h, x_v) over K ``words``, in float64.
 
-    Parameters
-    ----------
-    cell : Cell
-    u : array, (K, G·N)
-        ``cell.project(x)`` of K words.
-    weights : array, (K,)
-        Share of running text that each word stands for; sums to 1.
-    words : tuple of str
+    ``u`` (K, G·N) is their ``cell.project(x)``, ``weights`` (K,) the share of running text that each stands for, sum 1.
     """
 
     cell: Cell
@@ -155,41 +150,26 @@ class FixedPoints:
         rows = {k: v if v is None or k == "origin" else v[picked] for k, v in rows.items()}
         return FixedPoints(**rows | {"origin": place[self.origin]})
 
-    def below(self, q: float) -> FixedPoints:
-        """The points with a speed of at most ``q``."""
-        return self[self.q <= q]
-
-    def to_frame(self) -> pd.DataFrame:
-        """Everything but the states, one row a point."""
-        names = ("q", "reason", "iterations", "moved", "count", "start", "n_unstable")
-        return pd.DataFrame({name: getattr(self, name) for name in names})
-
 
 # --- Jacobians of whatever is given -----------------------------------------------------------
 
 
-def numeric_jacobian(F: Callable[[np.ndarray], np.ndarray], h: np.ndarray, eps: float = 1e-6) -> np.ndarray:
-    """Jacobian (n, S, S) of a vectorized function at n states by central differences, exact to about 1e-9.
-
-    F is called once, with the 2·S moved copies of each state next to each other: (n·2·S, S).
-    """
-    n, S = h.shape
+def numeric_jacobian(F: Callable[[np.ndarray], np.ndarray], h: np.ndarray) -> np.ndarray:
+    """Jacobian (n, S, S) at n states by central differences, exact to 1e-9; F is called once, on (n·2·S, S) states."""
+    (n, S), eps = h.shape, 1e-6
     moves = eps * np.concatenate([np.eye(S), -np.eye(S)])
     moved = np.reshape(F((h[:, None] + moves).reshape(-1, S)), (n, 2, S, S))
     return np.swapaxes(moved[:, 0] - moved[:, 1], -1, -2) / (2 * eps)
 
 
-def keras_step(layer: Any) -> tuple[Callable[..., np.ndarray], Callable[..., np.ndarray]]:
-    """A Keras RNN layer (or RNN cell) as F(h, x) and its autodiff Jacobian ∂F/∂h, for :func:`find_fixed_points`.
-
-    The state is flat: an LSTM's is [hidden, carry]. Works with any cell whose states are vectors.
-    """
+def keras_step(layer: keras.Layer) -> tuple[Callable[..., np.ndarray], Callable[..., np.ndarray]]:
+    """A Keras RNN layer (or cell) as F(h, x) and its autodiff Jacobian ∂F/∂h; the state is flat, [hidden, carry]."""
     import tensorflow as tf
 
     cell = getattr(layer, "cell", layer)
     sizes = list(np.atleast_1d(cell.state_size))
 
-    def flat(h: Any, x: Any) -> Any:
+    def flat(h: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
         h = tf.ensure_shape(h, (None, sum(sizes)))
         _, states = cell(x, tf.split(h, sizes, -1))
         return tf.concat(tf.nest.flatten(states), -1)
@@ -197,11 +177,11 @@ def keras_step(layer: Any) -> tuple[Callable[..., np.ndarray], Callable[..., np.
     rows = [tf.TensorSpec((None, None), cell.compute_dtype)] * 2
 
     @tf.function(input_signature=rows)
-    def step(h: Any, x: Any) -> Any:
+    def step(h: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
         return flat(h, x)
 
     @tf.function(input_signature=rows)
-    def jacobian(h: Any, x: Any) -> Any:
+    def jacobian(h: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             tape.watch(h)
             after = flat(h, x)
@@ -239,38 +219,27 @@ def find_fixed_points(
     Parameters
     ----------
     F : Cell, MeanMap or function
-        A cell of :mod:`rnnrev.cells`; the corpus-averaged map; or any vectorized function, F(h, x) with h (n, S) and
-        x (n, D), or F(h) where no ``x`` is given. :func:`keras_step` makes one of a Keras layer.
+        A function is F(h, x) with h (n, S) and x (n, D), or F(h) where no ``x`` is given; :func:`keras_step` makes one.
     starts : array, (n, S)
         States to start from: states that the network visits on real texts.
     x : array, (D,) or (n, D), optional
-        The reference input, one for all or one for each start.
+        The reference input, one for all or one for each start; of a cell or function.
     jacobian : function, optional
-        ∂F/∂h, (n, S, S), with the arguments of F. Not needed for a cell or the mean map; a function without one is
-        differentiated numerically.
+        ∂F/∂h, (n, S, S), with the arguments of F, where F is a function; without it, differences are taken.
     tol_q : float
-        A point with q at most this has converged.
-    max_iterations : int
+        A point with q at most this has converged; ``max_iterations`` end a search that does not.
     damping : float
         The least damping. Directions along which the map is slower than about 1/√damping tokens are held where the
-        start is, so that points stay on a line attractor beside their data and are not slid to its ends; the search
-        stops once only those are left. 1e-4 holds what is slower than some 100 tokens; 0 lets every point run on to a
-        true fixed point.
-    unique_tol : float or None
-        Points nearer to each other than this are one (the one of least q is kept). None keeps one row a start.
-    max_distance : float or None
-        A point is an outlier, and dropped, if it is farther from the mean of the starts than this many times the
-        starts are (root mean square).
+        start is, so that points stay on a line attractor beside their data and do not slide to its ends; the search
+        stops once only those are left. 0 lets every point run on to a true fixed point.
+    unique_tol, max_distance : float or None
+        Points nearer to each other than ``unique_tol`` are one (that of least q). A point is an outlier, and dropped,
+        if it is farther from the mean of the starts than ``max_distance`` times these are (root mean square).
     stability : bool
         Count the unstable modes at every point (one eigenvalue problem each).
 
-    Raises
-    ------
-    ValueError
-        If shapes do not fit, a start is not finite, or F is not finite at a start; the message names the start.
+    ``ValueError`` if shapes do not fit, or a start or F there is not finite; the message names the start.
 
-    Notes
-    -----
     Levenberg–Marquardt: with A = ∂F/∂h − 1 and g = F(h) − h, a step solves (AᵀA + μ)δ = −Aᵀg and is taken if q falls;
     μ then falls tenfold, or rises. Each point has its own μ and stops by itself. A factored AᵀA + μ serves up to four
     steps while each takes off half of q, but one only once μ has reached ``damping``.
@@ -289,7 +258,7 @@ def find_fixed_points(
         x = np.broadcast_to(x, (n, x.shape[-1]))
         _check_finite(x, "the input x of start {} is not finite")
     step, J_rec = _reference(F, S, x, jacobian)
-    chunk = max(4, CACHED // S**2)
+    chunk = max(4, 2**18 // S**2)  # Jacobians that the processor's cache still holds
     search = _Search(step, J_rec, h.copy(), max(damping, 1e-13), tol_q)
     with tqdm(total=n, delay=5, leave=False, unit="point") as bar:
         for _ in range(max_iterations):
@@ -314,10 +283,6 @@ def find_fixed_points(
         # a hair above 1, so that rounding does not make an exact line attractor unstable
         points = replace(points, n_unstable=(np.abs(np.concatenate(eigvals)) > 1 + 1e-9).sum(-1))
     return points
-
-
-#: Numbers in a stack of Jacobians that the processor's cache still holds.
-CACHED = 2**18
 
 
 def _check_finite(rows: np.ndarray, message: str) -> None:

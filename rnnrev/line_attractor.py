@@ -138,14 +138,9 @@ def spread_starts(model: SentimentRNN, texts: Sequence[str], n_starts: int, seed
 def find_attractor(
     model: SentimentRNN, texts: Sequence[str], n_starts: int = 100, seed: int = 0, *, damping: float = 1e-4
 ) -> Attractor:
-    """Fixed points of the corpus-averaged map, from states that the network visits in ``texts``.
+    """Fixed points of F̄ from states that the network visits, at even ranks of the logit: all are kept, none chosen.
 
-    The starts stand at even ranks of the logit. Every point is kept; none is chosen.
-
-    Raises
-    ------
-    Unmeasured
-        If the network has more than two classes.
+    ``Unmeasured`` for a network of more than two classes.
     """
     if model.n_classes > 2:
         raise Unmeasured(f"the network has {model.n_classes} classes: a line has two ends")
@@ -163,11 +158,11 @@ def find_attractor(
 
 
 def principal_curve(
-    points: np.ndarray, w: np.ndarray, width: float = 0.1, *, leave_out: bool = False
+    points: np.ndarray, w: np.ndarray, *, leave_out: bool = False
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A smooth curve through a cloud of points that is long in one direction.
 
-    Every coordinate is a local straight line (Gaussian weights, ``width`` of the range) in the first principal
+    Every coordinate is a local straight line (Gaussian weights, a tenth of the range) in the first principal
     component. Returns the curve (P, S) and its unit tangent (P, S) at the place of every point, and the order (P,) of
     the points along it, oriented so that w grows. ``leave_out``: each point's own weight is 0, to test the fit.
     """
@@ -176,7 +171,7 @@ def principal_curve(
     axis = axis * (np.sign(axis @ w) or 1.0)
     place = centred @ axis
     gap = place[:, None] - place
-    weight = np.exp(-0.5 * (gap / (width * np.ptp(place) + 1e-12)) ** 2)
+    weight = np.exp(-0.5 * (gap / (0.1 * np.ptp(place) + 1e-12)) ** 2)
     if leave_out:
         np.fill_diagonal(weight, 0)
     weight /= weight.sum(1, keepdims=True) + 1e-300
@@ -190,12 +185,12 @@ def principal_curve(
     return curve, tangent, np.argsort(place, kind="stable")
 
 
-def local_dimension(points: np.ndarray, neighbours: int = 15) -> np.ndarray:
-    """Intrinsic dimension around every point (P,): participation ratio of the PCA of its nearest neighbours.
+def local_dimension(points: np.ndarray) -> np.ndarray:
+    """Intrinsic dimension around every point (P,): participation ratio of the PCA of its 15 nearest neighbours.
 
     1 on a line, 2 on a plane; noise across the manifold adds to it. Source: Fukunaga & Olsen 1971 (local PCA).
     """
-    _, nearest = cKDTree(points).query(points, min(neighbours + 1, len(points)))
+    _, nearest = cKDTree(points).query(points, min(16, len(points)))
     near = points[nearest]
     variance = np.linalg.svd(near - near.mean(1, keepdims=True), compute_uv=False) ** 2
     total = variance.sum(-1)
@@ -220,10 +215,7 @@ class CurveShape:
 def curve_shape(model: SentimentRNN, points: np.ndarray) -> CurveShape:
     """Claim (b) for fixed points (P, S). Controls: as many visited states; fixed points of an untrained network.
 
-    Raises
-    ------
-    Unmeasured
-        If all points are one (their spread is under 1e-3 of their size).
+    ``Unmeasured`` if all points are one (their spread is under 1e-3 of their size).
     """
     centred = points - points.mean(0)
     if np.sqrt((centred**2).sum(-1).mean()) <= 1e-3 * np.linalg.norm(points.mean(0)):
@@ -238,16 +230,12 @@ def curve_shape(model: SentimentRNN, points: np.ndarray) -> CurveShape:
         return float(1 - off.sum() / total.sum())
 
     return CurveShape(
-        bootstrap((off, total), share, n=1000),
-        bootstrap((off_line, total), share, n=1000),
+        bootstrap((off, total), share, n=1000), bootstrap((off_line, total), share, n=1000),
         bootstrap(local_dimension(points), np.median, n=1000),
         bootstrap((np.argsort(order), logit), rank_correlation, n=300),
-        float(np.linalg.norm(np.diff(along, axis=0), axis=-1).sum()),
-        float(np.linalg.norm(along[-1] - along[0])),
-        float(np.median(np.sqrt(off))),
-        float(logit.min()),
-        float(logit.max()),
-    )
+        float(np.linalg.norm(np.diff(along, axis=0), axis=-1).sum()), float(np.linalg.norm(along[-1] - along[0])),
+        float(np.median(np.sqrt(off))), float(logit.min()), float(logit.max()),
+    )  # fmt: skip
 
 
 def unrest(attractor: Attractor, n_tokens: int = 100, n_states: int = 10) -> Estimate:
@@ -287,12 +275,9 @@ class Spectra:
 
 
 def mode_spectra(J_rec: np.ndarray, w: np.ndarray) -> Spectra:
-    """Claim (c) for Jacobians (P, S, S). Control: those of an untrained network. A conjugate pair counts once.
+    """Claim (c) for Jacobians (P, S, S), a conjugate pair counted once; ``NoSlowMode`` if one point has no real mode.
 
-    Raises
-    ------
-    NoSlowMode
-        If no mode is real at one of the points.
+    Control: those of an untrained network.
     """
     modes = eigenmodes(J_rec, w)
     order = slowest_first(modes)
@@ -328,14 +313,10 @@ class Alignment:
 
 
 def alignment(attractor: Attractor, spectra: Spectra) -> Alignment:
-    """Claim (d), directions. Cosines with w are taken on the units that w reads (an LSTM's hidden half).
+    """Claim (d), directions; ``Unmeasured`` if all fixed points are one.
 
-    The cosine with a mode of a conjugate pair is that with the plane that the pair spans.
-
-    Raises
-    ------
-    Unmeasured
-        If all fixed points are one.
+    Cosines with w are taken on the units that w reads (an LSTM's hidden half), those with a mode of a conjugate pair
+    are with the plane that the pair spans.
     """
     if np.ptp(attractor.arc) <= 1e-3 * np.linalg.norm(attractor.h_star.mean(0)):
         raise Unmeasured("all searches ended in one and the same point: a point has no tangent")
@@ -414,13 +395,8 @@ def valence_sorting(measured: np.ndarray, known: np.ndarray, n_each: int = 100) 
         return bootstrap(pair, auc, n=300, paired=False)
 
     upper, lower = apart(positive, neutral), apart(neutral, negative)
-    return Sorting(
-        bootstrap((measured, known), rank_correlation, n=300),
-        min(upper, lower),
-        apart(positive, negative),
-        upper,
-        lower,
-    )
+    ranks = bootstrap((measured, known), rank_correlation, n=300)
+    return Sorting(ranks, min(upper, lower), apart(positive, negative), upper, lower)
 
 
 # --- (e) the linear model ---------------------------------------------------------------------------
@@ -463,31 +439,27 @@ def linear_predictions(
     shuffled = _shuffled_alike(model, seed)
     logits = {
         "network": model.logits_of(ids),
-        "nearest point": _run(linear_model(point, attractor.points), ids),
-        "nearest point, J_inp": _run(linear_model(point, attractor.points, inputs="jacobian"), ids),
+        "nearest point": linear_model(point, attractor.points).logits_of(ids),
+        "nearest point, J_inp": linear_model(point, attractor.points, inputs="jacobian").logits_of(ids),
         "one point": model.readout(final + point.h_star),
-        "one point, J_inp": _run(linear_model(point, inputs="jacobian"), ids),
+        "one point, J_inp": linear_model(point, inputs="jacobian").logits_of(ids),
         "slow mode alone": through(slow),
         "fitted recurrence": _cross_fitted(model, ids),
         **({} if bag is None else {"bag of words": bag.logits(reviews.texts)}),
         "next mode alone": through([second] if modes.real[second] else [second, second + 1]),
         "all but the slow mode": through([a for a in range(len(final[0])) if a not in slow]),
-        "words shuffled": _run(held, [shuffled[i] for i in ids]),
+        "words shuffled": held.logits_of([shuffled[i] for i in ids]),
     }
     labels = reviews.labels if (reviews.labels >= 0).all() else None
     scores = {k: score_logits(logits["network"], v, labels) for k, v in logits.items() if k != "network"}
     return Predictions(pd.DataFrame(scores.values(), index=list(scores)), logits)
 
 
-def _run(linear: LinearModel, ids: Sequence[np.ndarray]) -> np.ndarray:
-    return linear.model.readout(linear.final_states_of(ids))
-
-
 def _cross_fitted(model: SentimentRNN, ids: Sequence[np.ndarray]) -> np.ndarray:
     """Logits (n,) of :func:`rnnrev.linear.fitted_recurrence`, each half of the texts by the fit to the other half."""
     logits = np.empty(len(ids))
     for half in (0, 1):
-        logits[half::2] = _run(fitted_recurrence(model, ids[1 - half :: 2]), ids[half::2])
+        logits[half::2] = fitted_recurrence(model, ids[1 - half :: 2]).logits_of(ids[half::2])
     return logits
 
 
@@ -507,12 +479,12 @@ def _signed_r2(correlation: float) -> float:
     return correlation * abs(correlation)  # a model that sorts reviews backwards is no good model
 
 
-def _shuffled_alike(model: SentimentRNN, seed: int, block: int = 20) -> np.ndarray:
-    """For every word another one about as frequent, (V,): a shuffle within blocks of the frequency ranking."""
+def _shuffled_alike(model: SentimentRNN, seed: int) -> np.ndarray:
+    """For every word another one about as frequent, (V,): a shuffle within blocks of 20 of the frequency ranking."""
     rank = np.argsort(-model.frequencies, kind="stable")
     noise = np.random.default_rng([seed, 53]).random(len(rank))
     shuffle = np.empty_like(rank)
-    shuffle[rank] = rank[np.lexsort((noise, np.arange(len(rank)) // block))]
+    shuffle[rank] = rank[np.lexsort((noise, np.arange(len(rank)) // 20))]
     return shuffle
 
 
@@ -523,12 +495,7 @@ def step_error(
 
     Index n tokens; column ``error``: the median over texts of ‖h_lin − h‖ / ‖h − h_before‖, ``h_before`` the state n
     tokens before, as an Estimate. At n = 1 this is LA19's relative error of a single step. Each text is entered at
-    four places after the tenth token.
-
-    Raises
-    ------
-    Unmeasured
-        If no text is long enough.
+    four places after the tenth token; ``Unmeasured`` if none is long enough.
     """
     model, reach = linear.model, max(lags)
     long = [i for i in ids if len(i) >= BURN_IN + reach]

@@ -18,12 +18,12 @@ import numpy as np
 from .cells import Cell, Jacobians
 from .data import load_reviews
 from .fixed_points import FixedPoints, MeanMap, find_fixed_points, mean_map
-from .model import Ragged, SentimentRNN, Step, forward
+from .model import SentimentRNN, last_states, states_along
 
 __all__ = [
-    "FLOOR", "Eigenmodes", "LinearModel", "NoSlowMode", "OperatingPoint", "Unmeasured", "eigenmodes",
-    "fitted_recurrence", "frequent_words", "input_effect", "linear_model", "linearize", "operating_point", "slow_mode",
-    "slow_readout", "slowest_first", "time_constants", "valence",
+    "FLOOR", "Eigenmodes", "LinearModel", "ModeKernel", "NoSlowMode", "OperatingPoint", "Unmeasured", "eigenmodes",
+    "fitted_recurrence", "frequent_words", "input_effect", "linear_model", "linearize", "mode_kernel",
+    "operating_point", "slow_mode", "slow_readout", "slowest_first", "tau_groups", "time_constants", "valence",
 ]  # fmt: skip
 
 #: Words rarer than this share of running text are not looked at: their embeddings are hardly trained.
@@ -95,14 +95,9 @@ class NoSlowMode(Unmeasured):
 
 
 def slow_mode(modes: Eigenmodes) -> np.ndarray:
-    """The place of the slow mode, (...,): the real one with |λ| nearest 1, by |log|λ||.
+    """The place of the slow mode, (...,): the real one with |λ| nearest 1, by |log|λ||; ``NoSlowMode`` if none is real.
 
     It may grow (``modes.growing``); modes that grow faster than it fades are none.
-
-    Raises
-    ------
-    NoSlowMode
-        If no mode is real somewhere.
     """
     if not modes.real.any(-1).all():
         raise NoSlowMode("no mode of J_rec is real here, so none integrates: look near other states, or along text")
@@ -123,14 +118,9 @@ def time_constants(eigvals: np.ndarray) -> np.ndarray:
 
 
 def eigenmodes(J: np.ndarray, w: np.ndarray | None = None) -> Eigenmodes:
-    """The modes of a Jacobian (or a stack of them), with left and right vectors biorthonormal.
+    """The modes of Jacobians (..., S, S), with left and right vectors biorthonormal.
 
-    Parameters
-    ----------
-    J : array, (..., S, S)
-    w : array, (S,), optional
-        Readout: real modes get the sign for which w·r > 0. Without it, the largest entry of r is positive.
-
+    With a readout ``w`` (S,) modes get the sign for which w·r > 0; without it, the largest entry of r is positive.
     Conjugate pairs stand together, the one with positive imaginary part first. Warns where R is so near to singular
     (condition over 1e10) that single modes cannot be trusted.
     """
@@ -195,14 +185,9 @@ class OperatingPoint:
 
 
 def operating_point(
-    model: SentimentRNN,
-    logit: float = 0.0,
-    n_tokens: int = 600,
-    seed: int = 0,
-    *,
-    texts: Sequence[str] | None = None,
-    n_starts: int = 24,
-) -> OperatingPoint:
+    model: SentimentRNN, logit: float = 0.0, n_tokens: int = 600, seed: int = 0, *,
+    texts: Sequence[str] | None = None, n_starts: int = 24,
+) -> OperatingPoint:  # fmt: skip
     """The approximate fixed point of F̄ near the data with the logit nearest to the one asked for.
 
     The rule: of the states that the network visits in ``texts`` (default: the embedded reviews) after the tenth
@@ -256,16 +241,10 @@ def input_effect(
     point: OperatingPoint, words: Sequence[str] | Sequence[int] | np.ndarray, h: np.ndarray | None = None,
     *, inputs: str = "finite",
 ) -> np.ndarray:  # fmt: skip
-    """What single words do to the state beyond the average token, d: (..., K, S) for K words and states h (..., S).
+    """What K words do to the state beyond the average token, d: (..., K, S) at states h (..., S), h* unless given.
 
-    Parameters
-    ----------
-    words : K words or their numbers
-    h : array, (..., S), optional
-        h* unless given.
-    inputs : str
-        ``"finite"`` for the network's own step, F(h, x) − F̄(h); ``"jacobian"`` for J_inp(h) (x − x̄), with the
-        mean map's J_inp and mean embedded token.
+    ``inputs`` are ``"finite"`` for the network's own step, F(h, x) − F̄(h), or ``"jacobian"`` for J_inp(h) (x − x̄),
+    with the mean map's J_inp and mean embedded token.
     """
     model, F = point.model, point.mean_map
     numbers = model.vocabulary.numbers(words)
@@ -290,6 +269,60 @@ def valence(
     return input_effect(point, words, h, inputs=inputs) @ slow_readout(point)
 
 
+# --- responses by mode ------------------------------------------------------------------------
+
+
+def tau_groups(tau: np.ndarray) -> dict[str, np.ndarray]:
+    """Masks (A,) of modes of like time constant (A,) in tokens; growing ones, τ < 0, last; no group is empty."""
+    names = ("growing", "τ < 3", "3 ≤ τ < 10", "10 ≤ τ < 100", "τ ≥ 100")
+    place = np.digitize(tau, (0, 3, 10, 100))
+    return {names[i]: place == i for i in (1, 2, 3, 4, 0) if (place == i).any()}
+
+
+@dataclass(frozen=True, eq=False)
+class ModeKernel:
+    """What is read of K words n tokens later, by mode: ``parts`` (K, A, L), which sum over modes to ``total`` (K, L).
+
+    A pair of complex modes shares its part equally. ``lags`` (L,) n, in tokens; ``slow`` the place of the slow mode.
+    """
+
+    lags: np.ndarray
+    modes: Eigenmodes = field(repr=False)
+    slow: int
+    parts: np.ndarray = field(repr=False)
+
+    @property
+    def total(self) -> np.ndarray:
+        """The whole linear response, (K, L)."""
+        return self.parts.sum(1)
+
+    def by_tau(self) -> dict[str, np.ndarray]:
+        """Sums (K, L) over modes of like time constant; growing modes apart."""
+        return {name: self.parts[:, which].sum(1) for name, which in tau_groups(self.modes.tau).items()}
+
+    def groups(self) -> dict[str, np.ndarray]:
+        """Sums (K, L): the slow mode, others that grow, the rest by τ with how many they are."""
+        rest = np.delete(np.arange(len(self.modes.tau)), self.slow)
+        groups = reversed(tau_groups(self.modes.tau[rest]).items())
+        sums = {f"{name} ({which.sum()})": self.parts[:, rest[which]].sum(1) for name, which in groups}
+        return {"slow mode": self.parts[:, self.slow]} | sums
+
+
+def mode_kernel(
+    point: OperatingPoint, words: Sequence[str] | Sequence[int] | np.ndarray, lags: Sequence[int],
+    d: np.ndarray | None = None, read: np.ndarray | None = None,
+) -> ModeKernel:  # fmt: skip
+    """What is read of words after n tokens, readᵀ J_recⁿ d, expanded in modes: (read·r_a) λ_aⁿ (ℓ_a·d).
+
+    ``d`` (K, S) is what each word does to the state, its :func:`input_effect` unless given; ``read`` (S,) the readout w
+    unless given: then parts are in nats.
+    """
+    d, modes = input_effect(point, words) if d is None else np.asarray(d), point.modes
+    loading = ((point.model.w if read is None else read) @ modes.R) * (d @ modes.L.T)  # (K, A)
+    parts = loading[:, :, None] * modes.eigvals[:, None] ** np.asarray(lags)
+    return ModeKernel(np.asarray(lags), modes, point.slow, parts.real)
+
+
 # --- the linear model -------------------------------------------------------------------------
 
 
@@ -298,19 +331,8 @@ class LinearModel:
     """The network made linear around one fixed point, or around the nearest of several at every token.
 
     h_t = h* + d(x_t) + J_rec (h_{t-1} − h*), with d(x) what a word does to the state at h*: the *finite* effect
-    F(h*, x) − h*, or by the input Jacobian, F̄(h*) − h* + J_inp (x − x̄).
-
-    Parameters
-    ----------
-    model : SentimentRNN
-    h_star : array, (P, S)
-    J_rec : array, (P, S, S)
-    after : array, (P, S)
-        F̄(h*), h* itself at an exact fixed point.
-    J_inp : array, (P, S, D), or None
-        None for finite effects.
-    x_ref : array, (D,)
-        x̄, the mean embedded token.
+    F(h*, x) − h*, or by the input Jacobian, F̄(h*) − h* + J_inp (x − x̄). ``h_star`` (P, S), ``J_rec`` (P, S, S),
+    ``after`` F̄(h*) (P, S), ``J_inp`` (P, S, D) or None for finite effects, ``x_ref`` x̄ (D,).
     """
 
     model: SentimentRNN
@@ -342,43 +364,27 @@ class LinearModel:
 
     def states_of(self, ids: Sequence[np.ndarray], h0: np.ndarray | None = None) -> list[np.ndarray]:
         """States of texts given as token numbers, a list of (T + 1, S); from ``h0`` (S,) or (n, S), h₀ unless given."""
-        out = Ragged(ids, (self.model.cell.n_state,), float)
-
-        def visit(h: np.ndarray, step: Step) -> np.ndarray:
-            out.write(step, h)
-            return h
-
-        forward(self.step, np.asarray(self.model.cell.h0 if h0 is None else h0, float), ids, visit)
-        return out.arrays()
+        return states_along(self.step, np.asarray(self.model.cell.h0 if h0 is None else h0, float), ids)
 
     def final_states_of(self, ids: Sequence[np.ndarray]) -> np.ndarray:
         """The state after the last token, (n, S)."""
-        out = np.empty((len(ids), self.model.cell.n_state))
+        return last_states(self.step, self.model.cell.h0.astype(float), ids)
 
-        def visit(h: np.ndarray, step: Step) -> np.ndarray:
-            out[step.rows[step.last]] = h[step.last]
-            return h
-
-        forward(self.step, self.model.cell.h0.astype(float), ids, visit)
-        return out
+    def logits_of(self, ids: Sequence[np.ndarray]) -> np.ndarray:
+        """Predicted logits (n,) of texts given as token numbers, in nats."""
+        return self.model.readout(self.final_states_of(ids))
 
     def logits(self, texts: Sequence[str]) -> np.ndarray:
-        """Predicted logits (n,) of whole texts, in nats."""
-        return self.model.readout(self.final_states_of(self.model.vocabulary.encode_all(texts)))
+        """:meth:`logits_of` whole texts."""
+        return self.logits_of(self.model.vocabulary.encode_all(texts))
 
 
 def linear_model(
     point: OperatingPoint, points: FixedPoints | np.ndarray | None = None, *, inputs: str = "finite"
 ) -> LinearModel:
-    """The network made linear at an operating point, or re-linearized at the nearest of several fixed points of F̄.
+    """The network made linear at an operating point, or re-linearized at the nearest of several fixed points (P, S).
 
-    Parameters
-    ----------
-    point : OperatingPoint
-        Gives the network and F̄, and h* where there are no ``points``.
-    points : FixedPoints or array (P, S), optional
-    inputs : str
-        ``"finite"`` for the full effect of a word at h*, ``"jacobian"`` for J_inp (x − x̄).
+    ``inputs`` are ``"finite"`` for the full effect of a word, ``"jacobian"`` for J_inp (x − x̄).
     """
     if inputs not in ("finite", "jacobian"):
         raise ValueError(f"inputs must be finite or jacobian, not {inputs!r}")
@@ -393,9 +399,8 @@ def linear_model(
 def fitted_recurrence(model: SentimentRNN, ids: Sequence[np.ndarray]) -> LinearModel:
     """The linear recurrence h' = A h + B x + c that is nearest to the network's own steps on texts.
 
-    A, B and c by least squares over every step of the texts (token numbers ``ids``), with a ridge on A and B of 1e-6
-    of each number's mean square. Nothing is linearized and no label is used: a yardstick for linear models at fixed
-    points.
+    By least squares over every step, with a ridge on A and B of 1e-6 of each number's mean square. Nothing is
+    linearized, no label used: a yardstick for linear models at fixed points.
     Source: dynamic mode decomposition with control (Proctor, Brunton & Kutz 2016).
     """
     S, D = model.cell.n_state, model.cell.n_inputs

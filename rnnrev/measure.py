@@ -20,7 +20,7 @@ from . import edges, modifiers, perturb, stats, zoo
 from . import line_attractor as la
 from .analysis import MIN_REVIEWS, Analysis, usable
 from .data import DataError, Reviews, load_contrasts
-from .linear import Unmeasured, linear_model, operating_point, valence
+from .linear import Unmeasured, linear_model, mode_kernel, operating_point, valence
 from .model import Classifier
 from .stats import Estimate, text_of
 from .subspace import modifier_subspace, random_subspace, volume
@@ -412,7 +412,7 @@ def _excess(profile: edges.Profile, whole: float) -> Estimate:
 
 @_part(5, "end_fast", "end_correlation", "end_partial", "now_and_later")
 def _linear_end(a: Analysis) -> Iterator[Row]:
-    lasting, kernel = valence(a.lasting, a.strongest), edges.mode_kernel(a.lasting, a.strongest)
+    lasting, kernel = valence(a.lasting, a.strongest), mode_kernel(a.lasting, a.strongest, edges.LAGS)
     parts = {"linear theory": kernel.total} | {k.partition(" (")[0]: p for k, p in kernel.groups().items()}
     parts["fast modes"] = sum(
         (p for k, p in parts.items() if k in ("τ < 3", "3 ≤ τ < 10")), np.zeros_like(kernel.total)

@@ -21,17 +21,14 @@ from .threads import in_threads
 
 __all__ = [
     "BagOfWords", "Classifier", "Ragged", "SentimentRNN", "Step", "Trace", "evaluate", "forward", "labels_of",
-    "untrained",
+    "last_states", "states_along", "untrained",
 ]  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
 class Trace:
-    """What a model made of one text, token by token.
-
-    ``tokens`` (T strings), ``logits`` (T,) after each token in nats (log-odds of positive), ``start`` the
-    logit before the first. With more than two classes logits are (T, C).
-    """
+    """What a model made of one text: ``tokens`` (T strings), ``logits`` after each in nats, (T,) or (T, C) for C > 2
+    classes, and ``start``, the logit before the first."""
 
     tokens: tuple[str, ...]
     logits: np.ndarray
@@ -65,26 +62,19 @@ class Step:
         return self.lengths == self.t
 
 
+Advance = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
 def forward(
-    advance: Callable[[np.ndarray, np.ndarray], np.ndarray],
-    h0: np.ndarray,
-    ids: Sequence[np.ndarray],
-    visit: Callable[[np.ndarray, Step], np.ndarray],
-    *,
-    batch_size: int = 128,
-    progress: bool = False,
-) -> None:
+    advance: Advance, h0: np.ndarray, ids: Sequence[np.ndarray], visit: Callable[[np.ndarray, Step], np.ndarray], *,
+    batch_size: int = 128, progress: bool = False,
+) -> None:  # fmt: skip
     """The loop over texts and tokens that every forward pass of the book takes.
 
-    Parameters
-    ----------
-    advance : function (h, tokens) -> h
-        One token on: states (B, S) and token numbers (B,) to states (B, S).
-    h0 : array, (S,) or (n, S)
-        Before the first token, of all texts or of each; its float type is that of the run.
-    ids : n arrays of token numbers
-    visit : function (h, step) -> h
-        Sees the states before the first token and after each; what it returns goes on. It writes only to ``step.rows``.
+    ``advance`` is one token on: states (B, S) and token numbers (B,) to states (B, S). ``h0`` (S,) or (n, S) is the
+    state before the first token, of all texts or of each; its float type is that of the run. ``visit`` sees the states
+    before the first token and after each, as a function (h, step) -> h; what it returns goes on. Batches run side by
+    side: it writes only to ``step.rows``.
     """
     from tqdm.auto import tqdm
 
@@ -105,6 +95,32 @@ def forward(
 
     with tqdm(total=int(lengths.sum()), unit="token", unit_scale=True, disable=not progress) as bar:
         in_threads(read, batches(lengths, batch_size))  # side by side, one thread a processor
+
+
+def states_along(
+    advance: Advance, h0: np.ndarray, ids: Sequence[np.ndarray], batch_size: int = 128
+) -> list[np.ndarray]:
+    """States before the first token of texts and after each, (T + 1, S) a text; arguments as of :func:`forward`."""
+    out = Ragged(ids, h0.shape[-1:], h0.dtype)
+
+    def visit(h: np.ndarray, step: Step) -> np.ndarray:
+        out.write(step, h)
+        return h
+
+    forward(advance, h0, ids, visit, batch_size=batch_size)
+    return out.arrays()
+
+
+def last_states(advance: Advance, h0: np.ndarray, ids: Sequence[np.ndarray], progress: bool = False) -> np.ndarray:
+    """The state after the last token of texts, (n, S)."""
+    out = np.empty((len(ids), h0.shape[-1]), h0.dtype)
+
+    def visit(h: np.ndarray, step: Step) -> np.ndarray:
+        out[step.rows[step.last]] = h[step.last]
+        return h
+
+    forward(advance, h0, ids, visit, progress=progress)
+    return out
 
 
 class Ragged:
@@ -239,13 +255,8 @@ class SentimentRNN(Classifier):
         """The network in another float type; itself if it has that type."""
         if self.embedding.dtype == self.cell.U.dtype == np.dtype(dtype):
             return self
-        return replace(
-            self,
-            cell=self.cell.astype(dtype),
-            embedding=self.embedding.astype(dtype),
-            w=self.w.astype(dtype),
-            b=np.asarray(self.b, dtype),
-        )
+        embedding, w, b = self.embedding.astype(dtype), self.w.astype(dtype), np.asarray(self.b, dtype)
+        return replace(self, cell=self.cell.astype(dtype), embedding=embedding, w=w, b=b)
 
     def readout(self, h: np.ndarray) -> np.ndarray:
         """logit = w·h + b of states (..., S), in nats."""
@@ -263,15 +274,8 @@ class SentimentRNN(Classifier):
 
     def states_of(self, ids: Sequence[np.ndarray], h0: np.ndarray | None = None) -> list[np.ndarray]:
         """:meth:`states` of texts given as token numbers; ``h0`` (S,) or (n, S), the network's unless given."""
-        out = Ragged(ids, (self.cell.n_state,), self.embedding.dtype)
-
-        def visit(h: np.ndarray, step: Step) -> np.ndarray:
-            out.write(step, h)
-            return h
-
         start = np.asarray(self.cell.h0 if h0 is None else h0, self.embedding.dtype)
-        forward(self.advance, start, ids, visit, batch_size=32)
-        return out.arrays()
+        return states_along(self.advance, start, ids, batch_size=32)
 
     def states(self, texts: Sequence[str]) -> list[np.ndarray]:
         """Every hidden state of every text: a list of (T + 1, S) arrays, h₀ first."""
@@ -279,14 +283,7 @@ class SentimentRNN(Classifier):
 
     def final_states_of(self, ids: Sequence[np.ndarray], progress: bool = False) -> np.ndarray:
         """The state after the last token of texts given as token numbers, (n, S)."""
-        out = np.empty((len(ids), self.cell.n_state), self.embedding.dtype)
-
-        def visit(h: np.ndarray, step: Step) -> np.ndarray:
-            out[step.rows[step.last]] = h[step.last]
-            return h
-
-        forward(self.advance, self.cell.h0.astype(out.dtype), ids, visit, progress=progress)
-        return out
+        return last_states(self.advance, self.cell.h0.astype(self.embedding.dtype), ids, progress)
 
     def logits_of(self, ids: Sequence[np.ndarray], progress: bool = False) -> np.ndarray:
         return self.readout(self.final_states_of(ids, progress))
@@ -369,12 +366,8 @@ def evaluate(model: Classifier, reviews: Reviews, ids: Sequence[np.ndarray] | No
     """Scores on labelled reviews, as they stand in a run record; reviews labelled −1 are counted and left out.
 
     Accuracy with its 95 % interval (Wilson), confusion counts (row the true class), and for two classes cross-entropy
-    in nats and calibration bins. ``ids`` are the texts as token numbers, where they are at hand.
-
-    Raises
-    ------
-    ValueError
-        If no review has a label, or one has a class that the model does not know.
+    in nats and calibration bins. ``ids`` are the texts as token numbers, where they are at hand. ``ValueError`` if no
+    review has a label, or one has a class that the model does not know.
     """
     from sklearn.metrics import confusion_matrix
 

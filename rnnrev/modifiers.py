@@ -33,10 +33,9 @@ from .linear import OperatingPoint, Unmeasured, frequent_words, slow_readout, va
 from .stats import Estimate, bootstrap, shown
 
 __all__ = [
-    "Barcodes", "Clusters", "ModeAccount", "Probes", "Ranking", "Transients", "barcode", "cluster_barcodes",
-    "gain_gradient", "half_lives", "lexicon", "linear_fit", "matched_words", "mode_account", "modifier_effects",
-    "modifier_words", "nearest", "probe_words", "quick", "ranking_auc", "settled_effects", "settled_gain",
-    "states_after", "tau_groups", "transients",
+    "Barcodes", "Clusters", "Probes", "Ranking", "Transients", "barcode", "cluster_barcodes", "gain_gradient",
+    "half_lives", "lexicon", "linear_fit", "matched_words", "modifier_effects", "nearest", "probe_words", "quick",
+    "ranking_auc", "settled_effects", "settled_gain", "states_after", "transients",
 ]  # fmt: skip
 
 N_TOKENS = 32  #: tokens of the averaged map where many states are scored: words rank as by 600 (ρ > .999 in the GRU)
@@ -54,10 +53,6 @@ def states_after(point: OperatingPoint, words: WordList) -> np.ndarray:
     """h_m = F(h*, x_m), where words leave the state: (n, S)."""
     model = point.model
     return model.cell.step_projected(point.h_star, model.projected[model.vocabulary.numbers(words)]).astype(float)
-
-
-def _names(point: OperatingPoint, words: WordList) -> tuple[str, ...]:
-    return tuple(point.model.vocabulary.words[i] for i in point.model.vocabulary.numbers(words))
 
 
 # --- probes -----------------------------------------------------------------------------------
@@ -101,7 +96,7 @@ def probe_words(point: OperatingPoint, n: int = 20) -> Probes:
             raise Unmeasured(f"fewer than {n} words have a clear valence at h*: use a trained network, or lower n")
         sides.append((side[agree], finite[agree]))
     numbers, values = (np.concatenate(part) for part in zip(*sides))
-    return Probes(_names(point, numbers), numbers, values)
+    return Probes(point.model.vocabulary.names(numbers), numbers, values)
 
 
 # --- effects of every word --------------------------------------------------------------------
@@ -155,7 +150,7 @@ def modifier_effects(
         d_u = many.mean_map.partials(h)[1]
         first_order.append(_jacobian_effects(many, probes, d_u))
         norm.append(_jacobian_norm(many.mean_map.cell, d_u - base))
-    table = pd.DataFrame({"word": _names(point, numbers), "number": numbers})
+    table = pd.DataFrame({"word": model.vocabulary.names(numbers), "number": numbers})
     table["per_million"] = 1e6 * np.asarray(model.frequencies)[numbers]
     table["norm"] = np.concatenate(norm)[1:] / _jacobian_norm(many.mean_map.cell, base[None])
     counted = np.concatenate(finite)
@@ -171,11 +166,6 @@ def modifier_effects(
     rules = [low >= 1 / 2, high <= -1 / 2, high <= -1 / 3]
     table["kind"] = np.select(rules, ["intensifier", "negator", "diminisher"], "other")
     return table.sort_values("strength", ascending=False, kind="stable", ignore_index=True)
-
-
-def modifier_words(table: pd.DataFrame, n: int = 100) -> tuple[str, ...]:
-    """The n highest-ranked words that are modifiers by their ``kind`` (fewer if there are not as many)."""
-    return tuple(table.word[table.kind != "other"][:n])
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,7 +184,9 @@ def barcode(point: OperatingPoint, words: WordList, probes: Probes | None = None
     states = np.concatenate([point.h_star[None], states_after(point, words)])
     finite = valence(point, probes.numbers, states)
     first_order = _jacobian_effects(point, probes, point.mean_map.partials(states)[1])
-    return Barcodes(_names(point, words), probes, finite[1:] - finite[0], first_order[1:] - first_order[0])
+    return Barcodes(
+        point.model.vocabulary.names(words), probes, finite[1:] - finite[0], first_order[1:] - first_order[0]
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -261,8 +253,8 @@ class Transients:
     """What is left of modifiers after n average words, n = 0 right after the modifier.
 
     ``gain`` (words, steps + 1) the modulation of the probes, finite; ``linear_gain`` the same with the state moved by
-    J_recⁿ alone; ``half_life`` (words,) in tokens, of the gain, NaN where it never halves; ``tau`` (words,) decay time
-    in tokens of an exponential fitted to the gain.
+    J_recⁿ alone; ``half_life`` (words,) of the gain in tokens, NaN where it never halves; ``tau`` (words,) of an
+    exponential fitted to it.
     """
 
     words: tuple[str, ...]
@@ -287,7 +279,7 @@ def transients(point: OperatingPoint, words: WordList, n_steps: int = 40, probes
         path, h, moved = F(path), F(h), moved @ J_rec.T
     gain, linear_gain = np.split(np.array(curves).T, 2)
     half, tau = zip(*map(_decay, gain))
-    return Transients(_names(point, words), gain, linear_gain, np.array(half), np.array(tau))
+    return Transients(point.model.vocabulary.names(words), gain, linear_gain, np.array(half), np.array(tau))
 
 
 def _decay(curve: np.ndarray) -> tuple[float, float]:
@@ -320,38 +312,11 @@ def half_lives(found: Transients, table: pd.DataFrame) -> dict[str, np.ndarray]:
     return {k: found.half_life[whole & (kind == k)] for k in ("negator", "diminisher", "intensifier") if k in kind}
 
 
-@dataclass(frozen=True, eq=False)
-class ModeAccount:
-    """A modifier's gain after n average words, by mode of J_rec: gain(n) = Σ_a (∇g·r_a) λ_aⁿ (ℓ_a·d).
-
-    ``tau`` (A,) in tokens, negative where a mode grows; ``parts`` (words, A, n) the real terms, which sum to ``total``
-    (words, n).
-    """
-
-    tau: np.ndarray = field(repr=False)
-    parts: np.ndarray = field(repr=False)
-
-    @property
-    def total(self) -> np.ndarray:
-        """(words, n)."""
-        return self.parts.sum(1)
-
-    def groups(self) -> dict[str, np.ndarray]:
-        """Sums (words, n) over modes of like time constant, in tokens; growing modes apart. They sum to ``total``."""
-        return {name: self.parts[:, which].sum(1) for name, which in tau_groups(self.tau).items()}
-
-
-def tau_groups(tau: np.ndarray) -> dict[str, np.ndarray]:
-    """Masks (A,) of modes of like time constant (A,) in tokens; growing ones, τ < 0, last; no group is empty."""
-    names = ("growing", "τ < 3", "3 ≤ τ < 10", "10 ≤ τ < 100", "τ ≥ 100")
-    place = np.digitize(tau, (0, 3, 10, 100))
-    return {names[i]: place == i for i in (1, 2, 3, 4, 0) if (place == i).any()}
-
-
 def gain_gradient(point: OperatingPoint, probes: Probes | None = None) -> np.ndarray:
     """∇g at h*, (S,): how the modulation of the probes changes with the state, to first order.
 
-    v_k(h) = (w·r)ℓᵀ[F(h, x_k) − F̄(h)] has the gradient (w·r)[J_rec(h, x_k) − J̄_rec(h)]ᵀℓ.
+    v_k(h) = (w·r)ℓᵀ[F(h, x_k) − F̄(h)] has the gradient (w·r)[J_rec(h, x_k) − J̄_rec(h)]ᵀℓ. Read by it,
+    :func:`linear.mode_kernel` says which modes carry a modifier's gain, and for how long.
     """
     probes = probe_words(point) if probes is None else probes
     x = point.model.embedding[probes.numbers].astype(float)
@@ -360,26 +325,14 @@ def gain_gradient(point: OperatingPoint, probes: Probes | None = None) -> np.nda
     return (gradients / probes.by_sign(probes.valence)).mean(-1)
 
 
-def mode_account(
-    point: OperatingPoint, words: WordList, n_steps: int = 40, probes: Probes | None = None
-) -> ModeAccount:
-    """Which modes of J_rec carry a modifier's gain, and for how long."""
-    modes = point.modes
-    amount = (states_after(point, words) - point.mean_map(point.h_star)) @ modes.L.T
-    powers = modes.eigvals[:, None] ** np.arange(n_steps + 1)
-    parts = (amount * (gain_gradient(point, probes) @ modes.R))[..., None] * powers
-    return ModeAccount(modes.tau, parts.real)
-
-
 # --- judged by a grammar ----------------------------------------------------------------------
 
 
 def lexicon() -> pd.DataFrame:
     """English negators and degree words, used only to judge rankings.
 
-    Columns ``word`` (one token), ``kind`` (negator, amplifier, downtoner), ``subclass``, ``source``. Sources: Quirk,
-    Greenbaum, Leech & Svartvik 1985, *A Comprehensive Grammar of the English Language*; Huddleston & Pullum 2005, *A
-    Student's Introduction to English Grammar*, chapter 8.
+    Columns ``word`` (one token), ``kind`` (negator, amplifier, downtoner), ``subclass``, ``source``: Quirk, Greenbaum,
+    Leech & Svartvik 1985 (*A Comprehensive Grammar of the English Language*) or Huddleston & Pullum 2005, chapter 8.
     """
     return pd.read_csv(Path(__file__).parent / "datasets" / "modifiers_lexicon.csv")
 
@@ -396,7 +349,7 @@ def nearest(x: np.ndarray, others: np.ndarray, n: int) -> np.ndarray:
 
 
 def matched_words(table: pd.DataFrame, targets: Iterable[str], n: int = 20) -> np.ndarray:
-    r"""For each target the rows of n words that are as frequent and as valent (size of ``own``) but no targets: (m, n).
+    """For each target the rows of n words that are as frequent and as valent (size of ``own``) but no targets: (m, n).
 
     ``table`` is that of :func:`modifier_effects`; targets that it lacks are left out.
     """

@@ -17,6 +17,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from .data import load_contrasts
+from .driven import Texts, token_arrays
 from .linear import OperatingPoint, Unmeasured, slow_readout, valence
 from .model import Ragged, SentimentRNN, Step, forward
 from .modifiers import Probes, barcode, lexicon, matched_words, modifier_effects, probe_words, states_after
@@ -45,10 +46,9 @@ Change = Callable[[np.ndarray, Step], np.ndarray]
 
 
 def scale(subspace: Subspace, gain: float) -> Change:
-    """Multiply the state's coordinates in a subspace by ``gain``: 0 removes them, 1 changes nothing.
+    """Multiply the state's coordinates in a subspace by ``gain``: h ← h + (g − 1) B Dᵀ(h − h*), basis B and dual D.
 
-    h ← h + (g − 1) B Dᵀ(h − h*), with the subspace's basis B and dual D. Where the subspace was made to keep
-    the integrated coordinate ℓ₁ᵀ(h − h*), that stays as it is for every gain.
+    Where the subspace was made to keep the integrated coordinate ℓ₁ᵀ(h − h*), that stays as it is for every gain.
     """
     return _affine(subspace, gain, np.zeros(subspace.dim))
 
@@ -157,21 +157,12 @@ class Run:
     states: list[np.ndarray] | None = field(default=None, repr=False)
 
 
-def run(
-    model: SentimentRNN,
-    texts: Sequence[str] | Sequence[np.ndarray],
-    intervene: Change | Sequence[Change] = (),
-    *,
-    states: bool = False,
-) -> Run:
+def run(model: SentimentRNN, texts: Texts, intervene: Change | Sequence[Change] = (), *, states: bool = False) -> Run:
     """Run texts (strings, or arrays of token numbers) through a network while changing its state.
 
-    Changes are applied in order, to the initial state and after every token. It takes within half as long again as a
-    plain forward pass; with :func:`amplify` longer. ``states`` keeps every state too: (T + 1)·S numbers a text.
+    Changes are applied in order, to the initial state and after every token; ``states`` keeps every state too.
     """
-    if isinstance(texts, str):
-        raise TypeError("give a list of texts, not one text: [text]")
-    ids = [model.vocabulary.encode(t) if isinstance(t, str) else np.asarray(t) for t in texts]
+    ids = token_arrays(model, texts)
     changes = [intervene] if callable(intervene) else list(intervene)
     shape = () if model.w.ndim == 1 else (model.w.shape[1],)
     kind = model.embedding.dtype
@@ -213,11 +204,6 @@ def phrase_pairs(model: SentimentRNN, table: pd.DataFrame | None = None) -> pd.D
     return pairs[["condition", "modifier", "word", "valence", "without", "with"]]
 
 
-SENTENCE_ENDS = (".", "!", "?", "...", ";", ":")
-WINDOW = 3  #: tokens after a modifier in which a valence word has to stand
-_CONDITIONS = {"negator": "negated", "amplifier": "intensified", "downtoner": "diminished"}
-
-
 def sentence_pairs(
     point: OperatingPoint, table: pd.DataFrame, texts: Sequence[str], n: int = 2000, seed: int = 0
 ) -> pd.DataFrame:
@@ -231,14 +217,15 @@ def sentence_pairs(
     ``condition`` also "control"; ``Unmeasured`` if no sentence counts.
     """
     known, grammar = point.model.vocabulary, lexicon()
-    role = {known.index[w]: _CONDITIONS[k] for w, k in zip(grammar.word, grammar.kind) if w in known}
+    conditions = {"negator": "negated", "amplifier": "intensified", "downtoner": "diminished"}
+    role = {known.index[w]: conditions[k] for w, k in zip(grammar.word, grammar.kind) if w in known}
     usable = table.number[~table.number.isin(role)].to_numpy()
     first_order = valence(point, usable, inputs="jacobian")
     order = np.argsort(-np.abs(first_order))
     order = order[np.cumsum(np.asarray(point.model.frequencies)[usable[order]]) <= 0.1]
     sign = dict(zip(usable[order].tolist(), np.sign(first_order[order]).astype(int).tolist()))
     control = set(table.number.iloc[np.unique(matched_words(table, grammar.word, 5))].tolist()) - set(sign)
-    ends = [known.index[e] for e in SENTENCE_ENDS if e in known]
+    ends = [known.index[e] for e in (".", "!", "?", "...", ";", ":") if e in known]
     rows = []
     for ids in known.encode_all(texts):
         for part in np.split(ids, np.flatnonzero(np.isin(ids, ends)) + 1):
@@ -250,7 +237,7 @@ def sentence_pairs(
             if len(where) != 1 or len(part) > 60:
                 continue
             i = where[0]
-            for word in [t for t in tokens[i + 1 : i + 1 + WINDOW] if t in sign][:1]:
+            for word in [t for t in tokens[i + 1 : i + 4] if t in sign][:1]:
                 rows.append({
                     "condition": "control" if plain else role[tokens[i]], "modifier": known.words[tokens[i]],
                     "word": known.words[word], "valence": sign[word], "without": np.delete(part, i), "with": part,
@@ -332,14 +319,9 @@ def conditions(
 
 
 def abolition(
-    point: OperatingPoint,
-    pairs: pd.DataFrame,
-    perturbations: Mapping[str, Sequence[Change]],
-    *,
-    mid_review: bool = True,
-    lasting: bool = False,
-    seed: int = 0,
-) -> pd.DataFrame:
+    point: OperatingPoint, pairs: pd.DataFrame, perturbations: Mapping[str, Sequence[Change]], *,
+    mid_review: bool = True, lasting: bool = False, seed: int = 0,
+) -> pd.DataFrame:  # fmt: skip
     """Does the network still understand modifiers? One row a perturbation and condition of the pairs.
 
     Columns ``perturbation``, ``condition``, ``pairs`` (how many), and :func:`modulation`'s ``base``, ``gain``, ``own``,
@@ -382,16 +364,12 @@ def by_dimension(
 
 
 def costs(
-    model: SentimentRNN,
-    ids: Sequence[np.ndarray],
-    labels: np.ndarray,
-    perturbations: Mapping[str, Sequence[Change]],
+    model: SentimentRNN, ids: Sequence[np.ndarray], labels: np.ndarray, perturbations: Mapping[str, Sequence[Change]],
     seed: int = 0,
-) -> pd.DataFrame:
-    """Accuracy under each perturbation and what it costs.
+) -> pd.DataFrame:  # fmt: skip
+    """``accuracy`` under each ``perturbation``, and its ``cost``: what is lost against the first (paired bootstrap).
 
-    Columns ``perturbation``; ``accuracy`` and ``cost`` as estimates, the cost being the accuracy lost against the first
-    perturbation (paired bootstrap over texts). Runs in float32.
+    Both are estimates over texts. Runs in float32.
     """
     model = model.astype(np.float32)
     right = [(run(model, ids, changes).final > 0) == labels for changes in perturbations.values()]

@@ -143,7 +143,7 @@ def _removed(
     point: OperatingPoint, ids: Sequence[np.ndarray], effects: pd.DataFrame, probes: modifiers.Probes, seed: int
 ) -> tuple[int, dict[str, np.ndarray]]:
     """Dimension of the modifier subspace; logits without it, with it held at its mean, without each control."""
-    chosen = modifiers.modifier_words(effects, 100)
+    chosen = tuple(effects.word[effects.kind != "other"][:100])
     if len(chosen) < 4:
         raise Unmeasured(f"{len(chosen)} words are called modifiers: too few to span a subspace")
     k = subspace_dimension(point, chosen, tuple(effects.word[effects.kind == "other"]), probes).axes

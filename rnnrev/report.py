@@ -92,6 +92,14 @@ class Report:
         ]
         return text_of(Estimate(*rows[["value", "low", "high"]].iloc[0]) if len(rows) else np.nan, spec)
 
+    @property
+    def linear(self) -> Table:
+        """How well linear models and their controls tell what the network says; without rows if none was measured."""
+        names = self.table.condition[(self.table.measure == "linear_r2") & self.table.value.notna()]
+        specs = {"linear_r2": ".2f", "linear_agree": ".0%", "linear_accuracy": ".1%"}
+        rows = tuple((name, *(self.number(m, name, spec) for m, spec in specs.items())) for name in names)
+        return Table(("linear model, or control", "r² with the network's logits", "same decision", "accuracy"), rows)
+
     def chapter(self, number: int) -> Table:
         """All numbers of a chapter, without the curves."""
         measures = {m for part in (*PARTS, NUMBERS) if part.chapter == number for m in part.measures}

@@ -108,8 +108,8 @@ def modifier_subspace(point: OperatingPoint, words: WordList, dim: int) -> Subsp
     _, size, axes = np.linalg.svd(d, full_matrices=False)
     up, down = (loudness(point, point.h_star + sign * axes[:dim]) for sign in (1, -1))
     basis = (axes[:dim] * np.where(up < down, -1.0, 1.0)[:, None]).T
-    names = tuple(point.model.vocabulary.words[i] for i in point.model.vocabulary.numbers(words))
-    return Subspace(*_with_dual(point, basis), (size**2 / np.sum(size**2))[:dim], names)
+    share = (size**2 / np.sum(size**2))[:dim]
+    return Subspace(*_with_dual(point, basis), share, point.model.vocabulary.names(words))
 
 
 # --- how many dimensions ----------------------------------------------------------------------
@@ -149,9 +149,8 @@ def subspace_dimension(
     """Choose the dimension of the modifier subspace by what it must do, and show its variance beside controls.
 
     By function: the smallest number of axes of every other of the ``words`` that, removed from the states that the rest
-    lead to, takes away 90 % of the root mean square effect on the probes, on what is integrated and on the logit. By
-    variance: parallel analysis (Horn 1965) against sets of as many ``candidates``, matched in frequency. ``Unmeasured``
-    for fewer than four words.
+    lead to, takes away 90 % of the root mean square effect on the probes, integrated and on the logit. By variance:
+    parallel analysis (Horn 1965) against as many ``candidates``, matched in frequency. ``Unmeasured`` under four words.
     """
     vocabulary, p = point.model.vocabulary, np.asarray(point.model.frequencies)
     numbers, pool = vocabulary.numbers(words), vocabulary.numbers(candidates)
@@ -187,18 +186,13 @@ def subspace_dimension(
 
 
 def top_words(table: pd.DataFrame) -> list[str]:
-    """The words that span the modifier subspace: the first hundred of :func:`modifier_effects`, of few the first tenth.
-
-    They are taken however weak: a network may have no modifiers by the rule.
-    """
+    """The first hundred of :func:`modifier_effects`, of few the first tenth: they span the modifier subspace, however
+    weak (a network may have no modifiers by the rule)."""
     return list(table.word[: max(4, min(100, len(table) // 10))])
 
 
 def chosen_subspace(point: OperatingPoint, table: pd.DataFrame, dimension: Dimension | None = None) -> Subspace:
-    """The modifier subspace of a network: of its :func:`top_words`, with :func:`subspace_dimension`'s ``axes``.
-
-    ``dimension`` is that of the same words, where it is at hand.
-    """
+    """The modifier subspace of a network: of its :func:`top_words`, with :func:`subspace_dimension`'s ``axes``."""
     words = top_words(table)
     dimension = subspace_dimension(point, words, table.word) if dimension is None else dimension
     return modifier_subspace(point, words, dimension.axes)

@@ -21,7 +21,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -51,10 +51,9 @@ Step = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], tuple[tf.Tenso
 def scan(
     kind: str, h0: tf.Tensor, u: tf.Tensor, U: tf.Tensor, b_rec: tf.Tensor, low: tf.DType = tf.float32
 ) -> tf.Tensor:
-    """All states (T, B, S) of a cell over projected inputs, with a hand-made gradient.
+    """All states (T, B, S) of a cell over projected inputs ``u`` (T, B, G·N), with a hand-made gradient.
 
-    ``h0`` is (B, S), ``u`` (T, B, G·N), ``U`` (N, G·N), ``b_rec`` (G·N,). ``low`` is the type of the matrix products;
-    everything else is float32.
+    ``h0`` is (B, S), ``U`` (N, G·N), ``b_rec`` (G·N,); ``low`` is the type of the matrix products, all else float32.
     """
     spec, ops = CELLS[kind], tensorflow_ops()
     n, width, n_state = U.shape[0], U.shape[1], h0.shape[-1]
@@ -259,40 +258,18 @@ class Trainee(Protocol):
 
 
 def fit(
-    network: Trainee,
-    ids: Sequence[np.ndarray],
-    labels: np.ndarray,
-    config: FitConfig,
-    validate: Callable[[], float],
-    *,
-    checkpoint: Path | None = None,
-    key: str = "",
-    resume: bool = False,
-    progress: bool = True,
-) -> Curve:
+    network: Trainee, ids: Sequence[np.ndarray], labels: np.ndarray, config: FitConfig, validate: Callable[[], float],
+    *, checkpoint: Path | None = None, key: str = "", resume: bool = False, progress: bool = True,
+) -> Curve:  # fmt: skip
     """Train until the epochs are over or nothing gets better, and leave the weights of the best epoch.
 
-    Parameters
-    ----------
-    ids : n arrays of token numbers
-    labels : array, (n,) float32
-        Class numbers, or probabilities of positive.
-    validate : function () -> float
-        Accuracy of the network as it is, on texts that it does not learn from; NaN where there are none.
-    checkpoint : path, optional
-        Written after each epoch; ``key`` says what it must be of.
-    resume : bool
-        Go on from the checkpoint, if there is one. The result equals that of the run that was not interrupted.
+    Texts ``ids`` are n arrays of token numbers, ``labels`` (n,) float32 class numbers, or probabilities of positive.
+    ``validate`` gives the accuracy of the network as it is on texts that it does not learn from, NaN where there are
+    none. A ``checkpoint`` is written after each epoch, ``key`` says what it must be of; with ``resume`` training goes
+    on from it, and the result equals that of the run that was not interrupted.
 
-    Returns
-    -------
-    list of dict
-        One row an epoch: loss_nats, accuracy, tokens_per_second, seconds, validation_accuracy.
-
-    Raises
-    ------
-    ValueError
-        A loss that is not finite, or a checkpoint of another run.
+    Returns one row an epoch: loss_nats, accuracy, tokens_per_second, seconds, validation_accuracy. ``ValueError`` for a
+    loss that is not finite, or a checkpoint of another run.
     """
     variables = network.trainable_variables
     steps = config.epochs * -(-len(ids) // config.batch_size)
@@ -410,7 +387,7 @@ def _crop(ids: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
 def load_vectors(file: str | os.PathLike[str], vocabulary: Vocabulary, size: int | None = None) -> np.ndarray:
     """Rows (V, D) of a .npz with ``words`` and ``vectors`` for this vocabulary; words it lacks start small.
 
-    ``ValueError`` if ``size`` is given and the vectors are of another length D.
+    ``ValueError`` if the vectors have another length than the ``size`` that is given.
     """
     with np.load(file, allow_pickle=False) as stored:
         known = {w: i for i, w in enumerate(stored["words"].tolist())}
@@ -442,10 +419,10 @@ def load_soft_labels(file: str | os.PathLike[str]) -> tuple[Reviews, np.ndarray]
         return reviews, stored["probability"]
 
 
-def _inputs(config: TrainConfig) -> dict[str, Any]:
+def _inputs(config: TrainConfig) -> dict[str, dict[str, object]]:
     """The files that training starts from: the hash of each, and how well a pre-trained cell knew the next word."""
     files = {k: getattr(config, k) for k in ("vectors", "pretrained", "soft_labels") if getattr(config, k) != "none"}
-    inputs: dict[str, Any] = {name: {"sha256": digest(file)} for name, file in files.items()}
+    inputs: dict[str, dict[str, object]] = {name: {"sha256": digest(file)} for name, file in files.items()}
     if "pretrained" in inputs:
         with np.load(config.pretrained, allow_pickle=False) as stored:
             inputs["pretrained"]["nats_per_word"] = stored["nats_per_word"].tolist()
@@ -456,40 +433,24 @@ def _inputs(config: TrainConfig) -> dict[str, Any]:
 
 
 def train(
-    config: TrainConfig,
-    out: str | os.PathLike[str] | None = None,
-    *,
-    reviews: Reviews | None = None,
-    test: Reviews | None = None,
-    resume: bool = False,
-    compact: bool = False,
-    progress: bool = True,
-) -> SentimentRNN | BagOfWords:
+    config: TrainConfig, out: str | os.PathLike[str] | None = None, *, reviews: Reviews | None = None,
+    test: Reviews | None = None, resume: bool = False, compact: bool = False, progress: bool = True,
+) -> SentimentRNN | BagOfWords:  # fmt: skip
     """Train a network or a bag of words, stop early on reviews that are held out, and evaluate it.
 
     Held out are the data set's validation split if it has one, or a share of its training reviews. Reviews labelled −1
-    are left out.
+    are left out. The model's ``record`` has data fingerprints, command, versions, curves and test scores.
 
     Parameters
     ----------
-    config : TrainConfig
     out : path, optional
-        Model file to write; a checkpoint lies beside it (``OUT.checkpoint.npz``) until the run is done.
+        Model file to write; a checkpoint lies beside it (``OUT.checkpoint.npz``) until the run is done, from which
+        ``resume`` goes on. ``compact`` ships the weights small (:func:`rnnrev.zoo.save`): the record is of these.
     reviews, test : Reviews, optional
         Instead of ``config.data``'s training and test splits. Without ``test``, reviews of your own are not tested.
-    resume : bool
-        Go on from the checkpoint, see :func:`fit`.
-    compact : bool
-        Ship the weights small (see :func:`rnnrev.zoo.save`); the record is of what is shipped.
 
-    The model's ``record`` has data fingerprints, command, versions, curves and test scores.
-
-    Raises
-    ------
-    DataError
-        Reviews that are for evaluation only.
-    ValueError
-        Labels of one class only, or of more than two for a bag of words; and what :func:`fit` raises.
+    ``DataError`` for reviews that are for evaluation only; ``ValueError`` for labels of one class only, or of more than
+    two for a bag of words, and what :func:`fit` raises.
     """
     started = time.time()
     keras.utils.set_random_seed(config.seed)

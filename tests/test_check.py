@@ -279,8 +279,8 @@ def test_first_order_kernels(point: linear.OperatingPoint) -> None:
     probes = modifiers.probe_words(point, 10)
     centred = point.model.embedding[probes.numbers] - point.model.frequencies @ point.model.embedding
     J = point.mean_map.J_inp(point.h_star)
-    first = edges.mode_kernel(point, probes.numbers, edges.LAGS, centred @ J.T)
-    table = np.corrcoef(first.total[:, 0], edges.mode_kernel(point, probes.numbers, edges.LAGS).total[:, 0])
+    first = linear.mode_kernel(point, probes.numbers, edges.LAGS, centred @ J.T)
+    table = np.corrcoef(first.total[:, 0], linear.mode_kernel(point, probes.numbers, edges.LAGS).total[:, 0])
     right("ex-end-4", table[0, 1])
     assert "off its diagonal" in hint("ex-end-4", table)
     assert "square" in hint("ex-end-4", table[0, 1] ** 2) or table[0, 1] > 0.99

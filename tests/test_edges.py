@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from rnnrev import edges, modifiers, perturb
+from rnnrev import edges, linear, modifiers, perturb
 from rnnrev.cells import Cell, initial_weights
 from rnnrev.data import Reviews, Vocabulary
 from rnnrev.fixed_points import mean_map
@@ -194,7 +194,7 @@ def test_in_a_linear_network_as_much_is_kept_as_theory_says(point, texts):
 def test_mode_kernel_sums_to_the_powers_of_J(pair):
     point = linear_point(w_modes=(1.0, 0.7, -0.4, 0.2), complex_pair=pair)
     lags = np.arange(8)
-    kernel = edges.mode_kernel(point, IDS, lags)
+    kernel = linear.mode_kernel(point, IDS, lags)
     J, x = point.model.cell.U.T, point.model.embedding[IDS]
     expected = np.stack([x @ (point.model.w @ np.linalg.matrix_power(J, n)) for n in lags], 1)
     assert kernel.total == pytest.approx(expected, rel=1e-4, abs=1e-6)
@@ -212,7 +212,7 @@ def growing():
 
 
 def test_a_growing_mode_is_a_group_of_its_own(growing):
-    kernel = edges.mode_kernel(growing, IDS, [0, 2, 9])
+    kernel = linear.mode_kernel(growing, IDS, [0, 2, 9])
     groups = kernel.groups()
     assert list(groups) == ["slow mode", "growing (1)", "3 ≤ τ < 10 (1)", "τ < 3 (1)"]
     assert sum(groups.values()) == pytest.approx(kernel.total)
@@ -231,7 +231,7 @@ def test_a_growing_mode_is_not_removed_as_fast(growing):
 
 def test_an_exact_integrator_beside_the_slow_mode_is_kept():
     point = linear_point((1.0, 1.0, 0.8, 0.3), (1.0, 1.0, 0.7, 0.2))
-    kernel = edges.mode_kernel(point, IDS, [0, 5])
+    kernel = linear.mode_kernel(point, IDS, [0, 5])
     assert sum(kernel.groups().values()) == pytest.approx(kernel.total)
     # τ = 4.5 and .8 tokens go, both integrators stay
     assert edges.readouts(point)["fast modes removed"][0] == pytest.approx(edges.read_modes(point, [0, 1])[0])
@@ -239,7 +239,7 @@ def test_an_exact_integrator_beside_the_slow_mode_is_kept():
 
 def test_mode_kernel_knows_each_mode(point):
     lags = np.arange(6)
-    kernel = edges.mode_kernel(point, IDS, lags)
+    kernel = linear.mode_kernel(point, IDS, lags)
     coordinate = point.model.embedding[IDS] @ point.modes.L.real.T
     for a, size in enumerate((0.999, 0.8, 0.5, 0.3)):
         reading = point.model.w @ point.modes.R[:, a].real
@@ -265,7 +265,7 @@ def test_a_known_fast_mode_is_the_emphasis_of_the_end(texts):
     fit = edges.decay_length(found)
     assert fit.length.value == pytest.approx(-1 / np.log(0.8), rel=0.1)
 
-    kernel = edges.mode_kernel(point, IDS, lags)
+    kernel = linear.mode_kernel(point, IDS, lags)
     means = effects[..., 0].mean(0).T
     means -= means.mean(0) - kernel.total.mean(0)  # the replaced tokens'
     agree = edges.agreement(means, kernel.total, lasting, lags)

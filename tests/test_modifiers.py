@@ -105,11 +105,11 @@ def test_half_life_of_a_knob_that_fades_by_a_known_factor(volume):
 
 def test_modes_account_for_the_transient(volume):
     probes = modifiers.probe_words(volume, 2)
-    account = modifiers.mode_account(volume, ["not"], 10, probes)
+    account = linear.mode_kernel(volume, ["not"], range(11), read=modifiers.gain_gradient(volume, probes))
     gradient = knob_gain(1e-6) / 1e-6
     expected = gradient * after(-0.8) * FADE ** np.arange(11)
     np.testing.assert_allclose(account.total[0], expected, rtol=0.02, atol=1e-4)
-    assert account.tau[np.abs(account.parts[0, :, 0]).argmax()] == pytest.approx(-1 / np.log(FADE), rel=1e-6)
+    assert account.modes.tau[np.abs(account.parts[0, :, 0]).argmax()] == pytest.approx(-1 / np.log(FADE), rel=1e-6)
 
 
 def test_gain_gradient_against_finite_differences(volume):

@@ -96,7 +96,8 @@ def escape_bars(app: Sphinx, what: str, name: str, thing: Any, options: Any, lin
 
 def hide_answers(app: Sphinx, module: str) -> tuple[str, dict[str, Any]] | None:
     """The source of the checks works answers out: a book without solutions does not show it."""
-    return ("", {}) if module == "rnnrev.book.answers" and not app.config.book_solutions else None
+    hidden = module in ("rnnrev.book.answers", "rnnrev.book.judges") and not app.config.book_solutions
+    return ("", {}) if hidden else None
 
 
 def buttons(app: Sphinx, config: Any) -> None:

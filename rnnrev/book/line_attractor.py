@@ -35,8 +35,7 @@ from ..linear import (
     valence,
 )
 from ..model import SentimentRNN
-from ..plots.line_attractor import Panels, panels_of
-from ..plots.style import CONTROL, INTACT, architecture, intervals, label_panels
+from ..plots.style import CONTROL, INTACT, Look, architecture, figure, intervals, label_panels
 from ..stats import Estimate, bootstrap
 
 __all__ = [
@@ -74,7 +73,7 @@ def compare_references(
         r, l = spectra.modes.R[every, :, spectra.slow].real, spectra.modes.L[every, spectra.slow].real
         effects = (model.embedding[words] - x_mean) @ ((r @ w)[:, None] * np.einsum("ps,psd->pd", l, J.J_inp)).T
         linear = LinearModel(model, points.h_star, J.J_rec, after, J.J_inp, x_mean if x is None else x)
-        score = score_logits(full, model.readout(linear.final_states_of(ids)))
+        score = score_logits(full, linear.logits_of(ids))
         rows[name] = {
             "q_start": bootstrap(0.5 * ((step(starts, *inputs) - starts) ** 2).sum(-1), np.median, n=500),
             "q": bootstrap(points.q, np.median, n=500),
@@ -86,24 +85,22 @@ def compare_references(
     return pd.DataFrame(rows.values(), index=pd.Index(list(rows), name="reference"))
 
 
-def plot_references(table: pd.DataFrame, *, ax: Panels | None = None) -> Figure:
+def plot_references(table: pd.DataFrame) -> Figure:
     """The three references side by side; ``table`` of :func:`compare_references`."""
     panels = (("tau_1", "τ₁ (tokens)"), ("gap_of_tau", "τ₁ / τ₂"), ("slow_modes", "modes with τ > 100"),
               ("effect", "polar words' effect (nats)"), ("sorting", "rank correlation with β"),
               ("r2", "r² of the linear model"))  # fmt: skip
-    fig, axes = panels_of(ax, 2, 3, height=3.9, sharey=True)
+    fig, axes = figure(2, 3, height=3.9, sharey=True)
     for panel, (column, label) in zip(np.ravel(axes), panels):
         _intervals(panel, table[column], {name: {"color": CONTROL} for name in table.index if name != "mean map"})
         panel.set_xlabel(label)
     return fig
 
 
-def _intervals(
-    ax: Axes, estimates: pd.Series, looks: Mapping[str, dict[str, Any]], offset: float = 0.0, **more: Any
-) -> None:
+def _intervals(ax: Axes, estimates: pd.Series, looks: Mapping[str, Look], offset: float = 0.0, **more: Any) -> None:
     """Estimates by name, on an axis that begins at 0 or, over more than two decades, in whole decades."""
 
-    def look(name: str) -> dict[str, Any]:
+    def look(name: str) -> Look:
         return {"color": INTACT} | looks.get(name, {}) | more
 
     intervals(estimates.to_dict(), ax=ax, look=look, offset=offset)
@@ -137,9 +134,9 @@ def sampling(
     return pd.DataFrame(rows, columns=["n_tokens", "seed", "shift", "cosine", "tau"])
 
 
-def plot_sampling(table: pd.DataFrame, *, ax: Panels | None = None) -> Figure:
+def plot_sampling(table: pd.DataFrame) -> Figure:
     """How F̄ settles as it averages over more words; ``table`` of :func:`sampling`."""
-    fig, axes = panels_of(ax, 1, 3, height=2.6)
+    fig, axes = figure(1, 3, height=2.6)
     labels = {"shift": "distance of F̄(h*) from all words'", "cosine": "|cos| of ℓ₁ with all words' ℓ₁",
               "tau": "τ of the slow mode (tokens)"}  # fmt: skip
     for panel, (column, label) in zip(axes, labels.items()):
@@ -154,7 +151,7 @@ def plot_sampling(table: pd.DataFrame, *, ax: Panels | None = None) -> Figure:
     return fig
 
 
-def plot_architectures(table: pd.DataFrame, *, ax: Panels | None = None) -> Figure:
+def plot_architectures(table: pd.DataFrame) -> Figure:
     """The claims in several networks: filled markers the network, hollow ones the control that the label names.
 
     ``table`` of one data set, with columns network, measure, condition, value, low, high
@@ -168,7 +165,7 @@ def plot_architectures(table: pd.DataFrame, *, ax: Panels | None = None) -> Figu
         "words: rank correlation with β\n(hollow: shuffled)": (("sorting", ""), ("sorting", "words shuffled")),
         "linear model: r²\n(hollow: bag of words)": (("linear_r2", "nearest point"), ("linear_r2", "bag of words")),
     }
-    fig, axes = panels_of(ax, 2, 3, height=4.8, sharey=True)
+    fig, axes = figure(2, 3, height=4.8, sharey=True)
     names = list(dict.fromkeys(table.network))
     looks = {name: {k: v for k, v in architecture(name).items() if k in ("color", "marker")} for name in names}
     for panel, (label, (shown, control)) in zip(np.ravel(axes), panels.items()):

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..edges import ModeKernel, Profile
-from .style import CONTROL, CYCLE, INTACT, NEUTRAL, PERTURBED, figure, figure_of, label_panels, sign_colors
+from ..edges import Profile
+from ..linear import ModeKernel
+from .style import CONTROL, CYCLE, INTACT, NEUTRAL, PERTURBED, Look, band, figure, figure_of, label_panels, sign_colors
 
 __all__ = ["barcodes", "emphasis", "geometry", "kernel", "memories", "modes", "now_and_later", "panels"]
 
 _DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 
 
-def _look(name: str, number: int) -> dict[str, Any]:
+def _look(name: str, number: int) -> Look:
     """The first line is the intact network; lines called random or other words are controls."""
     dash = _DASHES[number % len(_DASHES)]
     if number == 0:
@@ -36,9 +36,7 @@ def emphasis(
     ax.axhline(1, color=NEUTRAL, linewidth=0.8)
     ax.axhline(0, linewidth=0)  # unseen: it keeps zero on the axis, also where panels share one
     for number, (name, found) in enumerate(profiles.items()):
-        look = _look(name, number)
-        ax.fill_between(found.at, *found.band, color=look["color"], alpha=0.15, linewidth=0)
-        ax.plot(found.at, found.value, label=name, **{"markersize": 4} | look)
+        band(ax, found.at, zip(found.value, *found.band), name, **_look(name, number))
     ax.set(xlabel=xlabel, ylabel="emphasis (× lasting valence)")
     ax.legend(ncols=1 + (len(profiles) > 4))
     return fig
@@ -60,15 +58,12 @@ def panels(texts: Mapping[str, Mapping[str, Profile]], xlabel: str = "tokens rea
 def memories(traces: Mapping[str, pd.DataFrame]) -> Figure:
     """How much of single words is left in the logit by tokens after them (:func:`rnnrev.edges.memory_trace`).
 
-    Standard deviation over words on a logarithmic axis, measured (solid) and by the linear theory (dashed), with 95 %
-    bands over words; one panel a network.
+    Measured (solid) and by the linear theory (dashed), on a logarithmic axis; one panel a network.
     """
     fig, axes = figure(1, len(traces), height=3.0, sharey=True, squeeze=False)
     for ax, (name, trace) in zip(axes[0], traces.items()):
-        for column, line, color in (("measured", "-", INTACT), ("predicted", "--", PERTURBED)):
-            value, low, high = np.array(trace[column].tolist()).T
-            ax.fill_between(trace.index, low, high, color=color, alpha=0.15, linewidth=0)
-            ax.plot(trace.index, value, line, marker="o", markersize=4, color=color, label=column)
+        for column, dash, color in (("measured", "-", INTACT), ("predicted", "--", PERTURBED)):
+            band(ax, trace.index, trace[column], column, color=color, linestyle=dash, marker="o")
         ax.set(yscale="log", xlabel="tokens after the word", title=name)
     axes[0, 0].set_ylabel("left in the logit (nats, s.d.)")
     axes[0, 0].legend()

@@ -1,7 +1,4 @@
-"""Figures of chapters 8 and 9: what the analyses find beside the truth, and how it varies over networks.
-
-Tables are tidy: one row a number, columns ``network``, ``data``, ``measure``, ``condition``, ``at`` and ``value``.
-"""
+"""Figures of chapters 8 and 9, of tidy tables: what the analyses find beside the truth, and over networks."""
 
 from __future__ import annotations
 
@@ -20,6 +17,7 @@ from .style import (
     NEUTRAL,
     POSITIVE,
     architecture,
+    band,
     figure,
     label_panels,
     log_ticks,
@@ -60,8 +58,8 @@ def profiles(table: pd.DataFrame) -> Figure:
     fig, axes = figure(1, 2, height=2.7, sharey=True)
     for ax, name, xlabel in zip(axes, ("start", "end"), ("tokens before the word", "tokens after the word")):
         own = table[table.end == name]
-        ax.fill_between(own["at"], own.low, own.high, color=INTACT, alpha=0.15, lw=0)
-        ax.plot(own["at"], own.found, "o-", color=INTACT, ms=3, label="found")
+        found = own[["found", "low", "high"]].to_numpy()
+        band(ax, own["at"], found, "found", color=INTACT, marker="o", markersize=3)
         ax.plot(own["at"], own.true, "--", color=CONTROL, label="true")
         ax.set(xlabel=xlabel)
     axes[0].set(ylabel="emphasis (multiples of mid-text)")

@@ -1,7 +1,4 @@
-"""Figures of chapter 2: low-dimensional states, the curve of fixed points, its modes, words, and the linear model.
-
-``ax`` takes the axes to draw on, as many as a figure has panels; without it each makes a figure of its own.
-"""
+"""Figures of chapter 2: low-dimensional states, the curve of fixed points, its modes, words, and the linear model."""
 
 from __future__ import annotations
 
@@ -10,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
@@ -24,6 +20,7 @@ from .style import (
     NEUTRAL,
     POSITIVE,
     VALENCE_MAP,
+    band,
     figure,
     intervals,
     label_panels,
@@ -31,35 +28,26 @@ from .style import (
 
 __all__ = ["curve", "dimensions", "directions", "predictions", "spectra", "step_errors", "words"]
 
-Panels = Axes | Sequence[Axes]
 
-
-def panels_of(ax: Panels | None, rows: int = 1, columns: int = 1, **options: Any) -> tuple[Figure, Any]:
-    """A figure and its axes: a new one, or those of ``ax``."""
-    if ax is None:
-        return figure(rows, columns, **options)
-    return np.ravel(np.array(ax))[0].get_figure(root=True), ax
-
-
-def dimensions(trained: Dimensionality, untrained: Dimensionality, *, ax: Axes | None = None) -> Figure:
+def dimensions(trained: Dimensionality, untrained: Dimensionality) -> Figure:
     """Cumulative PCA variance of visited states."""
-    fig, ax_ = panels_of(ax, height=2.9)
-    for result, label, color, style in ((trained, "trained", INTACT, "-"), (untrained, "untrained", CONTROL, "--")):
-        number = np.arange(1, len(result.cumulative) + 1)
-        ax_.plot(number, result.cumulative, color=color, linestyle=style, label=label, marker="o", markersize=3)
-        ax_.fill_between(number, result.low, result.high, color=color, alpha=0.25, linewidth=0)
-    ax_.axhline(0.9, color=NEUTRAL, linewidth=0.8, linestyle=":")
-    ax_.set(xscale="log", xlabel="principal components", ylabel="share of variance", ylim=(0, 1.02))
-    ax_.set_xticks([1, 2, 5, 10, 20, 50], ["1", "2", "5", "10", "20", "50"])
-    ax_.minorticks_off()
-    ax_.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    ax_.legend(loc="lower right")
+    fig, ax = figure(height=2.9)
+    for result, label, color, dash in ((trained, "trained", INTACT, "-"), (untrained, "untrained", CONTROL, "--")):
+        shares = zip(result.cumulative, result.low, result.high)
+        look: dict[str, Any] = {"color": color, "linestyle": dash, "marker": "o", "markersize": 3}
+        band(ax, np.arange(1, len(result.cumulative) + 1), shares, label, alpha=0.25, **look)
+    ax.axhline(0.9, color=NEUTRAL, linewidth=0.8, linestyle=":")
+    ax.set(xscale="log", xlabel="principal components", ylabel="share of variance", ylim=(0, 1.02))
+    ax.set_xticks([1, 2, 5, 10, 20, 50], ["1", "2", "5", "10", "20", "50"])
+    ax.minorticks_off()
+    ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    ax.legend(loc="lower right")
     return fig
 
 
-def curve(attractor: Attractor, states: np.ndarray, *, ax: Panels | None = None) -> Figure:
+def curve(attractor: Attractor, states: np.ndarray) -> Figure:
     """Visited states (n, S), the fixed points among them and their curve; and the logit along it."""
-    fig, (plane, along) = panels_of(ax, 1, 2, height=3.4, width_ratios=[1.25, 1])
+    fig, (plane, along) = figure(1, 2, height=3.4, width_ratios=[1.25, 1])
     centre = states.mean(0)
     axes = np.linalg.svd(states - centre, full_matrices=False)[2][:2]
     axes = axes * np.where(axes @ (attractor.h_star[-1] - attractor.h_star[0]) < 0, -1, 1)[:, None]
@@ -80,9 +68,9 @@ def curve(attractor: Attractor, states: np.ndarray, *, ax: Panels | None = None)
     return fig
 
 
-def spectra(attractor: Attractor, result: Spectra, control: Spectra, *, ax: Panels | None = None) -> Figure:
+def spectra(attractor: Attractor, result: Spectra, control: Spectra) -> Figure:
     """Eigenvalues at the middle of the curve, trained and untrained; and the longest time constants along the curve."""
-    fig, (plane, along) = panels_of(ax, 1, 2, height=3.3)
+    fig, (plane, along) = figure(1, 2, height=3.3)
     middle = int(np.abs(attractor.logit).argmin())
     turn = np.linspace(0, 2 * np.pi, 200)
     plane.plot(np.cos(turn), np.sin(turn), color=NEUTRAL, linewidth=0.8)
@@ -109,9 +97,9 @@ def spectra(attractor: Attractor, result: Spectra, control: Spectra, *, ax: Pane
     return fig
 
 
-def directions(attractor: Attractor, result: Alignment, *, ax: Panels | None = None) -> Figure:
+def directions(attractor: Attractor, result: Alignment) -> Figure:
     """Cosines along the curve: with its tangent, and with the readout."""
-    fig, (left, right) = panels_of(ax, 1, 2, height=3.0, sharey=True)
+    fig, (left, right) = figure(1, 2, height=3.0, sharey=True)
     order = np.argsort(attractor.logit)
     x = attractor.logit[order]
     slow, best = ("", "r₁", INTACT, "-"), ("modes 2–6", "best of modes 2–6", CONTROL, "--")
@@ -132,16 +120,15 @@ def directions(attractor: Attractor, result: Alignment, *, ax: Panels | None = N
 
 
 def words(
-    measured: np.ndarray, known: np.ndarray, kinds: np.ndarray, names: Sequence[str], control: np.ndarray | None = None,
-    *, ax: Panels | None = None,
-) -> Figure:  # fmt: skip
+    measured: np.ndarray, known: np.ndarray, kinds: np.ndarray, names: Sequence[str], control: np.ndarray | None = None
+) -> Figure:
     """A scatter of words and the distributions of positive, neutral and negative ones.
 
     ``measured`` (n,) what the slow mode makes of each word and ``known`` (n,) its β, in nats; ``kinds`` (n,) of
     :func:`rnnrev.line_attractor.word_kinds`; ``names`` (n,), of which the seven at each end of ``measured`` are
     written out; ``control`` (n,) what another mode makes of it.
     """
-    fig, (scatter, spread) = panels_of(ax, 1, 2, height=3.6, width_ratios=[1.35, 1])
+    fig, (scatter, spread) = figure(1, 2, height=3.6, width_ratios=[1.35, 1])
     scatter.axhline(0, color=NEUTRAL, linewidth=0.6)
     scatter.axvline(0, color=NEUTRAL, linewidth=0.6)
     if control is not None:
@@ -175,9 +162,9 @@ def words(
 YARDSTICKS = ("fitted recurrence", "bag of words", "next mode alone", "all but the slow mode", "words shuffled")
 
 
-def predictions(result: Predictions, *, ax: Panels | None = None) -> Figure:
+def predictions(result: Predictions) -> Figure:
     """r² with the network's logits and share of the same decisions, one row a model; controls in grey."""
-    fig, (left, right) = panels_of(ax, 1, 2, height=3.6, sharey=True)
+    fig, (left, right) = figure(1, 2, height=3.6, sharey=True)
 
     def look(name: str) -> dict[str, Any]:
         return {"color": CONTROL if name in YARDSTICKS else INTACT}
@@ -191,19 +178,17 @@ def predictions(result: Predictions, *, ax: Panels | None = None) -> Figure:
     return fig
 
 
-def step_errors(tables: Mapping[str, pd.DataFrame], *, ax: Axes | None = None) -> Figure:
+def step_errors(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """Relative error against steps taken, one line a model; tables of :func:`rnnrev.line_attractor.step_error`."""
-    fig, ax_ = panels_of(ax, height=2.8)
+    fig, ax = figure(height=2.8)
     for (name, table), color, marker in zip(tables.items(), CYCLE, "os^D"):
-        value, low, high = np.array(table.error.to_list()).T
-        ax_.plot(table.index, value, color=color, marker=marker, markersize=4, label=name)
-        ax_.fill_between(table.index, low, high, color=color, alpha=0.2, linewidth=0)
-    ax_.axhline(1, color=NEUTRAL, linewidth=0.8, linestyle=":")
-    ax_.set(xscale="log", xlabel="tokens since the model stood on the network's state", ylabel="relative error",
-            ylim=(0, None))  # fmt: skip
+        band(ax, table.index, table.error, name, alpha=0.2, color=color, marker=marker)
+    ax.axhline(1, color=NEUTRAL, linewidth=0.8, linestyle=":")
+    ax.set(xscale="log", xlabel="tokens since the model stood on the network's state", ylabel="relative error",
+           ylim=(0, None))  # fmt: skip
     lags = next(iter(tables.values())).index
-    ax_.set_xticks(lags, [str(n) for n in lags])
-    ax_.minorticks_off()
-    ax_.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    ax_.legend(fontsize=8, loc="lower left", ncols=2)
+    ax.set_xticks(lags, [str(n) for n in lags])
+    ax.minorticks_off()
+    ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    ax.legend(fontsize=8, loc="lower left", ncols=2)
     return fig

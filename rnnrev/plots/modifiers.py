@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 
-from ..modifiers import Barcodes, ModeAccount, Probes, Ranking, Transients
+from ..linear import ModeKernel
+from ..modifiers import Barcodes, Probes, Ranking, Transients
 from ..subspace import Dimension, Plane, Volume
 from .style import (
     CONTROL,
@@ -21,7 +21,9 @@ from .style import (
     NEUTRAL,
     PERTURBED,
     VALENCE_MAP,
+    Look,
     architecture,
+    band,
     figure,
     intervals,
     label_panels,
@@ -34,7 +36,7 @@ __all__ = [
     "ranking", "transients", "volume",
 ]  # fmt: skip
 
-_LOOKS: dict[str, dict[str, Any]] = {
+_LOOKS: dict[str, Look] = {
     kind: {"color": MODIFIERS[condition], "marker": marker, "markersize": 5}
     for kind, condition, marker in (
         ("negator", "negated", "v"), ("amplifier", "intensified", "^"), ("downtoner", "diminished", "s")
@@ -195,11 +197,11 @@ def transients(found: Transients, shown: Sequence[str], half_lives: Mapping[str,
     return fig
 
 
-def modes(account: ModeAccount, words: Sequence[str]) -> Figure:
+def modes(account: ModeKernel, words: Sequence[str]) -> Figure:
     """A modifier's gain by the time constants of the modes that carry it, one panel a word."""
     fig, axes = figure(1, len(words), height=2.8, sharex=True, squeeze=False)
     for i, (ax, word) in enumerate(zip(axes[0], words)):
-        for color, (name, part) in zip(CYCLE[1:], account.groups().items()):
+        for color, (name, part) in zip(CYCLE[1:], account.by_tau().items()):
             ax.plot(part[i, :20], color=color, label=name)
         ax.plot(account.total[i, :20], color=INTACT, linestyle="--", label="all modes")
         ax.axhline(0, color=NEUTRAL, linewidth=0.6)
@@ -215,7 +217,7 @@ def abolition(found: pd.DataFrame) -> Figure:
     names = list(dict.fromkeys(found.perturbation))
     fig, ax = figure(height=0.9 + 0.45 * len(names))
     for j, (condition, part) in enumerate(found.groupby("condition", sort=False)):
-        look: dict[str, Any] = {"color": MODIFIERS.get(str(condition), NEUTRAL), "marker": "v^so"[j]}
+        look: Look = {"color": MODIFIERS.get(str(condition), NEUTRAL), "marker": "v^so"[j]}
         gain = part.set_index("perturbation").gain
         intervals(
             {k: gain[k] for k in names}, ax=ax, look=look, offset=0.22 * (j - 1), label=str(condition),
@@ -233,12 +235,11 @@ def by_dimension(found: pd.DataFrame) -> Figure:
     fig, axes = figure(1, len(conditions), height=2.8, squeeze=False)
     for ax, condition in zip(axes[0], conditions):
         for (name, draw), part in found[found.condition == condition].groupby(["subspace", "draw"]):
-            own = name == "modifiers"
-            look: dict[str, Any] = {"color": PERTURBED, "marker": "o"} if own else {"color": CONTROL, "linestyle": "--"}
-            value, low, high = np.array(part.gain.to_list()).T
-            ax.plot(part.dim, value, markersize=4, label=str(name) if draw == 0 else None, **look)
-            if own:
-                ax.fill_between(part.dim, low, high, color=PERTURBED, alpha=0.2, linewidth=0)
+            label = str(name) if draw == 0 else None
+            if name == "modifiers":
+                band(ax, part.dim, part.gain, label, alpha=0.2, color=PERTURBED, marker="o")
+            else:
+                ax.plot(part.dim, [gain.value for gain in part.gain], "--", color=CONTROL, label=label)
         ax.axhline(0, color=NEUTRAL, linewidth=0.6)
         ax.set(xlabel="axes removed", title=condition)
     axes[0, 0].set_ylabel("gain")
@@ -254,12 +255,10 @@ def gains(found: pd.DataFrame) -> Figure:
     """
     fig, (left, right) = figure(1, 2, height=2.8)
     for condition, part in found.groupby("condition", sort=False):
-        x, base = part.perturbation.astype(float), np.array(part.base.to_list()).T
-        added = base[0] * np.array(part.gain.to_list())[:, 0]
+        x, added = part.perturbation.astype(float), [b.value * g.value for b, g in zip(part.base, part.gain)]
         left.plot(x, added, "o-", color=MODIFIERS[str(condition)], markersize=4, label=condition)
         if condition == "negated":
-            right.fill_between(x, *base[1:], color=INTACT, alpha=0.15, linewidth=0)
-            right.plot(x, base[0], "o-", color=INTACT, markersize=4)
+            band(right, x, part.base, color=INTACT, marker="o")
     left.axhline(0, color=NEUTRAL, linewidth=0.6)
     for ax in (left, right):
         ax.axvline(1, color=NEUTRAL, linewidth=0.6, linestyle="--")
@@ -289,7 +288,7 @@ def networks(measured: pd.DataFrame, data: str) -> Figure:
     for ax, kind in zip(axes, ("negated", "intensified")):
         for number, (condition, fill) in enumerate(series.items()):
 
-            def look(name: str, fill: str = fill) -> dict[str, Any]:
+            def look(name: str, fill: str = fill) -> Look:
                 return {k: v for k, v in architecture(name).items() if k != "linestyle"} | {"fillstyle": fill}
 
             part = measured[(measured.data == data) & (measured.measure == f"gain_{kind}")]

@@ -9,7 +9,7 @@ keeps their hue (``filter: invert() hue-rotate()``), so a plotting function has 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike
 
 __all__ = [
     "ARCHITECTURES", "CONTROL", "CYCLE", "INTACT", "MODIFIERS", "NEGATIVE", "NEUTRAL", "PERTURBED", "POSITIVE",
-    "VALENCE_MAP", "WIDTH", "architecture", "figure", "figure_of", "intervals", "label_panels", "log_ticks",
+    "VALENCE_MAP", "WIDTH", "architecture", "band", "figure", "figure_of", "intervals", "label_panels", "log_ticks",
     "sign_colors", "use",
 ]  # fmt: skip
 
@@ -82,17 +82,9 @@ def use() -> None:
 
 
 def figure(rows: int = 1, columns: int = 1, height: float = 3.0, **options: Any) -> tuple[Figure, Any]:
-    """A figure as wide as the text and its axes, as ``plt.subplots`` gives them.
+    """A figure as wide as the text, ``height`` inches high, and its axes; ``options`` are those of ``plt.subplots``.
 
-    Parameters
-    ----------
-    rows, columns : int
-    height : float
-        Inches of the whole figure.
-    options
-        For ``plt.subplots`` (``sharex``, ``width_ratios``, ``squeeze``, …).
-
-    The figure is not pyplot's current one: a notebook shows it once, when it is a cell's last value.
+    It is not pyplot's current one: a notebook shows it once, when it is a cell's last value.
     """
     use()
     made, axes = plt.subplots(rows, columns, figsize=(WIDTH, height), **options)
@@ -122,34 +114,17 @@ def sign_colors(values: ArrayLike, neutral: float = 0.0) -> np.ndarray:
 
 
 def intervals(
-    rows: Mapping[str, Sequence[float | None]],
-    *,
-    ax: Axes | None = None,
-    xlabel: str = "",
-    reference: float | None = None,
-    look: Callable[[str], Look] | Look | None = None,
-    offset: float = 0.0,
-    label: str | None = None,
-    percent: int | None = None,
-) -> Figure:
+    rows: Mapping[str, Sequence[float | None]], *, ax: Axes | None = None, xlabel: str = "",
+    reference: float | None = None, look: Callable[[str], Look] | Look | None = None, offset: float = 0.0,
+    label: str | None = None, percent: int | None = None,
+) -> Figure:  # fmt: skip
     """One row a name: its value, and its interval where it has one; the first name is on top.
 
-    Parameters
-    ----------
-    rows : dict
-        Name -> ``Estimate`` or (value, low, high). A bound that is NaN is not drawn, nor is a value that is.
-    ax : Axes, optional
-        Default: a new figure as high as the rows need. Call again with the same ``ax`` and names for a second series.
-    reference : float, optional
-        A grey line where there is no effect.
-    look : dict, or function of the name, optional
-        Options of ``errorbar``. Default: controls (a name with one of ``CONTROLS`` in it) grey, all else black.
-    offset : float
-        Rows that this series stands below the middle of its row.
-    label : str, optional
-        Of the series, for a legend.
-    percent : int, optional
-        Numbers are shares; label the axis in percent, with so many decimals.
+    ``rows`` are name -> ``Estimate`` or (value, low, high); what is NaN is not drawn. Without ``ax`` a new figure is as
+    high as the rows need; with the same ``ax`` and names a second series is drawn, ``offset`` rows lower, ``label`` in
+    the legend. ``reference`` is a grey line where there is no effect; ``look``, options of ``errorbar`` or a function
+    of the name that gives them (default: names with one of ``CONTROLS`` in them grey, all else black); ``percent`` the
+    decimals of an axis of shares in percent.
     """
     fig, ax = figure_of(ax, 0.9 + 0.32 * len(rows))
     for row, (name, estimate) in enumerate(rows.items()):
@@ -174,12 +149,20 @@ def intervals(
     return fig
 
 
-def label_panels(axes: Axes | Sequence[Axes] | np.ndarray, start: str = "a") -> None:
+def band(
+    ax: Axes, x: ArrayLike, estimates: Iterable[Sequence[float]], label: str | None = None, *, alpha: float = 0.15,
+    **line: Any,
+) -> None:  # fmt: skip
+    """A curve of estimates (value, low, high) with its band; ``line`` are options of the line, its color for one."""
+    value, low, high = np.array([tuple(e) for e in estimates], float).T
+    ax.fill_between(x, low, high, color=line["color"], alpha=alpha, linewidth=0)
+    ax.plot(x, value, label=label, **{"markersize": 4} | line)
+
+
+def label_panels(axes: Axes | Sequence[Axes] | np.ndarray) -> None:
     """Write (a), (b), … at the top left of each of these axes, so that the caption can name them."""
-    panels: list[Axes] = list(np.array(axes, object).ravel())
-    for number, ax in enumerate(panels):
-        title = ax.get_title(loc="left")
-        ax.set_title(f"({chr(ord(start) + number)}) {title}".rstrip(), loc="left")
+    for letter, ax in zip("abcdefghijkl", np.array(axes, object).ravel()):
+        ax.set_title(f"({letter}) {ax.get_title(loc='left')}".rstrip(), loc="left")
 
 
 def log_ticks(axis: Axis, low: float, high: float) -> None:
