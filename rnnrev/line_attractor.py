@@ -54,15 +54,13 @@ def rank_correlation(a: np.ndarray, b: np.ndarray) -> float:
 # --- (a) states -------------------------------------------------------------------------------------
 
 
-def visited_states(
-    model: SentimentRNN, texts: Sequence[str], per_text: int = 20, seed: int = 0
-) -> tuple[np.ndarray, np.ndarray]:
-    """States after the tenth token, at most ``per_text`` of each text: (n, S), and the text of each (n,)."""
+def visited_states(model: SentimentRNN, texts: Sequence[str], seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """States after the tenth token, at most twenty of each text: (n, S), and the text of each (n,)."""
     rng = np.random.default_rng([seed, 43])
     rows, owners = [], []
     for number, h in enumerate(model.states(texts)):
         h = h[min(BURN_IN, len(h) - 1) :]
-        rows.append(h[np.sort(rng.permutation(len(h))[:per_text])])
+        rows.append(h[np.sort(rng.permutation(len(h))[:20])])
         owners.append(np.full(len(rows[-1]), number))
     return np.concatenate(rows).astype(float), np.concatenate(owners)
 
@@ -81,7 +79,7 @@ class Dimensionality:
     n90: Estimate = shown(".0f")
 
 
-def dimensionality(model: SentimentRNN, texts: Sequence[str], seed: int = 0, n_components: int = 50) -> Dimensionality:
+def dimensionality(model: SentimentRNN, texts: Sequence[str], seed: int = 0) -> Dimensionality:
     """Claim (a): PCA variance of the visited states, with intervals over texts. Control: an untrained network."""
     states, owner = visited_states(model, texts, seed=seed)
     states -= states.mean(0)
@@ -94,10 +92,10 @@ def dimensionality(model: SentimentRNN, texts: Sequence[str], seed: int = 0, n_c
     spectrum = np.array(spectra)
     cumulative = np.cumsum(spectrum, -1) / spectrum.sum(-1, keepdims=True)
     participation = spectrum.sum(-1) ** 2 / (spectrum**2).sum(-1)
-    low, high = interval(cumulative[1:, :n_components])
+    low, high = interval(cumulative[1:, :50])
     n90 = estimate((cumulative < 0.9).sum(-1) + 1.0)
     n90 = n90._replace(low=min(n90.low, n90.value), high=max(n90.high, n90.value))
-    return Dimensionality(cumulative[0, :n_components], low, high, estimate(participation), n90)
+    return Dimensionality(cumulative[0, :50], low, high, estimate(participation), n90)
 
 
 # --- (b) fixed points and their curve ---------------------------------------------------------------
@@ -238,14 +236,14 @@ def curve_shape(model: SentimentRNN, points: np.ndarray) -> CurveShape:
     )  # fmt: skip
 
 
-def unrest(attractor: Attractor, n_tokens: int = 100, n_states: int = 10) -> Estimate:
-    """How far a step of average text still moves states that have read ``n_tokens`` of it, in units of their spread.
+def unrest(attractor: Attractor) -> Estimate:
+    """How far a step of average text still moves ten states that have read a hundred of it, in units of their spread.
 
     Near 0 on an attractor of fixed points; about 1 where the network goes round in a circle.
     """
     start = attractor.start
-    h = start[np.linspace(0, len(start) - 1, n_states).round().astype(int)]
-    for _ in range(n_tokens):
+    h = start[np.linspace(0, len(start) - 1, 10).round().astype(int)]
+    for _ in range(100):
         h = attractor.mean_map(h)
     spread = np.sqrt(((start - start.mean(0)) ** 2).sum(-1).mean())
     return bootstrap(np.linalg.norm(attractor.mean_map(h) - h, axis=-1) / spread, np.median, n=500)

@@ -26,6 +26,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.svm import LinearSVC
+from sweep import Row
 from tqdm import tqdm
 
 from rnnrev import modifiers, stats, zoo
@@ -35,7 +36,6 @@ from rnnrev.files import digest, write_npz
 from rnnrev.linear import OperatingPoint, operating_point
 from rnnrev.model import BagOfWords, Classifier, SentimentRNN
 from rnnrev.stats import Estimate
-from rnnrev.sweep import Row
 
 NETWORKS = ("gru-imdb", "gru-imdb-1", "gru-imdb-2")  #: the seeds of one recipe; the first is the best one
 #: Other words in the place of those that the network's ranking chose, and the steps that get them.

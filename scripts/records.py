@@ -28,6 +28,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from provenance import RECIPES, ROOT, Source, networks, stamp, write_table
+from sweep import Cell, Row, grid, minutes, sweep
 
 from rnnrev import claims, measure, zoo
 from rnnrev.analysis import Analysis
@@ -36,7 +37,6 @@ from rnnrev.data import load_reviews
 from rnnrev.files import RECORDS
 from rnnrev.measure import COLUMNS, PARTS, tabulate
 from rnnrev.model import SentimentRNN
-from rnnrev.sweep import Cell, Row, grid, minutes, sweep
 
 DATA = ("imdb", "sst2", "yelp_polarity")
 SCORED = 500  #: reviews that a network is measured on; its accuracy is that on all

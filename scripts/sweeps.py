@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from provenance import Source, write_table
+from sweep import Cell, Row, grid, minutes, rows_of, sweep
 
 from rnnrev import recovery, stats, zoo
 from rnnrev.augmented_bow import STEPS, AugmentedConfig, train_augmented
@@ -32,7 +33,6 @@ from rnnrev.files import digest, write_npz
 from rnnrev.language import Language
 from rnnrev.measure import COLUMNS, measure
 from rnnrev.model import BagOfWords, SentimentRNN
-from rnnrev.sweep import Cell, Row, grid, minutes, rows_of, sweep
 
 ARCHITECTURES = ("gru", "lstm", "ugrnn", "vanilla")
 SEEDS = (0, 1, 2)

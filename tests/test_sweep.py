@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import sweep as sweeps  # scripts/sweep.py
 from provenance import RECIPES, write_table
+from sweep import Cell, Row, finished, grid, name_of, rows_of, sweep, table
 
 from rnnrev import claims
-from rnnrev import sweep as sweeps
 from rnnrev.measure import COLUMNS
 from rnnrev.stats import Estimate, shown
-from rnnrev.sweep import Cell, Row, finished, grid, name_of, rows_of, sweep, table
 
 RAN: Counter[str] = Counter()
 CELLS = grid(cell=["gru", "lstm"], seed=[0, 1, 2])

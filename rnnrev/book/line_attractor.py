@@ -44,7 +44,7 @@ __all__ = [
 
 
 def compare_references(
-    model: SentimentRNN, texts: Sequence[str], known: np.ndarray, n_starts: int = 40, seed: int = 0
+    model: SentimentRNN, texts: Sequence[str], known: np.ndarray, n_starts: int = 40
 ) -> pd.DataFrame:
     """The same measures at fixed points of F(·, 0), of F(·, x̄) at the mean embedding, and of F̄: one row each.
 
@@ -55,8 +55,7 @@ def compare_references(
     """
     model = model.astype(np.float64)
     w, x_mean = model.w, model.frequencies @ model.embedding
-    F = mean_map(model, seed=seed)
-    starts = spread_starts(model, texts, n_starts, seed)
+    F, starts = mean_map(model), spread_starts(model, texts, n_starts, 0)
     words = frequent_words(model)
     polar = np.abs(word_kinds(known[words])) == 1
     ids = model.vocabulary.encode_all(texts)

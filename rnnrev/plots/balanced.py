@@ -116,9 +116,9 @@ def _ellipse(ax: Axes, C: np.ndarray, color: str, linestyle: str = "-") -> None:
 # --- how many, and which ------------------------------------------------------------------------------
 
 
-def spectrum(shares: Mapping[str, Sequence[float]], ax: Axes | None = None) -> Figure:
+def spectrum(shares: Mapping[str, Sequence[float]]) -> Figure:
     """Shares of the first Hankel singular values, one line a network, on a logarithmic axis."""
-    fig, ax = figure_of(ax, 3.0)
+    fig, ax = figure()
     for number, (name, share) in enumerate(shares.items()):
         marker = "osD^vP*"[number % 7]
         ax.plot(
@@ -171,11 +171,9 @@ def roles(panels: Mapping[str, Mapping[str, Sequence[float | None]]]) -> Figure:
 # --- the plane ------------------------------------------------------------------------------------------
 
 
-def fields(
-    small: ReducedRNN, words: Sequence[str], z: np.ndarray, texts: Sequence[str] = (), *, columns: int = 3,
-    x: tuple[float, float] = (-2.6, 2.6), y: tuple[float, float] = (-2.0, 4.5),
-) -> Figure:  # fmt: skip
+def fields(small: ReducedRNN, words: Sequence[str], z: np.ndarray, texts: Sequence[str] = ()) -> Figure:
     """What each word does at each place of the plane, as arrows over visited states (n, 2); then texts as paths."""
+    x, y, columns = (-2.6, 2.6), (-2.0, 4.5), 3
     places = np.stack(np.meshgrid(np.linspace(*x, 10), np.linspace(*y, 10)), -1).reshape(-1, 2)
     panels = len(words) + bool(texts)
     rows = -(-panels // columns)

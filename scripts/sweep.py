@@ -2,7 +2,7 @@
 
 A sweep is a list of *cells*, each a small mapping of plain values that says what to train or measure. Every finished
 cell is one JSON file, written in one step; a sweep that is started again does only what is missing. At the end all
-files become one tidy table. `scripts/sweeps.py` has those of the book.
+files become one tidy table. Those of the book are in sweeps.py and records.py.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import hashlib
 import itertools
 import json
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
@@ -19,8 +20,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .files import write_json
-from .stats import Estimate
+from rnnrev.files import write_json
+from rnnrev.stats import Estimate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,31 +60,15 @@ def finished(cell: Cell, out: str | os.PathLike[str]) -> list[Row] | None:
 
 
 def sweep(
-    cells: Sequence[Cell],
-    out: str | os.PathLike[str],
-    measure: Callable[[Cell], list[Row]],
-    *,
-    workers: int = 2,
-    scheduler: str | None = None,
-    progress: bool = True,
-) -> pd.DataFrame:
+    cells: Sequence[Cell], out: str | os.PathLike[str], measure: Callable[[Cell], list[Row]], *,
+    workers: int = 2, scheduler: str | None = None, progress: bool = True,
+) -> pd.DataFrame:  # fmt: skip
     """Run the cells that are not finished yet, and return the table of all.
 
-    Parameters
-    ----------
-    out : folder
-        One JSON file a cell. A second run with the same folder goes on where the first stopped.
-    measure : cell -> rows
-        What runs for each cell; it must be importable, or picklable, where it runs.
-    workers : int
-        Processes on this machine; with 1 cells run here, one after the other.
-    scheduler : str, optional
-        Address of a Dask scheduler, ``tcp://…``, whose workers run the cells instead.
-
-    Raises
-    ------
-    RuntimeError
-        When all is done, if cells failed: it names them and their errors. A later run tries them again.
+    Each writes one JSON file to the folder ``out``: a second run goes on where the first stopped. ``measure`` is what
+    runs for each cell, in ``workers`` processes on this machine (1: here, one after the other) or on the workers of a
+    Dask ``scheduler``, ``tcp://…``. ``RuntimeError`` when all is done if cells failed: it names them and their errors,
+    and a later run tries them again.
     """
     from tqdm.auto import tqdm
 
@@ -126,9 +111,11 @@ def _here(cells: Sequence[Cell], measure: Callable[[Cell], list[Row]], workers: 
 
 def _on_dask(cells: Sequence[Cell], measure: Callable[[Cell], list[Row]], scheduler: str) -> Iterator[Result]:
     try:
+        import cloudpickle
         from distributed import Client, as_completed
     except ImportError as error:
         raise ValueError("a scheduler needs dask.distributed: pip install 'rnnrev[sweep]'") from error
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers elsewhere have the package, not its scripts
     with Client(scheduler, timeout=20) as client:
         cell_of = {client.submit(_try, measure, cell, pure=False): cell for cell in cells}
         for future in as_completed(cell_of):
