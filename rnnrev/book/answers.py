@@ -13,11 +13,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 __all__ = [
-    "OPEN", "TOLERANCE", "Checked", "called", "check", "close", "exercises", "judge", "judges", "numbers", "words_in",
+    "NO_ANSWER", "OPEN", "TOLERANCE", "Checked", "called", "check", "close", "exercises", "judge", "judges", "numbers",
+    "words_in",
 ]  # fmt: skip
 
 #: An answer may be off by this share of the expected number: two figures are enough.
 TOLERANCE = 0.03
+
+#: The hint for an answer cell that was run as it is.
+NO_ANSWER = "There is no answer yet: put yours in the place of “...”."
 
 #: Typical mistakes: the hint for each, and the answer that it gives (or how to compute that).
 Mistakes = Mapping[str, ArrayLike | Callable[[], ArrayLike]]
@@ -85,7 +89,7 @@ def check(exercise: str, answer: object = None) -> Checked:
         meant = f"did you mean {' or '.join(near)}? " if near else ""
         raise ValueError(f"there is no exercise {exercise!r}: {meant}There are {', '.join(exercises())}")
     if _empty(answer):
-        return Checked(exercise, False, "There is no answer yet: put yours in the place of “...”.")
+        return Checked(exercise, False, NO_ANSWER)
     hint = _JUDGES[exercise](answer)
     return Checked(exercise, not hint, hint)
 
