@@ -1,20 +1,16 @@
 """The notebook edition: each page of the built site as an executed Jupyter notebook that reads as the page does.
 
 Text comes from the pages, where references, citations, numbers and exercises are resolved, outputs from the cache of
-executed chapters. What a page leaves out is left out; below an exercise stands a cell to answer in. The site holds them
-in ``_sources``; ``python book/_ext/book_notebooks.py SITE OUT`` (``make notebooks``) takes them to a folder to work in,
-where one that somebody changed is moved aside and not overwritten.
+executed chapters. What a page leaves out is left out; below an exercise stands a cell to answer in. The site holds the
+notebooks in ``_sources``; book/scripts/notebooks.py (``make notebooks``) takes them to a folder to work in.
 """
 
 from __future__ import annotations
 
-import argparse
 import ast
-import hashlib
-import json
+import posixpath
 import re
-import sys
-import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import nbformat
@@ -24,97 +20,99 @@ from markdownify import MarkdownConverter
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-ROOT = Path(__file__).resolve().parents[2]
+BOOK = Path(__file__).resolve().parents[1]
+WITH_CODE = {f.stem for f in BOOK.glob("*.md") if "{code-cell}" in f.read_text("utf-8")}
 KEPT_OUTPUTS = ("image/png", "image/svg+xml", "text/html", "text/markdown", "text/latex", "text/plain")
 SETUP = """\
-# Needs the package rnnrev, and no data. In Colab this cell installs it, and lets widgets in.
+# Needs the package rnnrev, and no data. In Colab this cell installs it, beside the TensorFlow that is
+# there, and lets widgets in.
 import importlib.util, sys
 
-if importlib.util.find_spec("rnnrev") is None:
+colab, missing = "google.colab" in sys.modules, importlib.util.find_spec("rnnrev") is None
+if missing and colab:
+    %pip install --quiet anywidget safetensors scikit-learn tqdm
+    %pip install --quiet --no-deps {package}
+elif missing:
     %pip install --quiet {package}
-if "google.colab" in sys.modules:
+if colab:
     from google.colab import output
 
     output.enable_custom_widget_manager()"""
 
 
+def anchor(name: object) -> str:
+    return f'<a id="{name}"></a>\n\n'
+
+
+def one_line(text: str) -> str:
+    return re.sub(r"\s+", " ", text).strip()
+
+
 class Page(MarkdownConverter):
     """A page's HTML as Markdown that JupyterLab, VS Code, Colab and GitHub show alike."""
 
-    def __init__(self, name: str, site: str) -> None:
+    def __init__(self, name: str, site: str, references: Mapping[str, Tag]) -> None:
         super().__init__(heading_style="ATX", bullets="-", escape_underscores=False, escape_asterisks=False)
-        self.name, self.site = name, site
+        self.name, self.site, self.references = name, site, references
+        self.cited: set[str] = set()
 
     def link(self, href: str) -> str:
-        page, _, fragment = href.partition("#")
-        if re.match(r"\w+:", page):
+        """Where a link of the page leads from the notebook: a place in it, another notebook, or the site."""
+        path, _, fragment = href.partition("#")
+        if re.match(r"\w+:", path):
             return href
-        stem = Path(page).stem
-        if not page or stem == self.name:
-            return f"#{fragment}"
-        if (ROOT / "book" / f"{stem}.md").is_file() and "{code-cell}" in (ROOT / "book" / f"{stem}.md").read_text(
-            "utf-8"
-        ):
-            return f"{stem}.ipynb"
-        return f"{self.site}/book/{page.removeprefix('../book/')}" + (f"#{fragment}" if fragment else "")
+        folder, stem = posixpath.split(posixpath.normpath(f"book/{path or self.name}".removesuffix(".html")))
+        if stem == "references" and fragment in self.references:
+            self.cited.add(fragment)
+        elif folder != "book" or stem not in WITH_CODE:
+            return f"{self.site}/{folder}/{stem}.html" + f"#{fragment}" * bool(fragment)
+        elif stem != self.name:
+            return f"{stem}.ipynb" + f"#{fragment}" * bool(fragment)
+        return f"#{fragment}"
 
     def convert_a(self, el: Tag, text: str, parent_tags: set[str]) -> str:
-        classes = el.get("class") or []
-        if "headerlink" in classes or not text.strip() or "slides/" in str(el.get("href", "")):
-            return text if text.strip() and "headerlink" not in classes else ""
-        return f"[{text.strip()}]({self.link(str(el.get('href', '')))})"
+        return f"[{text.strip()}]({self.link(str(el.get('href', '')))})" if text.strip() else ""
 
     def convert_span(self, el: Tag, text: str, parent_tags: set[str]) -> str:
-        classes = el.get("class") or []
-        if "math" in classes:
+        if "math" in (el.get("class") or []):
             return f"${el.get_text().removeprefix(chr(92) + '(').removesuffix(chr(92) + ')').strip()}$"
-        return "" if "eqno" in classes else text
+        return text
 
     def convert_div(self, el: Tag, text: str, parent_tags: set[str]) -> str:
         classes = el.get("class") or []
         if "math" in classes:
             number = el.select_one(".eqno")
             tag = f"\\tag{{{number.get_text().strip(' ()#¶')}}}" if number else ""
-            body = "".join(str(c) for c in el.children if isinstance(c, NavigableString)).strip()
-            body = body.removeprefix("\\[").removesuffix("\\]").strip()
-            anchor = f'<a id="{el["id"]}"></a>\n\n' if el.get("id") else ""
-            return f"\n\n{anchor}$$\n{body} {tag}\n$$\n\n"
-        if "admonition" in classes:
-            title = el.select_one(".admonition-title")
-            head = re.sub(r"\s+", " ", title.get_text()).strip() if title else "Note"
-            if title:
-                title.extract()
-            rest = "".join(self.process_tag(c, set()) if isinstance(c, Tag) else str(c) for c in el.children).strip()
-            if "dropdown" in classes or "solution" in classes:
-                return f"\n\n<details><summary>{head}</summary>\n\n{rest}\n\n</details>\n\n"
-            return f"\n\n> **{head}**\n>\n" + "\n".join(f"> {line}".rstrip() for line in rest.splitlines()) + "\n\n"
+            body = "".join(c for c in el.children if isinstance(c, NavigableString)).strip()
+            text = f"$$\n{body.removeprefix(chr(92) + '[').removesuffix(chr(92) + ']').strip()} {tag}\n$$"
+            text = (anchor(el["id"]) if el.get("id") else "") + text
+        elif "admonition" in classes:
+            head, (_, _, rest) = one_line(el.p.get_text()), text.strip().partition("\n")
+            if "dropdown" in classes:
+                text = f"<details><summary>{head}</summary>\n\n{rest.strip()}\n\n</details>"
+            else:
+                text = re.sub(r"(?m)^ *", "> ", f"**{head}**\n\n{rest.strip()}")
+        elif "sd-card-title" in classes:
+            text = f"**{text.strip()}**"
         return f"\n\n{text}\n\n"
 
     def convert_table(self, el: Tag, text: str, parent_tags: set[str]) -> str:
-        for tag in el.find_all(True):
-            for attribute in ("class", "style"):
-                tag.attrs.pop(attribute, None)
+        """As HTML, which holds what Markdown's tables cannot, without what only the site's style sheet reads."""
+        for tag in [el, *el.find_all(True)]:
+            tag.attrs = {k: v for k, v in tag.attrs.items() if k in ("href", "colspan", "rowspan")}
             if tag.name == "a":
                 tag["href"] = self.link(str(tag.get("href", "")))
-            if tag.name == "span" and tag.string and tag.string.startswith("\\("):
-                tag.replace_with(f"${tag.string[2:-2]}$")
-        for tag in el.find_all(["p", "span", "colgroup"]):
-            tag.unwrap() if tag.name != "colgroup" else tag.decompose()
-        el.attrs.clear()
+            elif tag.name == "span" and tag.string:
+                tag.string = re.sub(r"^\\\((.*)\\\)$", r"$\1$", tag.string)
+        for tag in el.find_all(["p", "span"]):
+            tag.unwrap()
         return "\n\n" + re.sub(r"\n\s*\n", "\n", str(el)) + "\n\n"
 
     def convert_figure(self, el: Tag, text: str, parent_tags: set[str]) -> str:
-        image, caption = el.find("img"), el.find("figcaption")
-        said = self.convert_soup(caption).strip() if isinstance(caption, Tag) else ""
-        said = re.sub(r"^(Fig\. [\w.]+)", r"**\1**", said)
-        alt = str(image.get("alt", "")) if isinstance(image, Tag) else ""
-        described = (
-            f"\n\n<details><summary>What the figure shows, in words</summary>\n\n{alt}\n\n</details>" if alt else ""
-        )
-        return f"\n\n{said}{described}\n\n"
-
-    def convert_figcaption(self, el: Tag, text: str, parent_tags: set[str]) -> str:
-        return text
+        """Its caption and alternative text: the image is an output."""
+        said = self.convert_soup(el.figcaption).strip() if el.figcaption else ""
+        alt = f"<details><summary>What the figure shows, in words</summary>\n\n{el.img['alt']}\n\n</details>"
+        return "\n\n" + re.sub(r"^(Fig\. [\w.]+)", r"**\1**", said) + f"\n\n{alt}\n\n"
 
     def convert_pre(self, el: Tag, text: str, parent_tags: set[str]) -> str:
         kinds = re.findall(r"highlight-(\w+)", " ".join(" ".join(p.get("class") or []) for p in el.parents))
@@ -122,120 +120,103 @@ class Page(MarkdownConverter):
         return f"\n\n```{language}\n{el.get_text().rstrip()}\n```\n\n"
 
 
-def answer_cell(label: str, text: str, known: set[str]) -> NotebookNode:
-    """The cell below an exercise: what its ``check(…)`` asks for and is not ``known`` yet, else room for text."""
+def answer_cell(label: str, text: str) -> NotebookNode:
+    """The cell below an exercise: a place for all that its ``check(…)`` asks for, or room for text."""
     call = re.search(r"check\(\"" + re.escape(label) + r"\",.*?\)(?=`)", text, re.DOTALL)
     if call is None:
         return new_markdown_cell("*Your answer:*", metadata={"tags": ["answer"]})
-    names = dict.fromkeys(n.id for n in ast.walk(ast.parse(call[0])) if isinstance(n, ast.Name))
-    lines = [f"{name} = ...  # your answer" for name in names if name not in known | {"check"}]
+    asked = dict.fromkeys(n.id for n in ast.walk(ast.parse(call[0])) if isinstance(n, ast.Name) and n.id != "check")
+    lines = [f"{name} = ...  # your answer" for name in asked]
     source = "\n".join(["from rnnrev.book import check", "", *lines, call[0]])
     return new_code_cell(source, metadata={"tags": ["answer"]})
-
-
-def defined(cells: list[NotebookNode]) -> set[str]:
-    """Names that the code cells of a notebook define."""
-    code = "\n".join(
-        re.sub(r"(?m)^\s*[%!].*$", "pass", c.source)
-        for c in cells
-        if c.cell_type == "code" and "answer" not in c.metadata.get("tags", ())
-    )
-    made = [n.id for n in ast.walk(ast.parse(code)) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
-    imported = [
-        (a.asname or a.name).split(".")[0]
-        for n in ast.walk(ast.parse(code))
-        if isinstance(n, ast.Import | ast.ImportFrom)
-        for a in n.names
-    ]
-    return {*made, *imported}
 
 
 class Edition:
     """The notebook of one page, cell by cell."""
 
-    def __init__(self, name: str, article: Tag, executed: NotebookNode, site: str, solutions: bool) -> None:
-        self.page, self.solutions = Page(name, site), solutions
-        self.code = [c for c in executed.cells if c.cell_type == "code"]
+    def __init__(self, page: Page, article: Tag, executed: NotebookNode, solutions: bool) -> None:
+        self.page, self.solutions = page, solutions
+        self.code = (c for c in executed.cells if c.cell_type == "code")  # each is taken once, in their order
         self.cells: list[NotebookNode] = []
         self.text: list[str] = []
         self.walk(article)
+        if page.cited:
+            self.flush()
+            entries = [f"{anchor(k)}{page.convert_soup(r)}" for k, r in page.references.items() if k in page.cited]
+            self.text += ["## References", *entries]
         self.flush()
 
     def flush(self) -> None:
         said = re.sub(r"\n{3,}", "\n\n", "\n\n".join(self.text)).strip()
-        if said:
-            self.cells.append(new_markdown_cell(said))
+        self.cells += [new_markdown_cell(said)] if said else []
         self.text = []
 
     def walk(self, node: Tag) -> None:
-        for child in node.children:
-            if not isinstance(child, Tag):
-                continue
+        labels = ""
+        for child in (c for c in node.children if isinstance(c, Tag)):
             classes = child.get("class") or []
             if child.name == "section":
                 self.walk(child)
+            elif child.name == "span" and child.get("id"):
+                labels += anchor(child["id"])
             elif re.fullmatch(r"h[1-6]", child.name):
                 self.flush()
-                self.text.append(self.page.convert_soup(child))
+                self.text.append(labels + self.page.convert_soup(child).strip())
             elif "cell" in classes:
                 self.cell(child)
             elif "exercise" in classes:
                 self.exercise(child)
-            elif "solution" in classes and not self.solutions:
-                continue
-            else:
+            elif "solution" not in classes or self.solutions:
                 self.text.append(self.page.convert_soup(child))
 
     def exercise(self, node: Tag) -> None:
-        title = node.select_one(".admonition-title")
-        heading = re.sub(r"\s+", " ", title.extract().get_text()).strip() if title else "Exercise"
-        body = "\n\n".join(self.page.convert_soup(c) for c in node.children if isinstance(c, Tag)).strip()
+        heading = one_line(node.p.extract().get_text())
+        body = self.page.convert_soup(node).strip()
         self.flush()
-        self.text.append(f'<a id="{node["id"]}"></a>\n\n### {heading}\n\n{body}')
+        self.text.append(f"{anchor(node['id'])}### {heading}\n\n{body}")
         self.flush()
-        self.cells.append(answer_cell(str(node["id"]), body, defined(self.cells)))
+        self.cells.append(answer_cell(str(node["id"]), body))
 
     def cell(self, node: Tag) -> None:
-        shown = node.select_one(".cell_input pre")
-        output = node.select_one(".cell_output")
-        if shown is None:  # only the result is for readers
-            if output is not None:
-                self.text.append(self.page.convert_soup(output))
+        shown, output = node.select_one(".cell_input pre"), node.select_one(".cell_output")
+        if not shown and not node.img:  # only the result is for readers
+            self.text += [self.page.convert_soup(output)] if output else []
             return
+        anchors = [anchor(figure["id"]).strip() for figure in node.select("figure[id]")]
+        below = [self.page.convert_soup(figure) for figure in node.select("figure")]
+        if self.text:
+            self.text += anchors
+        else:  # no cell for anchors alone
+            below = anchors + below
         self.flush()
-        source = shown.get_text().strip()
-        while self.code and self.code[0].source.strip() != source:
-            self.code.pop(0)
-        made = self.code.pop(0) if self.code else new_code_cell(source)
-        hidden = node.select_one("details.hide") is not None
-        metadata = {"jupyter": {"source_hidden": True}} if hidden else {}
-        self.cells.append(new_code_cell(source, outputs=[clean(o) for o in made.outputs], metadata=metadata))
-        self.cells[-1].execution_count = made.execution_count
-        figure = output.find("figure") if output else None
-        if isinstance(figure, Tag):
-            self.text.append(self.page.convert_soup(figure))
-            self.flush()
+        source = shown.get_text().strip() if shown else None
+        made = next(c for c in self.code if (c.source.strip() == source if shown else "image/png" in str(c.outputs)))
+        hidden = {} if shown and not node.select_one("details.hide") else {"jupyter": {"source_hidden": True}}
+        new = new_code_cell(made.source.strip(), metadata=hidden, execution_count=made.execution_count)
+        new.outputs = [clean(o) for o in made.outputs]
+        self.cells.append(new)
+        self.text += below
 
 
 def clean(output: NotebookNode) -> NotebookNode:
     """An output without what needs a kernel: of a widget its table is left."""
-    if "data" in output:
-        output = NotebookNode(
-            output | {"data": {k: v for k, v in output.data.items() if k in KEPT_OUTPUTS}, "metadata": {}}
-        )
-    return output
+    data = {k: v for k, v in output.get("data", {}).items() if k in KEPT_OUTPUTS}
+    return NotebookNode(output | {"data": data, "metadata": {}}) if data else output
+
+
+def article_of(html: str) -> Tag:
+    article = BeautifulSoup(html, "html.parser").article
+    for junk in article.select("script, style, .headerlink, button, .toctree-wrapper, colgroup"):
+        junk.decompose()
+    return article
 
 
 def edition(
-    name: str, html: str, executed: NotebookNode, site: str, package: str, solutions: bool = True
-) -> NotebookNode:
+    name: str, html: str, executed: NotebookNode, site: str, package: str, solutions: bool = True,
+    references: Mapping[str, Tag] | None = None,
+) -> NotebookNode:  # fmt: skip
     """The notebook of a page."""
-    soup = BeautifulSoup(html, "html.parser")
-    article = soup.select_one("article.bd-article") or soup.select_one("article")
-    assert article is not None
-    for junk in article.select("script, style, .headerlink, button, .toctree-wrapper"):
-        junk.decompose()
-    cells = Edition(name, article, executed, site, solutions).cells
+    cells = Edition(Page(name, site, references or {}), article_of(html), executed, solutions).cells
     cells.insert(1, new_code_cell(SETUP.format(package=package), metadata={"tags": ["setup"]}))
     for number, cell in enumerate(cells):
         cell.id = f"{name[:20]}-{number:03d}"
@@ -245,58 +226,18 @@ def edition(
     return made
 
 
-def write(folder: Path, notebooks: dict[str, NotebookNode]) -> None:
-    """Write the notebooks, and move those aside that somebody worked in."""
-    folder.mkdir(parents=True, exist_ok=True)
-    known_file = folder / ".made.json"
-    known = json.loads(known_file.read_text()) if known_file.is_file() else {}
-    made = {}
-    for name, notebook in notebooks.items():
-        file, text = folder / f"{name}.ipynb", nbformat.writes(notebook) + "\n"
-        made[name] = hashlib.sha256(text.encode()).hexdigest()
-        if file.is_file() and hashlib.sha256(file.read_bytes()).hexdigest() not in (known.get(name), made[name]):
-            kept = file.with_name(f"{name} (yours, {time.strftime('%Y-%m-%d %H.%M.%S')}).ipynb")
-            file.rename(kept)
-            print(f"{file.name} was changed since it was made: your copy is now {kept.name}")
-        partial = file.with_suffix(".tmp")
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(file)
-    known_file.write_text(json.dumps(known | made, indent=1) + "\n")
-
-
 def editions(site: Path, cache_path: str, address: str, solutions: bool) -> dict[str, NotebookNode]:
     """The notebooks of a built site, by page (``book/01-training``), with the outputs that the cache holds."""
     owner, _, repository = address.removeprefix("https://github.com/").partition("/")
     online = f"https://{owner}.github.io/{repository}" if address else "../html"
-    package = f'"rnnrev[book] @ git+{address}"' if address else "rnnrev"
+    package = f'"rnnrev @ git+{address}"' if address else "rnnrev"
+    pages = {f.stem: f.read_text("utf-8") for f in sorted((site / "book").glob("*.html"))}
+    references = {str(c["id"]): c.p for c in article_of(pages["references"]).select(".citation")}
     cache = get_cache(cache_path)
     executed = {Path(r.uri).stem: r.pk for r in sorted(cache.list_cache_records(), key=lambda r: r.pk)}
-    pages = sorted((site / "book").glob("*.html"))
     return {
-        f"book/{page.stem}": edition(
-            page.stem,
-            page.read_text("utf-8"),
-            cache.get_cache_bundle(executed[page.stem]).nb,
-            online,
-            package,
-            solutions,
+        f"book/{name}": edition(
+            name, pages[name], cache.get_cache_bundle(executed[name]).nb, online, package, solutions, references
         )
-        for page in pages
-        if page.stem in executed
+        for name in pages.keys() & executed.keys()
     }
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("site", type=Path, help="folder of the built site, _build/html")
-    parser.add_argument("out", type=Path, help="folder to write")
-    args = parser.parse_args()
-    found = {f.stem: nbformat.read(f, 4) for f in sorted(args.site.glob("_sources/book/*.ipynb"))}
-    if not found:
-        sys.exit(f"{args.site} holds no notebooks: run `make book` first")
-    write(args.out, found)
-    print(f"{len(found)} notebooks in {args.out}")
-
-
-if __name__ == "__main__":
-    main()

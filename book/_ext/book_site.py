@@ -143,6 +143,7 @@ def publish_sources(app: Sphinx, error: Exception | None) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
+    os.environ["PYTHONSTARTUP"] = str(Path(__file__).with_name("quiet.py"))
     app.add_config_value("book_solutions", os.environ.get("BOOK_SOLUTIONS", "1") != "0", "env")
     app.connect("autodoc-process-docstring", escape_bars, priority=900)
     app.add_transform(LeaveOutSolutions)
