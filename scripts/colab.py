@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 #: What a notebook finds in Colab, in Colab's versions; nbclient plays the browser's part.
 HAS = [
     "ipykernel==6.17.1", "ipython==7.34.0", "ipywidgets==7.7.1", "matplotlib==3.10.0", "numpy==2.0.2", "pandas==2.2.2",
-    "tensorflow-cpu==2.19.0", "nbclient", "setuptools", "wheel",
+    "tensorflow==2.19.0", "nbclient", "setuptools", "wheel",
 ]  # fmt: skip
 STAND_IN = """\
 called = []

@@ -24,17 +24,13 @@ BOOK = Path(__file__).resolve().parents[1]
 WITH_CODE = {f.stem for f in BOOK.glob("*.md") if "{code-cell}" in f.read_text("utf-8")}
 KEPT_OUTPUTS = ("image/png", "image/svg+xml", "text/html", "text/markdown", "text/latex", "text/plain")
 SETUP = """\
-# Needs the package rnnrev, and no data. In Colab this cell installs it, beside the TensorFlow that is
-# there, and lets widgets in.
+# Needs the package rnnrev, and no data. In Colab this cell installs it, and lets widgets in.
 import importlib.util, sys
 
-colab, missing = "google.colab" in sys.modules, importlib.util.find_spec("rnnrev") is None
-if missing and colab:
-    %pip install --quiet anywidget safetensors scikit-learn tqdm
+if importlib.util.find_spec("rnnrev") is None:  # beside the TensorFlow that may be there
+    %pip install --quiet anywidget matplotlib pandas safetensors scikit-learn tensorflow tqdm
     %pip install --quiet --no-deps {package}
-elif missing:
-    %pip install --quiet {package}
-if colab:
+if "google.colab" in sys.modules:
     from google.colab import output
 
     output.enable_custom_widget_manager()"""
@@ -62,13 +58,14 @@ class Page(MarkdownConverter):
         if re.match(r"\w+:", path):
             return href
         folder, stem = posixpath.split(posixpath.normpath(f"book/{path or self.name}".removesuffix(".html")))
+        place = "#" * bool(fragment) + fragment
         if stem == "references" and fragment in self.references:
             self.cited.add(fragment)
-        elif folder != "book" or stem not in WITH_CODE:
-            return f"{self.site}/{folder}/{stem}.html" + f"#{fragment}" * bool(fragment)
+        elif folder != "book" or stem not in {*WITH_CODE, self.name}:
+            place = f"{self.site}/{folder}/{stem}.html{place}"
         elif stem != self.name:
-            return f"{stem}.ipynb" + f"#{fragment}" * bool(fragment)
-        return f"#{fragment}"
+            place = f"{stem}.ipynb{place}"
+        return place
 
     def convert_a(self, el: Tag, text: str, parent_tags: set[str]) -> str:
         return f"[{text.strip()}]({self.link(str(el.get('href', '')))})" if text.strip() else ""
@@ -170,7 +167,7 @@ class Edition:
                 self.text.append(self.page.convert_soup(child))
 
     def exercise(self, node: Tag) -> None:
-        heading = one_line(node.p.extract().get_text())
+        heading, _ = one_line(node.p.extract().get_text()), node.attrs.pop("class")  # no admonition any more
         body = self.page.convert_soup(node).strip()
         self.flush()
         self.text.append(f"{anchor(node['id'])}### {heading}\n\n{body}")
@@ -220,8 +217,8 @@ def edition(
     cells.insert(1, new_code_cell(SETUP.format(package=package), metadata={"tags": ["setup"]}))
     for number, cell in enumerate(cells):
         cell.id = f"{name[:20]}-{number:03d}"
-    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    made = new_notebook(cells=cells, metadata={"kernelspec": kernel, "language_info": {"name": "python"}})
+    kept = {k: v for k, v in executed.metadata.items() if k in ("kernelspec", "language_info")}  # as a kernel writes them
+    made = new_notebook(cells=cells, metadata=kept)
     nbformat.validate(made)
     return made
 
