@@ -4,6 +4,7 @@
 #   make lab    these in JupyterLab, chapter 1 open
 #   make student, make instructor   the book and its notebooks without solutions and with them: html and notebooks in
 #               _build/student and _build/instructor; chapters are run once for all three books
+#   make course   a class in a box, _build/course: what students get, and what the teacher keeps (solutions, grade.py)
 #   make test   run the tests
 #   make test-browser   those that drive headless Chromium over the built book      make test-all   these and the slow ones
 #   make records   how every record was made; NAME=networks (or another) makes it anew
@@ -16,7 +17,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 export PYDEVD_DISABLE_FILE_VALIDATION ?= 1
 DEV := $(VENV)/.dev
 
-.PHONY: book notebooks records student instructor test test-browser test-all lab links check lock clean
+.PHONY: book notebooks records student instructor course test test-browser test-all lab links check lock clean
 .DEFAULT_GOAL := book
 
 $(ENV): requirements.lock pyproject.toml
@@ -45,7 +46,7 @@ book: $(ENV)
 	$(BIN)/jupyter-book build . -W --keep-going
 
 notebooks: book
-	$(BIN)/python book/_ext/book_notebooks.py _build/html _build/notebooks
+	$(BIN)/python book/scripts/notebooks.py _build/html _build/notebooks
 
 student: export BOOK_SOLUTIONS = 0
 student instructor: $(ENV)
@@ -53,7 +54,15 @@ student instructor: $(ENV)
 	rm -rf _build/$@ && mkdir -p _build/$@/notebooks
 	$(BIN)/jupyter-book build . -W --keep-going --path-output _build/$@
 	mv _build/$@/_build/html _build/$@/html && rm -rf _build/$@/_build
-	$(BIN)/python book/_ext/book_notebooks.py _build/$@/html _build/$@/notebooks
+	$(BIN)/python book/scripts/notebooks.py _build/$@/html _build/$@/notebooks
+
+# the wheel holds networks and data, so that students need nothing else; setuptools leaves build behind
+course: notebooks student
+	rm -rf _build/course build && mkdir -p _build/course/students _build/course/teacher/solutions
+	cp _build/student/notebooks/*.ipynb book/scripts/course.md _build/course/students
+	cp _build/html/_sources/book/*.ipynb _build/course/teacher/solutions
+	cp book/scripts/grade.py _build/course/teacher
+	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir _build/course/students . && rm -rf build
 
 test: $(DEV)
 	$(BIN)/python -m pytest -n 2

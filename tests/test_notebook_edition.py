@@ -235,9 +235,12 @@ class Lab:
         self.page.locator(".jp-DirListing-item", has_text=file).dblclick()
         self.page.wait_for_selector(f"{SHOWN}.jp-RenderedMarkdown h1")
 
-    def close(self) -> None:
+    def close(self, changed: bool = False) -> None:
+        """Close a notebook; unless it was changed, JupyterLab does not ask whether to keep it."""
         self.page.keyboard.press("Alt+w")
-        self.page.wait_for_selector(".jp-NotebookPanel", state="detached")
+        if changed:
+            self.page.locator(".jp-Dialog button", has_text="Discard").click()
+        self.page.wait_for_selector(".jp-NotebookPanel", state="detached", timeout=20_000)
 
     def cell(self, text: str) -> Any:
         return self.page.locator(f"{SHOWN}.jp-CodeCell", has_text=text).last
@@ -343,7 +346,6 @@ def test_sources_open_as_notebooks(lab: Lab) -> None:
     lab.go("/lab/tree/?reset")
     lab.open("08-known-language.md")
     assert lab.page.locator(f"{SHOWN}.jp-CodeCell").count() >= 1
-    lab.close()
 
 
 @pytest.mark.browser

@@ -217,8 +217,10 @@ def edition(
     cells.insert(1, new_code_cell(SETUP.format(package=package), metadata={"tags": ["setup"]}))
     for number, cell in enumerate(cells):
         cell.id = f"{name[:20]}-{number:03d}"
-    kept = {k: v for k, v in executed.metadata.items() if k in ("kernelspec", "language_info")}  # as a kernel writes them
-    made = new_notebook(cells=cells, metadata=kept)
+    # as JupyterLab writes it: a notebook that was only read is not changed
+    kernel = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+    language = executed.metadata.get("language_info", {"name": "python"})
+    made = new_notebook(cells=cells, metadata={"kernelspec": kernel, "language_info": language})
     nbformat.validate(made)
     return made
 

@@ -1,7 +1,7 @@
 """What the site does beyond Jupyter Book: links and notebooks that work elsewhere, descriptions for sharing.
 
-* Notebooks in ``_sources`` are those of the notebook edition (:mod:`book_notebooks`). Colab opens only .ipynb files on
-  GitHub: its link goes to the one that is published with the site (branch ``gh-pages``).
+* Notebooks in ``_sources`` are those of the notebook edition (:mod:`book_notebooks`). Links to Colab and Binder go to
+  those that are published with the site (branch ``gh-pages``), where Binder finds its environment too.
 * The repository's address stands in ``_config.yml``; where there is none, no button leads to it.
 * A page's description (``html_meta``) also becomes its Open Graph text.
 * Thebe's loader, which would name another host, is left out.
@@ -40,12 +40,13 @@ def _unwanted(script: Any) -> bool:
 def improve_page(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
     context["script_files"] = [s for s in context["script_files"] if not _unwanted(s)]
     repository = app.config.html_theme_options.get("repository_url", "")
-    for group in context.get("header_buttons", []):
-        for button in group.get("buttons", []):
-            if button.get("text") == "Colab":
-                place = repository.removeprefix("https://github.com/")
-                host = app.config.html_theme_options["launch_buttons"]["colab_url"]
-                button["url"] = f"{host}/github/{place}/blob/{NOTEBOOK_BRANCH}/_sources/{pagename}.ipynb"
+    place, notebook = repository.removeprefix("https://github.com/"), f"_sources/{pagename}.ipynb"
+    hosts = app.config.html_theme_options.get("launch_buttons", {})
+    for button in (b for group in context.get("header_buttons", []) for b in group.get("buttons", [])):
+        if button.get("text") == "Colab":
+            button["url"] = f"{hosts['colab_url']}/github/{place}/blob/{NOTEBOOK_BRANCH}/{notebook}"
+        elif button.get("text") == "Binder":
+            button["url"] = f"{hosts['binderhub_url']}/v2/gh/{place}/{NOTEBOOK_BRANCH}?urlpath=lab/tree/{notebook}"
     # the label would hide the text from a screen reader
     context["body"] = context.get("body", "").replace('<summary aria-label="Toggle hidden content">', "<summary>")
     # a list of what are no list items, to a screen reader
