@@ -99,6 +99,24 @@ def test_code_fits_the_page_and_is_for_readers(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
+def test_no_cell_for_readers_needs_one_that_is_removed(page: Path) -> None:
+    """Notebooks hold only the former, and run from top to bottom."""
+    removed: set[str] = set()
+    made: set[str] = set()
+    for cell in code_cells(page):
+        tree = ast.parse(source(cell))
+        names = [n for n in ast.walk(tree) if isinstance(n, ast.Name)]
+        stored = {n.id for n in names if isinstance(n.ctx, ast.Store)}
+        stored |= {(n.asname or n.name) for n in ast.walk(tree) if isinstance(n, ast.alias)}
+        if re.search(r"tags: .*remove-(cell|input)", cell):
+            removed |= stored
+        else:
+            made |= stored
+            needed = {n.id for n in names} & removed - made
+            assert not needed, f"{page.name}: {sorted(needed)} in\n{cell}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
 def test_glued_names_are_made_on_the_page(page: Path) -> None:
     text = text_of(page)
     used = set(re.findall(r"\{glue:text\}`([^`:]+)", text))
