@@ -184,7 +184,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, students: dict[str, Any]) -
     for file in NOTEBOOKS:
         shutil.copy(file, folder / "notebooks")
         nbformat.write(students[file.stem], folder / "student" / file.name)
-    shutil.copy(ROOT / "book/08-known-language.md", folder)
+    shutil.copytree(ROOT / "book", folder / "book", ignore=lambda _, names: [n for n in names if not n.endswith(".md")])
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -289,10 +289,12 @@ def test_lab_opens_with_chapter_one(lab: Lab) -> None:
 
 @pytest.mark.browser
 @pytest.mark.parametrize("folder", FOLDERS)
-def test_chapters_read_well_in_jupyterlab(lab: Lab, folder: str, record_property: Any) -> None:
+def test_chapters_read_well_in_jupyterlab(
+    lab: Lab, students: dict[str, Any], folder: str, record_property: Any
+) -> None:
     lab.go(f"/lab/tree/{folder}?reset")
     for file in NOTEBOOKS:
-        cells = nbformat.read(file.parent / file.name, 4).cells if folder == "notebooks" else None
+        cells = (students[file.stem] if folder == "student" else nbformat.read(file, 4)).cells
         clock, work = time.monotonic(), lab.work()
         lab.open(file.name)
         clock, work = time.monotonic() - clock, lab.work() - work
@@ -301,7 +303,7 @@ def test_chapters_read_well_in_jupyterlab(lab: Lab, folder: str, record_property
         lab.page.wait_for_function(
             "([shown, n]) => document.querySelectorAll(shown + '.jp-Cell').length >= n && !document.querySelector("
             "shown + '.jp-MarkdownCell:not(.jp-mod-rendered)')",
-            arg=[SHOWN, len(cells) if cells else 2],
+            arg=[SHOWN, len(cells)],
         )
         seen = lab.page.evaluate(
             """async (shown) => {
@@ -343,7 +345,7 @@ def test_chapters_read_well_in_jupyterlab(lab: Lab, folder: str, record_property
 
 @pytest.mark.browser
 def test_sources_open_as_notebooks(lab: Lab) -> None:
-    lab.go("/lab/tree/?reset")
+    lab.go("/lab/tree/book?reset")
     lab.open("08-known-language.md")
     assert lab.page.locator(f"{SHOWN}.jp-CodeCell").count() >= 1
 
