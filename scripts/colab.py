@@ -87,7 +87,7 @@ def main() -> None:
         package = wheel(python, Path(temporary))
         for name in args.names or made:
             code = [c for c in run(made[name], python, package, Path(temporary)).cells if c.cell_type == "code"]
-            alive = sum("application/vnd.jupyter.widget-view+json" in o.get("data", {}) for c in code for o in c.outputs)
+            alive = sum("application/vnd.jupyter.widget-view+json" in str(c.outputs) for c in code)
             print(f"{name}: {len(code)} code cells ran without error, {alive} widgets", flush=True)
 
 
