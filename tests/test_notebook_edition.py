@@ -190,8 +190,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, students: dict[str, Any]) -
         port = free.getsockname()[1]
     command = [
         sys.executable, "-m", "jupyter", "lab", "--notebook-dir", ".", "notebooks/01-training.ipynb", "--no-browser",
-        "--allow-root", f"--port={port}", "--ServerApp.token=", "--ServerApp.password=", "--LabApp.news_url=none",
-        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        "--allow-root", f"--port={port}", "--ServerApp.token=", "--ServerApp.password=",
     ]  # fmt: skip
     environment = os.environ | {"PYTHONPATH": str(ROOT), "HOME": str(folder), "JUPYTER_CONFIG_DIR": str(folder / ".c")}
     with open(folder / "lab.log", "wb") as log:

@@ -193,6 +193,7 @@ class Edition:
         new.outputs = [clean(o) for o in made.outputs]
         self.cells.append(new)
         self.text += below
+        self.flush()
 
 
 def clean(output: NotebookNode) -> NotebookNode:
