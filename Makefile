@@ -20,7 +20,7 @@ DEV := $(VENV)/.dev
 .PHONY: book notebooks records student instructor course test test-browser test-all lab links check lock clean
 .DEFAULT_GOAL := book
 
-$(ENV): requirements.lock pyproject.toml
+$(ENV): requirements.lock pyproject.toml book/_static/lab.json
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
