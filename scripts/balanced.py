@@ -25,6 +25,7 @@ import sweeps
 from provenance import Source, networks, write_table
 from scipy.optimize import brentq
 from scipy.stats import spearmanr
+from sweep import Cell, grid, minutes, sweep
 
 from rnnrev import balanced, driven, linear, measure, modifiers, recovery, stats, zoo
 from rnnrev.analysis import Analysis
@@ -37,7 +38,6 @@ from rnnrev.model import BagOfWords, SentimentRNN, untrained
 from rnnrev.plane import landscape, plane, seen_from, word_matrices
 from rnnrev.stats import Estimate
 from rnnrev.subspace import modifier_subspace, top_words
-from rnnrev.sweep import Cell, grid, minutes, sweep
 from rnnrev.words import WordForm, word_form
 
 KEPT = (1, 2, 3, 5, 8)  #: numbers of state
