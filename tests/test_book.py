@@ -164,8 +164,12 @@ def test_every_module_has_its_reference_and_links_back() -> None:
         for p in (ROOT / "rnnrev").rglob("*.py")
         if not p.name.startswith("_")
     }
-    documented = set(re.findall(r"automodule:: (\S+)", text_of(BOOK / "api.md")))
-    assert modules <= documented, f"api.md lacks {sorted(modules - documented)}"
+    pages = {page.stem: text_of(page) for page in (BOOK / "api").glob("*.md")}
+    documented = {m for text in pages.values() for m in re.findall(r"automodule:: (\S+)", text)}
+    assert modules <= documented, f"book/api lacks {sorted(modules - documented)}"
+    assert documented == {f"rnnrev.{name}" for name in pages}
+    listed = set(re.findall(r"^   (rnnrev\S+)", text_of(BOOK / "api.md"), re.MULTILINE))
+    assert documented == listed, f"api.md does not list, or lists besides: {sorted(documented ^ listed)}"
 
 
 def test_nothing_is_loaded_from_another_host() -> None:
