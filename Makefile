@@ -5,6 +5,7 @@
 #   make student, make instructor   the book and its notebooks without solutions and with them: html and notebooks in
 #               _build/student and _build/instructor; chapters are run once for all three books
 #   make course   a class in a box, _build/course: what students get, and what the teacher keeps (solutions, grade.py)
+#   make epub   the whole book as one file to read offline, with figures and without widgets
 #   make test   run the tests
 #   make test-browser   those that drive headless Chromium over the built book      make test-all   these and the slow ones
 #   make records   how every record was made; NAME=networks (or another) makes it anew
@@ -17,7 +18,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 export PYDEVD_DISABLE_FILE_VALIDATION ?= 1
 DEV := $(VENV)/.dev
 
-.PHONY: book notebooks records student instructor course test test-browser test-all lab links check lock clean
+.PHONY: book epub notebooks records student instructor course test test-browser test-all lab links check lock clean
 .DEFAULT_GOAL := book
 
 $(ENV): requirements.lock pyproject.toml book/_static/lab.json
@@ -44,6 +45,11 @@ endef
 book: $(ENV)
 	$(RUN)
 	$(BIN)/jupyter-book build . -W --keep-going
+
+epub: $(ENV)
+	$(RUN)
+	$(BIN)/jupyter-book build . --builder custom --custom-builder epub
+	ls -l _build/epub/*.epub
 
 notebooks: book
 	$(BIN)/python book/scripts/notebooks.py _build/html _build/notebooks

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
+from matplotlib.mathtext import MathTextParser
 from pybtex.database import parse_file
 
 ROOT = Path(__file__).parents[1]
@@ -170,6 +171,16 @@ def test_every_module_has_its_reference_and_links_back() -> None:
     assert documented == {f"rnnrev.{name}" for name in pages}
     listed = set(re.findall(r"^   (rnnrev\S+)", text_of(BOOK / "api.md"), re.MULTILINE))
     assert documented == listed, f"api.md does not list, or lists besides: {sorted(documented ^ listed)}"
+
+
+def test_every_formula_can_be_drawn_for_the_epub() -> None:
+    book_epub, parser = extension("book_epub"), MathTextParser("path")
+    text = "\n".join(FENCE.sub("", text_of(page)) for page in PAGES)
+    found = re.findall(r"\$\$(.+?)\$\$", text, re.DOTALL) + re.findall(r"```\{math\}.*?\n\n?(.*?)```", text, re.DOTALL)
+    found += re.findall(r"(?<!\$)\$([^$\n]+?)\$(?!\$)", text)
+    assert len(found) > 200
+    for line in {line for tex in found for line in book_epub.lines(re.sub(r"^:.*$", "", tex, flags=re.MULTILINE))}:
+        parser.parse(f"${line}$")  # raises where matplotlib does not know a command
 
 
 def test_nothing_is_loaded_from_another_host() -> None:

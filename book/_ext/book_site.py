@@ -62,6 +62,12 @@ def improve_page(app: Sphinx, pagename: str, templatename: str, context: dict[st
             )
 
 
+def offer_notebook(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
+    """A page's notebook can be had without an address too (the theme thinks of it only where it can be launched)."""
+    if Path(app.outdir).parent.joinpath("jupyter_execute", f"{pagename}.ipynb").is_file():
+        context["ipynb_source"] = f"{pagename}.ipynb"
+
+
 def without_solutions(text: str) -> str:
     """MyST text without its solutions, be they one directive or from ``solution-start`` to ``solution-end``."""
     text = re.sub(r"^(`{3,}|:{3,})\{solution-start\}.*?\{solution-end\}[ \t]*\n\1[ \t]*\n", "", text, flags=BLOCK)
@@ -104,7 +110,7 @@ def hide_answers(app: Sphinx, module: str) -> tuple[str, dict[str, Any]] | None:
 def buttons(app: Sphinx, config: Any) -> None:
     """Buttons that lead to the repository where one is named, and none that leads nowhere."""
     named = bool(config.html_theme_options.get("repository_url"))
-    wanted = dict.fromkeys(("use_repository_button", "use_issues_button"), named)
+    wanted = dict.fromkeys(("use_repository_button", "use_issues_button", "use_edit_page_button"), named)
     config.html_theme_options = config.html_theme_options | wanted | ({} if named else {"launch_buttons": {}})
 
 
@@ -130,7 +136,7 @@ def share_cache(app: Sphinx, config: Any) -> None:
 
 def publish_sources(app: Sphinx, error: Exception | None) -> None:
     """The notebook edition in the place of raw notebooks, and page sources without solutions where none are wanted."""
-    if error is not None or app.builder.format != "html":
+    if error is not None or app.builder.name != "html":
         return
     sources, solutions = Path(app.outdir, "_sources"), app.config.book_solutions
     for file in sources.rglob("*.ipynb"):
@@ -153,6 +159,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("config-inited", buttons, priority=100)
     app.connect("source-read", cite)
     app.connect("viewcode-find-source", hide_answers)
+    app.connect("html-page-context", offer_notebook, priority=500)  # before the theme makes its buttons
     app.connect("html-page-context", improve_page, priority=900)
     app.connect("build-finished", publish_sources)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
