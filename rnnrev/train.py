@@ -439,7 +439,9 @@ def train(
     """Train a network or a bag of words, stop early on reviews that are held out, and evaluate it.
 
     Held out are the data set's validation split if it has one, or a share of its training reviews. Reviews labelled −1
-    are left out. The model's ``record`` has data fingerprints, command, versions, curves and test scores.
+    are left out. The model's ``record`` has data fingerprints, command, versions, curves and test scores. ``DataError``
+    for reviews that are for evaluation only; ``ValueError`` for labels of one class only, or of more than two for a bag
+    of words, and what :func:`fit` raises.
 
     Parameters
     ----------
@@ -448,9 +450,6 @@ def train(
         ``resume`` goes on. ``compact`` ships the weights small (:func:`rnnrev.zoo.save`): the record is of these.
     reviews, test : Reviews, optional
         Instead of ``config.data``'s training and test splits. Without ``test``, reviews of your own are not tested.
-
-    ``DataError`` for reviews that are for evaluation only; ``ValueError`` for labels of one class only, or of more than
-    two for a bag of words, and what :func:`fit` raises.
     """
     started = time.time()
     keras.utils.set_random_seed(config.seed)
