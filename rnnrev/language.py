@@ -7,13 +7,16 @@ words around it and by its place (T tokens in all, t from 0):
     f_t = 1 + Σ_{s<t} g[w_s] e^{−(t−s−1)/τ[w_s]} + g_start e^{−t/τ_start} + g_end e^{−(T−1−t)/τ_end}.
 
 A modifier with g < −1 turns valence round, with −1 ≤ g < 0 it weakens it, with g > 0 it strengthens it; right after it
-the factor is 1 + g, and it fades over τ tokens. A few modifiers also act on the words before them. The label is drawn
-with P(positive) = 1/(1 + e^{−S/noise}), so the accuracy of the best possible reader is known too.
+the factor is 1 + g, and it fades over τ tokens. A few modifiers also act on the words before them. A modifier with a
+*reach* does not fade: it multiplies f by 1 + g for exactly so many tokens, and those within reach of several are
+multiplied by each. The label is drawn with P(positive) = 1/(1 + e^{−S/noise}), so the accuracy of the best possible
+reader is known too; or a network learns the sum so far at every token (:meth:`Language.running`), which takes no label.
 
 More than two classes come in two makes. *Ordered*: P(class ≤ c) = 1/(1 + e^{−(cut_c − S)/noise}), like stars.
 *Unordered*: each class has words of its own, S has one entry a class, and P = softmax(S/noise), like topics.
 
 Source: ours; the form of f is the augmented bag of words of CP20. Classes as in Aitken et al. 2020.
+:data:`TWELVE_WORDS` is the toy language of CP20, section 4.
 """
 
 from __future__ import annotations
@@ -32,7 +35,7 @@ from .stats import Estimate
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Language", "Modifier"]
+__all__ = ["TWELVE_WORDS", "Language", "Modifier"]
 
 
 @dataclass(frozen=True)
@@ -44,10 +47,17 @@ class Modifier:
     decay: float = 1.0  #: τ in tokens
     valence: float = 0.0  #: its own
     both_ways: bool = False  #: whether it acts on the words before it too
+    reach: int = 0  #: where positive, it acts in full on so many tokens and then not at all; ``decay`` has no meaning
+    alone: bool = False  #: whether it never stands within its own reach
 
     def __post_init__(self) -> None:
         if not (self.decay > 0 and np.isfinite([self.gain, self.decay, self.valence]).all()):
             raise ValueError(f"modifier {self.word!r}: decay must be positive, gain and valence finite ({self})")
+        if self.reach < 0 or (self.reach and self.both_ways) or (self.alone and not self.reach):
+            raise ValueError(
+                f"modifier {self.word!r}: a reach counts tokens after the word, alone needs one, and both_ways is for "
+                f"modifiers that fade ({self})"
+            )
 
     @property
     def kind(self) -> str:
@@ -92,6 +102,7 @@ class Language:
     noise: float = 0.3  #: in units of S
     cuts: tuple[float, ...] = (0.0,)  #: between ordered classes, in units of S
     n_topics: int = 0  #: 3 or more for unordered classes instead
+    names: tuple[str, ...] = ()  #: of the valence words, then of the neutral ones, instead of made-up names
 
     def __post_init__(self) -> None:
         for name in ("strength", "start_length", "end_length", "noise"):
@@ -112,6 +123,10 @@ class Language:
         if min(self.valence_share, self.modifier_share) < 0 or self._neutral_share <= 0:
             left = f"{self._neutral_share:.2f} for neutral words"
             raise ValueError(f"the shares of valence words, modifiers and decoys leave {left}")
+        if self.names and len(self.names) != self.n_valence + self.n_neutral:
+            raise ValueError(f"names must name {self.n_valence + self.n_neutral} words, not {len(self.names)}")
+        if sum(m.alone for m in self.modifiers) > 1:
+            raise ValueError("only one modifier can be alone: the shares of two are not known in closed form")
         if len(set(self.words)) != len(self.words):
             raise ValueError("two words have the same name")
 
@@ -142,6 +157,8 @@ class Language:
         n, width = self.n_valence // len(self._groups), len(str(self.n_valence))
         valence = [f"{group}{i + 1:0{width}d}" for group in self._groups for i in range(n)]
         neutral = [f"thing{i + 1:0{len(str(self.n_neutral))}d}" for i in range(self.n_neutral)]
+        if self.names:
+            valence, neutral = list(self.names[: self.n_valence]), list(self.names[self.n_valence :])
         return (*valence, *(m.word for m in self.modifiers), *self.decoys, *neutral)
 
     @cached_property
@@ -150,12 +167,28 @@ class Language:
         return Vocabulary((PAD, UNKNOWN, *self.words))
 
     @cached_property
-    def frequencies(self) -> np.ndarray:
-        """Share of running text of every word in :attr:`vocabulary`, (V,)."""
+    def _chances(self) -> np.ndarray:
+        """Chance of every word where any may stand, (V,)."""
         ranks = np.arange(1, self.n_neutral + 1, dtype=float) ** -self.zipf
         valence = np.full(self.n_valence, self.valence_share / self.n_valence)
         modifiers = np.full(len(self.modifiers) + self.n_decoys, self._each_modifier)
         return np.concatenate([[0, 0], valence, modifiers, self._neutral_share * ranks / ranks.sum()])
+
+    @cached_property
+    def _alone(self) -> tuple[int, int]:
+        """Number and reach of the word that stays out of its own reach; 0, 0 if there is none."""
+        found = ((2 + self.n_valence + i, m.reach) for i, m in enumerate(self.modifiers) if m.alone)
+        return next(found, (0, 0))
+
+    @cached_property
+    def frequencies(self) -> np.ndarray:
+        """Share of running text of every word in :attr:`vocabulary`, (V,), far from its beginning."""
+        p, (number, reach) = self._chances.copy(), self._alone
+        if reach:  # a share f, whose reaches are apart, leaves room in 1 − reach·f of the places: f = p (1 − reach·f)
+            share = p[number] / (1 + reach * p[number])
+            p *= (1 - share) / (1 - p[number])
+            p[number] = share
+        return p
 
     @cached_property
     def valence(self) -> np.ndarray:
@@ -180,9 +213,16 @@ class Language:
         """Mean of f − 1 that the modifiers of running text add, far from both ends.
 
         A reader in mid-text knows a word's valence as v (1 + background), and a modifier's gain as g/(1 + background).
+        Exact where words are drawn independently; beside a modifier that stays ``alone`` to about 0.02.
         """
-        reach = [(1 + m.both_ways) * m.gain / -np.expm1(-1 / m.decay) for m in self.modifiers]
-        return float(self._each_modifier * np.sum(reach))
+        share = self.frequencies[2 + self.n_valence :]
+        faded, boxes = 1.0, 1.0
+        for p, m in zip(share, self.modifiers):
+            if not m.reach:
+                faded += p * (1 + m.both_ways) * m.gain / -np.expm1(-1 / m.decay)
+            else:
+                boxes *= 1 + m.reach * p * m.gain if m.alone else (1 + p * m.gain) ** m.reach
+        return float(faded * boxes - 1)
 
     # --- the truth of a text -------------------------------------------------------------------
 
@@ -196,7 +236,12 @@ class Language:
         n_words, first = len(self.vocabulary), 2 + self.n_valence
         f = np.ones(padded.shape)
         groups: dict[tuple[float, bool], np.ndarray] = {}  # modifiers of one decay share a filter
+        boxes = np.ones(padded.shape)
         for i, m in enumerate(self.modifiers if modifiers else ()):
+            for lag in range(1, m.reach + 1):
+                boxes[:, lag:] *= np.where(padded[:, :-lag] == first + i, 1 + m.gain, 1.0)
+            if m.reach:
+                continue
             for backward in (False, True)[: 1 + m.both_ways]:
                 groups.setdefault((m.decay, backward), np.zeros(n_words))[first + i] = m.gain
         for (decay, backward), gain in groups.items():
@@ -210,7 +255,7 @@ class Language:
             f += self.start_gain * np.exp(-place / self.start_length)
         if end:
             f += self.end_gain * np.exp(-np.maximum(lengths[:, None] - 1 - place, 0) / self.end_length)
-        return f
+        return f * boxes
 
     def encode(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """Texts as this language's own token numbers (n, T), right-padded, and lengths (n,)."""
@@ -223,6 +268,15 @@ class Language:
         if self.n_topics:
             return np.stack([(v[padded] * f * inside).sum(1) for v in self.valence.T], 1)
         return (self.valence[padded] * f * inside).sum(1)
+
+    def running(self, padded: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        """The sum so far after every token, (n, T): what a network that is asked at every token has to say.
+
+        ``ValueError`` for a language whose sum so far depends on what comes later, or that has topics.
+        """
+        if self.end_gain or self.n_topics or any(m.both_ways for m in self.modifiers):
+            raise ValueError("the sum so far needs one valence, end_gain 0 and modifiers that act on later words only")
+        return np.cumsum(self.valence[padded] * self.factors(padded, lengths), 1)
 
     def probabilities(self, totals: np.ndarray) -> np.ndarray:
         """P(class | S): (n,) or (n, C) -> (n, C)."""
@@ -252,12 +306,18 @@ class Language:
 
     # --- texts ---------------------------------------------------------------------------------
 
-    def sample_ids(self, n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    def sample_ids(self, n: int, seed: int | Sequence[int] = 0) -> tuple[np.ndarray, np.ndarray]:
         """Draw n texts: token numbers (n, T) int32, right-padded, and lengths (n,)."""
-        rng = np.random.default_rng([seed, 83])
+        rng = np.random.default_rng([*np.atleast_1d(seed), 83])
         lengths = rng.integers(self.min_tokens, self.max_tokens + 1, n)
-        edges = np.cumsum(self.frequencies)
+        edges = np.cumsum(self._chances)
         drawn = np.searchsorted(edges, rng.random((n, self.max_tokens)) * edges[-1], side="right").astype(np.int32)
+        number, reach = self._alone
+        edges = np.cumsum(np.where(np.arange(len(edges)) == number, 0, self._chances))
+        for t in range(1, self.max_tokens if reach else 0):  # a word within its own reach gives way to another
+            rows = np.flatnonzero(drawn[:, t] == number)
+            rows = rows[(drawn[rows, max(0, t - reach) : t] == number).any(1)]
+            drawn[rows, t] = np.searchsorted(edges, rng.random(len(rows)) * edges[-1], side="right")
         drawn[np.arange(self.max_tokens) >= lengths[:, None]] = 0
         return drawn, lengths
 
@@ -287,7 +347,8 @@ class Language:
 
     def to_frame(self) -> pd.DataFrame:
         """The truth, one row a word: ``role`` (positive, negative, topic…, modifier, decoy, neutral), ``kind``,
-        ``valence``, ``gain``, ``decay`` in tokens (NaN where there is none), ``both_ways``, ``per_million``."""
+        ``valence``, ``gain``, ``decay`` in tokens (NaN where there is none), ``both_ways``, ``reach`` in tokens (0
+        where there is none), ``per_million``."""
         import pandas as pd
 
         n, m = self.n_valence, len(self.modifiers)
@@ -296,9 +357,12 @@ class Language:
         roles += ["modifier"] * m + ["decoy"] * self.n_decoys + ["neutral"] * self.n_neutral
         table = pd.DataFrame({"word": self.words, "role": roles, "kind": ""})
         table["valence"] = self.valence[2:].sum(1) if self.n_topics else self.valence[2:]
-        table["gain"], table["decay"], table["both_ways"] = 0.0, np.nan, False
+        table["gain"], table["decay"], table["both_ways"], table["reach"] = 0.0, np.nan, False, 0
         for row, each in enumerate(self.modifiers, n):
-            table.loc[row, ["kind", "gain", "decay", "both_ways"]] = [each.kind, each.gain, each.decay, each.both_ways]
+            table.loc[row, ["kind", "gain", "decay", "both_ways"]] = [
+                each.kind, each.gain, np.nan if each.reach else each.decay, each.both_ways
+            ]  # fmt: skip
+            table.loc[row, "reach"] = each.reach
         table.loc[n + m : n + m + self.n_decoys - 1, "kind"] = "decoy"
         table["per_million"] = 1e6 * self.frequencies[2:]
         return table
@@ -315,7 +379,8 @@ class Language:
         by_kind: dict[str, list[str]] = {"flip": [], "dampen": [], "amplify": [], "decoy": list(self.decoys)}
         for m in self.modifiers:
             more = ", both ways" * m.both_ways + (f", valence {m.valence:+.1f}" if m.valence else "")
-            by_kind[m.kind].append(f"{m.word} ({1 + m.gain:+.1f}× fading over {m.decay:g} tokens{more})")
+            lasts = f"for {m.reach} tokens" if m.reach else f"fading over {m.decay:g} tokens"
+            by_kind[m.kind].append(f"{m.word} ({1 + m.gain:+.1f}× {lasts}{more})")
         if self.n_topics:
             label = f"{self.n_topics} unordered classes, softmax of S/{self.noise:g}"
         elif len(self.cuts) > 1:
@@ -333,3 +398,12 @@ class Language:
             f"{self.min_tokens} to {self.max_tokens} tokens; {label}",
         ]
         return "\n".join(lines)
+
+
+#: The twelve words of CP20, section 4: *not* turns round what the next four tokens add, *very* doubles the next one.
+TWELVE_WORDS = Language(
+    n_valence=4, strength=2.0, n_neutral=6, zipf=0.0, n_decoys=0, valence_share=4 / 12, modifier_share=2 / 12,
+    modifiers=(Modifier("not", -2.0, reach=4, alone=True), Modifier("very", 1.0, reach=1)),
+    start_gain=0.0, end_gain=0.0, min_tokens=50, max_tokens=50,
+    names=("awesome", "good", "awful", "bad", "and", "a", "the", "for", "it", "while"),
+)  # fmt: skip

@@ -9,7 +9,7 @@ import pytest
 from scipy.special import expit
 
 from rnnrev.data import tokenize
-from rnnrev.language import Language, Modifier
+from rnnrev.language import TWELVE_WORDS, Language, Modifier
 
 PLAIN = Language(
     n_valence=4, modifiers=(Modifier("flip", -2.0, 2.0, -0.5), Modifier("both", 1.0, 3.0, both_ways=True)),
@@ -170,3 +170,111 @@ def test_nonsense_is_refused(change, message):
 def test_a_modifier_without_end_is_refused():
     with pytest.raises(ValueError, match="decay"):
         Modifier("no", -2.0, 0.0)
+
+
+# --- modifiers with a reach, and the sum so far -------------------------------------------------------
+
+
+def slow_sums(language: Language, words: list[str]) -> list[float]:
+    """The running sum, token by token, as one would work it out by hand."""
+    valence = dict(zip(language.vocabulary.words, language.valence))
+    known = {m.word: m for m in language.modifiers}
+    total, said = 0.0, []
+    for t, word in enumerate(words):
+        faded, times = 1 + language.start_gain * np.exp(-t / language.start_length), 1.0
+        for s in range(t):
+            m = known.get(words[s])
+            if m is None:
+                continue
+            if not m.reach:
+                faded += m.gain * np.exp(-(t - s - 1) / m.decay)
+            elif t - s <= m.reach:
+                times *= 1 + m.gain
+        total += valence[word] * faded * times
+        said.append(total)
+    return said
+
+
+MIXED = replace(
+    TWELVE_WORDS, min_tokens=5, max_tokens=30, start_gain=0.5, start_length=2.0,
+    modifiers=(*TWELVE_WORDS.modifiers, Modifier("hardly", -0.8, 2.0), Modifier("so", 0.5, reach=3)),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("language", [TWELVE_WORDS, MIXED])
+def test_running_sums_equal_those_worked_out_token_by_token(language):
+    padded, lengths = language.sample_ids(40, seed=3)
+    found = language.running(padded, lengths)
+    for row, n in zip(range(40), lengths):
+        words = [language.vocabulary.words[i] for i in padded[row, :n]]
+        np.testing.assert_allclose(found[row, :n], slow_sums(language, words), atol=1e-9)
+        assert found[row, -1] == pytest.approx(found[row, n - 1])  # padding adds nothing
+    np.testing.assert_allclose(language.totals(padded, lengths), found[:, -1])
+
+
+@pytest.mark.parametrize(
+    ("text", "sums"),
+    [
+        ("not a a bad good good", [0, 0, 0, 1, 0, 1]),  # the fourth token after not is the last it turns round
+        ("very good good", [0, 2, 3]),
+        ("not very awful", [0, 0, 4]),
+        ("very very good", [0, 0, 2]),
+        ("very the good", [0, 0, 1]),
+        ("not not good", [0, 0, 1]),  # never drawn; by the rule both act
+    ],
+)
+def test_the_twelve_words_by_hand(text, sums):
+    assert TWELVE_WORDS.explain(text)["sum"].tolist() == pytest.approx(sums)
+
+
+def test_the_twelve_words_are_those_of_the_paper():
+    language = TWELVE_WORDS
+    assert len(language.words) == 12
+    table = language.to_frame().set_index("word")
+    assert table.valence[["good", "bad", "awesome", "awful"]].tolist() == [1, -1, 2, -2]
+    assert table.loc["not", ["gain", "reach"]].tolist() == [-2, 4]
+    assert table.loc["very", ["gain", "reach"]].tolist() == [1, 1]
+    assert np.isnan(table.decay).all()
+    assert (table.role == "neutral").sum() == 6
+    assert "not (-1.0× for 4 tokens)" in str(language)
+    padded, lengths = language.sample_ids(4000, seed=1)
+    assert (lengths == 50).all()
+    number = language.vocabulary.number("not")
+    where = padded == number
+    assert not any((where[:, lag:] & where[:, :-lag]).any() for lag in range(1, 5))
+    assert (where[:, 5:] & where[:, :-5]).any()
+    # the other words stand side by side as they are drawn, and shares are those of mid-text
+    middle = padded[:, 20:]
+    found = np.bincount(middle.ravel(), minlength=14) / middle.size
+    np.testing.assert_allclose(found, language.frequencies, atol=5 * np.sqrt(0.09 / middle.size))
+    f = language.factors(padded, lengths)[:, 20:]
+    assert f.mean() - 1 == pytest.approx(language.background, abs=0.02)  # not and very as if independent
+
+
+def test_the_same_texts_again():
+    np.testing.assert_array_equal(TWELVE_WORDS.sample_ids(5, 7)[0], TWELVE_WORDS.sample_ids(5, 7)[0])
+    assert (TWELVE_WORDS.sample_ids(5, 7)[0] != TWELVE_WORDS.sample_ids(5, 8)[0]).any()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"names": ("one",)}, "names must name"),
+        ({"modifiers": (Modifier("x", 1.0, reach=1, alone=True), Modifier("y", 1.0, reach=1, alone=True))}, "alone"),
+    ],
+)
+def test_nonsense_about_the_twelve_words_is_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        replace(TWELVE_WORDS, **change)
+
+
+@pytest.mark.parametrize("wrong", [{"reach": -1}, {"alone": True}, {"reach": 2, "both_ways": True}])
+def test_a_reach_that_makes_no_sense_is_refused(wrong):
+    with pytest.raises(ValueError, match="reach"):
+        Modifier("no", -2.0, **wrong)
+
+
+@pytest.mark.parametrize("change", [{"end_gain": 1.0}, {"modifiers": (Modifier("x", 1.0, both_ways=True),)}])
+def test_sums_that_depend_on_what_comes_later_are_refused(change):
+    with pytest.raises(ValueError, match="so far"):
+        replace(TWELVE_WORDS, **change).running(np.full((1, 3), 2), np.array([3]))
