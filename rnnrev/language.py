@@ -167,7 +167,7 @@ class Language:
         return Vocabulary((PAD, UNKNOWN, *self.words))
 
     @cached_property
-    def _chances(self) -> np.ndarray:
+    def draws(self) -> np.ndarray:
         """Chance of every word where any may stand, (V,)."""
         ranks = np.arange(1, self.n_neutral + 1, dtype=float) ** -self.zipf
         valence = np.full(self.n_valence, self.valence_share / self.n_valence)
@@ -183,7 +183,7 @@ class Language:
     @cached_property
     def frequencies(self) -> np.ndarray:
         """Share of running text of every word in :attr:`vocabulary`, (V,), far from its beginning."""
-        p, (number, reach) = self._chances.copy(), self._alone
+        p, (number, reach) = self.draws.copy(), self._alone
         if reach:  # a share f, whose reaches are apart, leaves room in 1 − reach·f of the places: f = p (1 − reach·f)
             share = p[number] / (1 + reach * p[number])
             p *= (1 - share) / (1 - p[number])
@@ -310,10 +310,10 @@ class Language:
         """Draw n texts: token numbers (n, T) int32, right-padded, and lengths (n,)."""
         rng = np.random.default_rng([*np.atleast_1d(seed), 83])
         lengths = rng.integers(self.min_tokens, self.max_tokens + 1, n)
-        edges = np.cumsum(self._chances)
+        edges = np.cumsum(self.draws)
         drawn = np.searchsorted(edges, rng.random((n, self.max_tokens)) * edges[-1], side="right").astype(np.int32)
         number, reach = self._alone
-        edges = np.cumsum(np.where(np.arange(len(edges)) == number, 0, self._chances))
+        edges = np.cumsum(np.where(np.arange(len(edges)) == number, 0, self.draws))
         for t in range(1, self.max_tokens if reach else 0):  # a word within its own reach gives way to another
             rows = np.flatnonzero(drawn[:, t] == number)
             rows = rows[(drawn[rows, max(0, t - reach) : t] == number).any(1)]

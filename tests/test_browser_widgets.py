@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,8 +15,9 @@ import pytest
 from conftest import small_network
 from test_widgets import SCENE, SYSTEM, TEXT, make_chart, make_lab, small_bag
 
-from rnnrev import widgets, zoo
+from rnnrev import toy, widgets, zoo
 from rnnrev.data import tokenize
+from rnnrev.language import TWELVE_WORDS
 from rnnrev.linear import OperatingPoint, operating_point
 from rnnrev.model import BagOfWords, SentimentRNN
 from rnnrev.widgets import assets
@@ -67,6 +69,7 @@ def shown(
         widgets.relax(SYSTEM), widgets.modifier_lab(point, lab, TEXT), widgets.barcode_explorer(lab),
         widgets.where_it_stands(point, TEXT * 4, "bad"), widgets.build_a_bag(small_bag(model.vocabulary), model),
         widgets.who_still_matters(model, TEXT), widgets.the_plane([make_chart(model), make_chart(second, 3)], TEXT),
+        widgets.toy_trainer(),
     ]  # fmt: skip
     return {w.kind: w for w in made}
 
@@ -182,6 +185,8 @@ def test_typed_sentence_gives_the_logits_of_the_package(pages: Pages, model: Sen
         ("the_plane", {"text": "not very good", "word": "bad", "k": 7, "volume": "doubled"}),
         ("the_plane", {"word": "unheard-of", "k": 1, "volume": "held at its start", "start": [0.5, -1.0]}),
         ("the_plane", {"k": 4, "volume": "removed", "second": 1}),
+        ("toy_trainer", {"text": "Not a very good film, not not awful " * 12, "reach": 3}),
+        ("toy_trainer", {"text": ""}),
     ],
 )
 def test_page_computes_the_frame_that_python_computes(
@@ -304,6 +309,87 @@ def test_place_follows_its_slider(pages: Pages) -> None:
     places = frame_of(page, "where_it_stands")["places"]
     page.get_by_text(f"{places[-1]} tokens before it, 0 after").wait_for()
     assert page.locator(".rw-reading mark").inner_text() == "bad"
+
+
+# --- the network that is trained in the page ----------------------------------------------------------
+
+#: Largest difference of the gradient from finite differences, relative to its largest entry; and eigenvalues.
+CHECK = """([kind, language, matrix]) => {
+  const random = randomly(3);
+  const net = new ToyNetwork(kind, 5, language.words.length).start(random);
+  net.h0.forEach((_, i) => (net.h0[i] = 0.1 * random.normal()));
+  const texts = [0, 1, 2].map(() => drawText(language, 9, random));
+  const targets = texts.map((text) => runningSums(language, text));
+  const { gradient } = net.loss(texts, targets);
+  const off = Array.from(gradient, (g, i) => {
+    const kept = net.theta[i];
+    const [up, down] = [1e-5, -1e-5].map((e) => ((net.theta[i] = kept + e), net.loss(texts, targets).error));
+    net.theta[i] = kept;
+    return Math.abs((up - down) / 2e-5 - g);
+  });
+  const h = Float64Array.from({ length: 5 }, () => random.normal());
+  const J = net.knows(language).jacobian(h);
+  const numeric = J.map((row, i) => Array.from(row, (v, j) => {
+    const after = (e) => net.step(h.map((x, k) => x + (k === j ? e : 0)), -1, new Float64Array(5))[i];
+    const [up, down] = [1e-6, -1e-6].map(after);
+    return Math.abs((up - down) / 2e-6 - v);
+  }));
+  return { off: Math.max(...off) / Math.max(...gradient.map(Math.abs)), jacobian: Math.max(...numeric.flat()),
+           eigvals: eigenvalues(matrix), texts, targets };
+}"""
+
+
+@pytest.mark.parametrize("kind", ["gru", "ugrnn"])
+def test_gradients_and_eigenvalues_in_the_page(browser: Any, shown: dict[str, widgets.Widget], kind: str) -> None:
+    language = shown["toy_trainer"].props["language"]
+    matrix = np.random.default_rng(7).standard_normal((20, 20)) / 4
+    matrix[3] = 0  # an eigenvalue of zero
+    names = "randomly, ToyNetwork, drawText, runningSums, eigenvalues"
+    page = browser.new_page()
+    page.set_content(f"<script type=module>{assets.module()}\nObject.assign(globalThis, {{{names}}});</script>")
+    found = page.evaluate(CHECK, [kind, language, matrix.tolist()])
+    page.close()
+    assert found["off"] < 1e-7
+    assert found["jacobian"] < 1e-8
+    own, expected = np.array([complex(*v) for v in found["eigvals"]]), np.linalg.eigvals(matrix)
+    apart = np.abs(own[:, None] - expected)
+    assert max(apart.min(0).max(), apart.min(1).max()) < 1e-9
+    for numbers, target in zip(found["texts"], found["targets"]):
+        text = " ".join(language["words"][i] for i in numbers)
+        assert target == pytest.approx(TWELVE_WORDS.explain(text)["sum"].tolist())
+
+
+def test_a_network_is_trained_in_the_page(pages: Pages) -> None:
+    page = pages.open("toy_trainer")
+    page.get_by_role("button", name="Train", exact=True).click()
+    at = "document.querySelector('[data-widget]').rnnrev.get('at')"
+    page.wait_for_function(f"{at} >= 8", timeout=60_000)  # 200 steps
+    page.get_by_role("button", name="Pause").click()
+    kept = page.evaluate(at)
+    curve = page.locator(".rw-loss").get_attribute("aria-label")
+    first, last = (float(x) for x in re.findall(r"from ([\d.e+-]+) to ([\d.e+-]+)\.", curve)[0])
+    assert last < first / 3
+    assert page.locator(".rw-spectrum .rw-value").count() == 20
+    # back to where it began: a slider, by keyboard
+    page.get_by_label("Back through training").focus()
+    page.keyboard.press("Home")
+    page.wait_for_function(f"{at} === 0")
+    page.get_by_text("after 0 steps").first.wait_for()
+    assert kept >= 8
+    page.get_by_role("button", name="Start again").click()
+    page.get_by_text("nothing trained yet").wait_for()
+
+
+def test_a_trained_network_reads_a_known_sentence(pages: Pages) -> None:
+    page = pages.open("toy_trainer")
+    page.get_by_role("button", name="Take a trained one").click()
+    page.get_by_label("Words", exact=True).fill("good not a a bad very awful")
+    said = toy.load("gru-32-0").trace("good not a a bad very awful").logits[-1]
+    assert said == pytest.approx(-2, abs=0.2)
+    page.wait_for_function(
+        "(text) => document.querySelector('.rw-summary').textContent.includes(text)",
+        arg=f"is \u22122, the network says \u2212{abs(said):.2f}",
+    )
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -383,6 +383,18 @@ def test_bag_takes_any_text(point: OperatingPoint) -> None:
     assert len(widget.frame["counts"]) == len(widget.frame["tokens"]) == widgets.MAX_TOKENS
 
 
+def test_toy_tells_the_sums_of_its_language() -> None:
+    widget = widgets.toy_trainer("Not a a BAD film, very good")
+    assert widget.frame["tokens"] == ["not", "a", "a", "bad", "film", ",", "very", "good"]
+    assert widget.frame["known"] == [True, True, True, True, False, False, True, True]
+    assert widget.frame["sums"] == [0, 0, 0, 0, 1, 1, 1, 1, 3]
+    widget.reach = 2
+    assert widget.frame["sums"] == [0, 0, 0, 0, -1, -1, -1, -1, 1]
+    widget.text = ""
+    assert widget.frame == {"tokens": [], "known": [], "sums": [0]}
+    assert widget.table()[1] == [("(start)", 0.0)]
+
+
 # --- HTML and files ---------------------------------------------------------------------------
 
 
@@ -393,6 +405,7 @@ def everything(point: OperatingPoint, bag: BagOfWords, lab: perturb.Lab) -> list
         widgets.relax(SYSTEM), widgets.modifier_lab(point, lab, TEXT), widgets.barcode_explorer(lab),
         widgets.where_it_stands(point, TEXT, "bad"), widgets.build_a_bag(small_bag(bag.vocabulary), point.model),
         widgets.who_still_matters(point.model, TEXT), widgets.the_plane([make_chart(point.model)], TEXT),
+        widgets.toy_trainer(),
     ]  # fmt: skip
 
 

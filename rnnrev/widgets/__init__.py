@@ -15,7 +15,7 @@ import numpy as np
 import traitlets as t
 from numpy.typing import ArrayLike
 
-from .. import driven, linear, perturb, zoo
+from .. import driven, linear, perturb, toy, zoo
 from ..augmented_bow import PARTS, AugmentedBagOfWords
 from ..data import UNKNOWN, Vocabulary, load_reviews, tokenize
 from ..fixed_points import mean_map
@@ -27,7 +27,8 @@ from .base import Frame, Table, Widget
 
 __all__ = [
     "FLOWS", "Widget", "attractor_3d", "barcode_explorer", "build_a_bag", "flow_2d", "modifier_lab", "relax",
-    "sentiment_trace", "the_plane", "where_it_stands", "who_still_matters", "write_assets",
+    "sentiment_trace", "the_plane", "toy_trainer", "where_it_stands", "who_still_matters",
+    "write_assets",
 ]  # fmt: skip
 
 MAX_TOKENS = 300  #: longer texts are cut: what is drawn has to answer within a tenth of a second
@@ -187,6 +188,42 @@ def relax(system: Mapping[str, Any]) -> Widget:
         looks={"mode": t.Int(max(1, mode))}, props={"system": _rounded(system)},
     )  # fmt: skip
     return made
+
+
+def toy_trainer(text: str = "not a a bad good very good", reach: int = 4) -> Widget:
+    """Train a small network on the running sum of the twelve words, in the page, and look into it as it learns.
+
+    Training, the network that is trained and its pictures live in the front end; the kernel only tells the truth.
+    Controls: ``text``; ``reach`` of *not* in tokens. Settings: ``cell`` ("gru", "ugrnn"), ``at``, which of the networks
+    that were kept is shown (0 the first).
+    """
+    language, trained = toy.with_reach(reach), toy.load("gru-32-0")
+    words = list(language.words)
+    numbers = language.vocabulary.numbers(words)
+    arrays = [trained.cell.W, trained.cell.U, trained.cell.b, trained.cell.b_rec, trained.cell.h0, trained.w, trained.b]
+
+    def compute(text: str, reach: int) -> Frame:
+        tokens = tokenize(text)[:60]
+        known = [token in words for token in tokens]
+        sums = toy.with_reach(reach).explain(" ".join(tokens))["sum"] if tokens else []
+        return {"tokens": tokens, "known": known, "sums": _numbers([0.0, *sums])}
+
+    return Widget(
+        "toy_trainer", "A network that learns twelve words", compute,
+        lambda frame: (["token", "sum so far"], list(zip(["(start)", *frame["tokens"]], frame["sums"]))),
+        controls={"text": t.Unicode(text), "reach": t.Int(reach, min=1, max=8)},
+        looks={"cell": t.Enum(["gru", "ugrnn"], "gru"), "at": t.Int(0)},
+        props={
+            "language": {
+                "words": words, "valence": _numbers(language.valence[numbers]),
+                "chances": _numbers(language.draws[numbers]),
+                "modifiers": [{"number": words.index(m.word), "gain": m.gain, "reach": m.reach, "alone": m.alone}
+                              for m in language.modifiers],
+            },
+            "trained": {"cell": trained.cell.kind, "units": trained.cell.n_units, "reach": 4,
+                        "weights": pack(np.concatenate([np.ravel(a) for a in arrays]))},
+        },
+    )  # fmt: skip
 
 
 def _rounded(value: Any) -> Any:

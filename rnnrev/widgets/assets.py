@@ -27,7 +27,7 @@ __all__ = ["css", "fingerprint", "module", "pack", "script", "write_assets"]
 
 HERE = Path(__file__).parent
 #: Sources in order of use; a name of one file is used by later files only.
-SOURCES = ("engine", "frames", "draw", "renderers")
+SOURCES = ("engine", "trainer", "frames", "draw", "renderers")
 NETWORK = "gru-imdb"  #: what a page runs, and the name of its file
 SECOND = "gru-imdb-pretrained"  #: what it loads beside it when a reader asks for a second network
 _IMPORT = re.compile(r"^import .*?;\n", re.MULTILINE | re.DOTALL)

@@ -1,4 +1,5 @@
 import { amplify, coordinates, dot, jvp, lazily, Reduced, startFrom, tokenize, vjp } from "./engine.js";
+import { runningSums } from "./trainer.js";
 
 // What each widget draws, as rnnrev.widgets computes it: settings and network in, plain numbers out.
 // `get` reads a control, `props` what stays the same. A generator yields frames that become more complete.
@@ -204,6 +205,13 @@ export const FRAMES = {
     return { eigvals, size, tau, right, left, path };
   },
 
+  toy_trainer(net, props, get) {
+    const tokens = tokenize(get("text")).slice(0, 60);
+    const numbers = tokens.map((token) => props.language.words.indexOf(token));
+    const modifiers = props.language.modifiers.map((m) => (m.alone ? { ...m, reach: get("reach") } : m));
+    return { tokens, known: numbers.map((n) => n >= 0), sums: [0, ...runningSums({ ...props.language, modifiers }, numbers)] };
+  },
+
   attractor_3d: (net, props) => ({ points: props.scene.cloud.logit.length }),
 
   relax(net, props, get) {
@@ -281,7 +289,7 @@ function eigenvector(a, b, c, d, value) {
 }
 
 // Widgets whose frames need no network: they answer at once
-export const WITHOUT_NETWORK = new Set(["attractor_3d", "barcode_explorer", "flow_2d", "relax"]);
+export const WITHOUT_NETWORK = new Set(["attractor_3d", "barcode_explorer", "flow_2d", "relax", "toy_trainer"]);
 
 export function correlation(x, y) {
   const mean = (v) => v.reduce((s, a) => s + a, 0) / v.length;

@@ -2,6 +2,8 @@ import {
   barRows, buttonsControl, checkControl, choiceControl, clamp, examplesControl, extent, groupOf, handle, html, legend, lineChart, linear,
   menuControl, niceTicks, path, pathOf, plain, plane, planeChart, send, signed, sliderControl, steps, svg, textControl, tokenStrip, unique, view,
 } from "./draw.js";
+import { unpack } from "./engine.js";
+import { eigenvalues, restingLine, ToyNetwork, Training } from "./trainer.js";
 
 // One renderer a widget: controls, picture, and a sentence that says what is seen.
 
@@ -627,7 +629,189 @@ const RENDERERS = {
     });
     return made;
   },
+
+  toy_trainer(el, model) {
+    const props = model.get("props");
+    const language = () => ({
+      ...props.language,
+      modifiers: props.language.modifiers.map((m) => (m.alone ? { ...m, reach: model.get("reach") } : m)),
+    });
+    const D = props.language.words.length;
+    const not = props.language.modifiers.find((m) => m.alone).number;
+    let training = null; // or {history: [one]} of a network that came trained
+    let timer = null;
+    let pictured = 0;
+    const kept = () => training?.history ?? [];
+    const shown = () => kept()[Math.min(model.get("at"), kept().length - 1)] ?? null;
+    const stop = () => {
+      clearTimeout(timer);
+      timer = null;
+      button.textContent = training && !training.done && training.step ? "Go on" : "Train";
+      button.setAttribute("aria-pressed", "false");
+    };
+    const forget = () => {
+      stop();
+      training = null;
+      button.textContent = "Train";
+      scrubber.limit(1);
+      send(model, "at", 0);
+      made.redraw();
+    };
+    const tick = () => {
+      const until = performance.now() + 40;
+      while (performance.now() < until && !training.done) training.advance();
+      if (training.done) stop();
+      else timer = setTimeout(tick, 0);
+      if (!training.done && performance.now() - pictured < 200) return;
+      scrubber.limit(Math.max(1, kept().length - 1));
+      send(model, "at", kept().length - 1);
+      made.redraw();
+      pictured = performance.now();
+    };
+    const train = () => {
+      if (timer !== null) {
+        stop();
+        return;
+      }
+      if (!training || training.done) training = new Training(language(), { kind: model.get("cell") });
+      button.textContent = "Pause";
+      button.setAttribute("aria-pressed", "true");
+      tick();
+    };
+    const take = () => {
+      stop();
+      const { cell, units, weights } = props.trained;
+      training = { done: true, step: 0, history: [{ step: null, theta: unpack(weights).data, kind: cell, units }] };
+      if (model.get("reach") !== props.trained.reach) send(model, "reach", props.trained.reach);
+      scrubber.limit(1);
+      send(model, "at", 0);
+      made.redraw();
+    };
+    const button = html("button", { type: "button", "aria-pressed": "false", onclick: train }, "Train");
+    const scrubber = sliderControl(model, "at", "Back through training", {
+      min: 0, max: 1, step: 1, wide: true,
+      show() {
+        const at = shown();
+        return !at ? "nothing trained yet" : at.step === null ? "this one came trained" : `after ${counted(at.step, "step")}`;
+      },
+    });
+    for (const name of ["cell", "reach"]) {
+      let before = model.get(name);
+      model.on(`change:${name}`, () => {
+        if (model.get(name) === before) return;
+        before = model.get(name);
+        if (training && shown()?.step !== null) forget();
+      });
+    }
+    const made = view(el, model, {
+      title: "Train a network on twelve words, here in the page",
+      hint: "It has to say the sum so far after every word. Press Train, watch, and type words.",
+      looks: ["at", "cell"],
+      stop: () => clearTimeout(timer),
+      controls: [
+        html("div", { class: "rw-control rw-wide rw-buttons", role: "group", "aria-label": "Training" }, button,
+          html("button", { type: "button", onclick: forget }, "Start again"),
+          html("button", { type: "button", onclick: take }, "Take a trained one")),
+        choiceControl(model, "cell", "Cell", { gru: "GRU", ugrnn: "UGRNN" }),
+        sliderControl(model, "reach", "Not turns round the next", { min: 1, max: 8, step: 1, show: (v) => counted(v, "token") }),
+        scrubber,
+        textControl(model, "text", "Words", { maxlength: 400 }),
+        examplesControl(model, "text", ["not a a bad good", "very good", "not very good", "not not good"]),
+        html("p", { class: "rw-hint rw-wide" }, `It knows ${props.language.words.join(", ")}.`),
+      ],
+      draw(frame, width) {
+        const at = shown();
+        const series = [{ name: "sum so far", style: "bag", mark: "cross", values: frame.sums }];
+        const seen = at && look(at, frame);
+        if (seen) series.unshift({ name: "the network says", style: "intact", mark: "circle", values: seen.says });
+        const labels = [START, ...frame.tokens];
+        const sums = [
+          legend(series),
+          lineChart({ width, height: 230, series, labels, yLabel: "sum", description: this.summary(frame) }),
+          unknownNote(frame),
+        ];
+        if (!seen) return sums;
+        const side = Math.min(230, width);
+        const rest = width - side - 24 > 260 ? width - side - 24 : width;
+        return [
+          kept().length > 1 && errorChart(kept(), at.step, width),
+          html("div", { class: "rw-pair" }, spectrum(seen.eigvals, side),
+            plane({
+              width: rest, height: 250, domains: [0, 1].map((k) => extent([...seen.line, ...seen.path].map((p) => p[k]), { least: 0.2 })),
+              xLabel: "what the network says", yLabel: "along the kick of \u201cnot\u201d",
+              description: "States in a plane: where they rest, and the path of the words.",
+            }, ({ x, y }) => [
+              svg("path", { class: "rw-attractor", fill: "none", d: pathOf(seen.line.map(([a, b]) => [x(a), y(b)])) }),
+              path({ name: "state", style: "intact", at: seen.path.map(([a, b]) => [x(a), y(b)]), labels }),
+              seen.path.map(([a, b], i) => i > 0 && i < 12 && svg("text", { class: "rw-name", x: x(a) + 6, y: y(b) - 6 }, labels[i])),
+            ])),
+          html("p", { class: "rw-caption" }, "Left: eigenvalues of \u2202F/\u2202h without input, where the network says 0, with the unit circle. Right: the green line is where states come to rest; black is the path of the words."),
+          ...sums,
+        ];
+      },
+      summary(frame) {
+        const at = shown();
+        const truth = `The sum of \u201c${frame.tokens.join(" ")}\u201d is ${signed(last(frame.sums), 0)}`;
+        if (!at) return `${truth}. No network has been trained yet.`;
+        const { says, eigvals } = look(at, frame);
+        const trained = at.step === null ? "" : `After ${counted(at.step, "step")} the mean squared error is ${at.error.toPrecision(2)}. `;
+        const pairs = eigvals.filter(([re, im]) => im > 1e-6 && Math.hypot(re, im) > 0.3).length;
+        return `${trained}${truth}, the network says ${signed(last(says))}. Its slowest mode has |\u03bb| = ${Math.hypot(...eigvals[0]).toFixed(2)}, and ${counted(pairs, "pair")} of complex ones ${pairs === 1 ? "is" : "are"} larger than 0.3.`;
+      },
+    });
+
+    // What there is to see of a network that was kept
+    function look(at, frame) {
+      const theta = Float64Array.from(at.theta);
+      const net = new ToyNetwork(at.kind ?? training.net.kind, at.units ?? training.net.N, D, theta).knows(props.language);
+      if (!at.line) {
+        at.line = restingLine(net, props.language);
+        at.centre = at.line.reduce((p, q) => (Math.abs(net.say(q)) < Math.abs(net.say(p)) ? q : p));
+        at.eigvals = eigenvalues(net.jacobian(at.centre)) ?? [];
+        const kick = net.step(at.centre, not, new Float64Array(net.N)).map((v, k) => v - at.centre[k]);
+        const along = net.w.reduce((s, v, k) => s + v * kick[k], 0) / net.w.reduce((s, v) => s + v * v, 0);
+        const off = kick.map((v, k) => v - along * net.w[k]);
+        at.axis = off.map((v) => v / (Math.hypot(...off) || 1));
+      }
+      const place = (h) => [net.say(h), at.axis.reduce((s, v, k) => s + v * (h[k] - at.centre[k]), 0)];
+      const states = net.states(frame.tokens.map((token) => props.language.words.indexOf(token)));
+      return { says: states.map((h) => net.say(h)), eigvals: at.eigvals, line: at.line.map(place), path: states.map(place) };
+    }
+    return made;
+  },
 };
+
+// Mean squared error on a log scale, over steps of training
+function errorChart(history, now, width) {
+  const logs = history.map(({ error }) => Math.log10(error));
+  const height = 150;
+  const box = { left: 50, right: width - 12, top: 22, bottom: height - 34 };
+  const [x, y] = [linear([0, last(history).step || 1], [box.left, box.right]), linear([Math.min(-2, ...logs), Math.max(1, ...logs)], [box.bottom, box.top])];
+  const { ticks } = niceTicks(0, last(history).step || 1, width < 420 ? 3 : 6);
+  const place = history.find(({ step }) => step === now);
+  return svg(
+    "svg", { class: "rw-chart rw-loss", width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `Mean squared error over training, from ${history[0].error.toPrecision(2)} to ${last(history).error.toPrecision(2)}.` },
+    [-2, -1, 0, 1].map((k) => [svg("line", { class: "rw-grid", x1: box.left, x2: box.right, y1: y(k), y2: y(k) }),
+      svg("text", { class: "rw-tick", x: box.left - 6, y: y(k) + 4, "text-anchor": "end" }, String(10 ** k))]),
+    ticks.map((t) => svg("text", { class: "rw-tick", x: x(t), y: box.bottom + 15, "text-anchor": "middle" }, String(t))),
+    svg("text", { class: "rw-axis", x: 0, y: 12 }, "mean squared error on other texts"),
+    svg("text", { class: "rw-axis", x: (box.left + box.right) / 2, y: height - 3, "text-anchor": "middle" }, "step of training"),
+    svg("g", { class: "rw-series rw-intact" }, svg("path", { class: "rw-line", d: pathOf(history.map(({ step }, i) => [x(step), y(logs[i])])) })),
+    place && svg("line", { class: "rw-here", x1: x(place.step), x2: x(place.step), y1: box.top, y2: box.bottom }),
+  );
+}
+
+function spectrum(eigvals, side) {
+  const x = linear([-1.25, 1.25], [0, side]);
+  const y = linear([-1.25, 1.25], [side, 0]);
+  return html("figure", { class: "rw-inset" },
+    svg("svg", { class: "rw-chart rw-spectrum", width: side, height: side, viewBox: `0 0 ${side} ${side}`, role: "img", "aria-label": `${eigvals.length} eigenvalues in the complex plane, with the unit circle.` },
+      svg("line", { class: "rw-grid", x1: 0, x2: side, y1: y(0), y2: y(0) }), svg("line", { class: "rw-grid", x1: x(0), x2: x(0), y1: 0, y2: side }),
+      svg("circle", { class: "rw-circle", cx: x(0), cy: y(0), r: x(1) - x(0) }),
+      eigvals.map(([re, im]) => svg("circle", { class: `rw-value ${Math.abs(im) > 1e-6 ? "rw-c3" : "rw-c1"}`, cx: x(re), cy: y(im), r: 4 },
+        svg("title", {}, `\u03bb = ${plain(re)}${Math.abs(im) > 1e-6 ? ` ${im < 0 ? "\u2212" : "+"} ${Math.abs(im).toFixed(2)}i` : ""}`)))),
+    html("figcaption", {}, "\u03bb and the unit circle"));
+}
 
 const tokenAt = (shown, t) => `${shown.tokens[t] ?? START}, logit ${signed(shown.logit[Math.min(t, shown.logit.length - 1)])}`;
 

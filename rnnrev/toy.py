@@ -1,0 +1,473 @@
+"""The papers' own toy: a network that keeps a running sum in a language of twelve words, trained in a minute.
+
+CP20 opens its argument with it (section 4, Fig. 2, supplementary Figs. 11–14): the words are one-hot, *not* turns round
+what the next four tokens add, *very* doubles the next one (:data:`rnnrev.language.TWELVE_WORDS`), and the network is to
+say the sum so far at every token. What it has learned is read off the fixed points at x* = 0.
+
+Training is back-propagation through time in NumPy with the cells' exact partials, so that it needs nothing else and
+starts at once; the page's widget does the same in JavaScript.
+
+Source: CP20, section 4 and its supplement (state noise, L2, clipping); Kingma & Ba 2015 (Adam). Batches, rates and
+lengths are ours: the authors took 40,000 steps.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import reduce
+from operator import add
+from pathlib import Path
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from . import zoo
+from .cells import CELLS, NUMPY_OPS, WEIGHTS, Cell, initial_weights
+from .fixed_points import FixedPoints, MeanMap, find_fixed_points
+from .language import TWELVE_WORDS, Language, Modifier
+from .linear import Eigenmodes, OperatingPoint, eigenmodes, slow_mode
+from .model import SentimentRNN
+from .modifiers import states_after
+
+__all__ = [
+    "FIVE_WORDS",
+    "FOLDER",
+    "LIMIT",
+    "PAPER_L2",
+    "Carrier",
+    "added",
+    "after",
+    "by_hand",
+    "carrier",
+    "centred",
+    "dimensions",
+    "effects",
+    "factor",
+    "fixed_points",
+    "follow_ups",
+    "gradients",
+    "learn",
+    "load",
+    "mode_groups",
+    "names",
+    "network",
+    "phrase",
+    "point_at",
+    "read_on",
+    "save",
+    "squared_error",
+    "texts",
+    "undo",
+    "with_reach",
+    "without",
+    "zero_map",
+]
+
+LIMIT = 0.006  #: mean squared error on new texts under which a network counts as trained, set before any was
+PAPER_L2 = 5e-5  #: the weight decay of the authors, 1e-4·θ in the gradient
+TEST_SEED = 1_000_000  #: no training text is drawn with it
+FOLDER = zoo.FOLDER / "toy"  #: where the shipped ones lie
+FILLER = "a"  #: the noise word of phrases
+Weights = dict[str, np.ndarray]
+
+
+def with_reach(reach: int) -> Language:
+    """The twelve words with a *not* of another reach, in tokens."""
+    return replace(TWELVE_WORDS, modifiers=(Modifier("not", -2.0, reach=reach, alone=True), TWELVE_WORDS.modifiers[1]))
+
+
+def network(weights: Weights, kind: str, language: Language, name: str) -> SentimentRNN:
+    """Weights as a network of the package: words are one-hot, padding and the unknown word zero."""
+    cell = Cell(kind, *(weights[k] for k in WEIGHTS))
+    w = np.zeros(cell.n_state, cell.U.dtype)
+    w[: cell.n_units] = weights["w"]
+    one_hot = np.eye(len(language.vocabulary), dtype=cell.U.dtype)[:, 2:]
+    counts = np.rint(1e6 * language.frequencies)
+    return SentimentRNN(cell, one_hot, language.vocabulary, w, weights["readout_b"], name, counts=counts)
+
+
+def squared_error(
+    model: SentimentRNN, language: Language = TWELVE_WORDS, n: int = 1000, seed: int = TEST_SEED
+) -> float:
+    """Mean squared error of the running sum over every token of n new texts."""
+    padded, lengths = language.sample_ids(n, seed)
+    said = model.readout(np.stack(model.states_of(list(padded))))[:, 1:]
+    return float(np.mean((said - language.running(padded, lengths)) ** 2))
+
+
+def save(model: SentimentRNN, file: Path) -> Path:
+    """Write a network as float16; evaluate what :func:`load` then returns."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    return zoo.save(model, file, compact=True)
+
+
+def names() -> list[str]:
+    """Names of the shipped networks of the twelve words: architecture, units, seed."""
+    return sorted(p.stem for p in FOLDER.glob("*.safetensors"))
+
+
+def load(name: str | Path = "gru-100-0") -> SentimentRNN:
+    """A shipped network of the twelve words, or one of a file."""
+    return zoo.load(FOLDER / name, SentimentRNN)
+
+
+def gradients(
+    weights: Weights, kind: str, words: np.ndarray, target: np.ndarray, noise: np.ndarray | float = 0.0
+) -> tuple[float, Weights]:
+    """Mean squared error of what is said after every token, and its gradient, by back-propagation through time.
+
+    ``words`` (T, B) count from the first row of W, ``target`` (T, B), ``noise`` (T, B, S) is added to the states.
+    """
+    spec, U, w = CELLS[kind], weights["U"], weights["w"]
+    n, (steps, rows) = len(U), words.shape
+    u = weights["W"][words] + weights["b"]
+    h = np.empty((steps + 1, rows, n * spec.blocks), U.dtype)
+    h[0] = weights["h0"]
+    a = np.empty((steps, rows, U.shape[1]), U.dtype)
+    noise = np.broadcast_to(np.asarray(noise, U.dtype), h[1:].shape)
+    for t in range(steps):
+        np.matmul(h[t, :, :n], U, out=a[t])
+        a[t] += weights["b_rec"]
+        np.add(spec.combine(NUMPY_OPS, h[t], u[t], a[t]), noise[t], out=h[t + 1])
+    error = h[1:, :, :n] @ w + weights["readout_b"] - target
+    above = (2 / error.size * error)[..., None]
+    g = np.zeros_like(h[0])
+    g_u, g_a, back = np.empty_like(u), np.empty_like(a), np.ascontiguousarray(U.T)
+    for t in reversed(range(steps)):
+        g[:, :n] += above[t] * w
+        parts = np.split(g, spec.blocks, -1)
+        d_h, d_u, d_a = spec.partials(NUMPY_OPS, h[t], u[t], a[t])
+
+        for j in range(len(spec.gates)):
+            g_u[t, :, j * n : (j + 1) * n] = _through(d_u, j, parts)
+            g_a[t, :, j * n : (j + 1) * n] = _through(d_a, j, parts)
+        g = np.concatenate([_through(d_h, j, parts) for j in range(spec.blocks)], -1)
+        g[:, :n] += g_a[t] @ back
+    one_hot = np.eye(len(weights["W"]), dtype=U.dtype)[words.ravel()]
+    flat_u, flat_a, flat_h = (x.reshape(-1, x.shape[-1]) for x in (g_u, g_a, h[:-1, :, :n]))
+    gradient = {
+        "W": one_hot.T @ flat_u, "U": flat_h.T @ flat_a, "b": flat_u.sum(0), "b_rec": flat_a.sum(0), "h0": g.sum(0),
+        "w": (above * h[1:, :, :n]).sum((0, 1)), "readout_b": above.sum(),
+    }  # fmt: skip
+    return float(np.mean(error**2)), gradient
+
+
+def _through(partials: list[list[np.ndarray | None]], column: int, g: list[np.ndarray]) -> np.ndarray:
+    """What reaches one block or gate of the gradients g of the state blocks."""
+    terms = [row[column] * part for row, part in zip(partials, g) if row[column] is not None]
+    return reduce(add, terms) if terms else np.zeros_like(g[0])
+
+
+def learn(
+    kind: str = "gru", n_units: int = 100, seed: int = 0, language: Language = TWELVE_WORDS, *,
+    steps: int = 8000, batch: int | None = None, rate: float | None = None, noise: float = 0.003, l2: float = 1e-5,
+    clip: float = 1.0, enough: float = 0.8 * LIMIT, watch: Callable[[int, SentimentRNN], object] | None = None,
+    progress: bool = False,
+) -> SentimentRNN:  # fmt: skip
+    """Train a network to say the sum so far at every token of texts that are drawn as it goes.
+
+    The first six tenths of the steps read the first two fifths of texts, which costs a third, and in these texts all
+    valence words of a text tend to one side, so that the sums are as large as those of whole texts.
+
+    Parameters
+    ----------
+    steps : int
+        At most; from seven tenths on training stops once 300 other texts have a mean squared error of ``enough``.
+    batch, rate : number, optional
+        Texts a step, and Adam's first rate, which falls along a cosine to 2 %: 64 and .01, or 32 and .005 from 64
+        units on; .003 for a vanilla network.
+    noise, l2, clip : float
+        Standard deviation of what is added to the states, weight of Σθ², largest norm of a gradient.
+    watch : function (step, network), optional
+        Called every twentieth of the steps.
+
+    Returns
+    -------
+    SentimentRNN
+        Its ``record`` has the settings, the curve (step, mean squared error on 100 texts) and the processor's seconds.
+    """
+    began, big = time.process_time(), n_units >= 64
+    batch = (32 if big else 64) if batch is None else batch
+    rate = (0.003 if kind == "vanilla" else 0.005 if big else 0.01) if rate is None else rate
+    rng = np.random.default_rng([seed, 151])
+    cell = initial_weights(kind, len(language.words), n_units, seed)
+    weights = {k: np.array(getattr(cell, k), np.float32) for k in WEIGHTS}
+    weights["w"] = rng.normal(0, 1 / np.sqrt(n_units), n_units).astype(np.float32)
+    weights["readout_b"] = np.zeros((), np.float32)
+    mean, square = ({k: np.zeros_like(v) for k, v in weights.items()} for _ in range(2))
+    curve: list[tuple[int, float]] = []
+    bar = tqdm(range(1, steps + 1), disable=not progress, unit="step", mininterval=5)
+    for step in bar:
+        short = step <= 0.6 * steps
+        words, target = _drawn(language, batch, rng, short)
+        disturbed = noise * rng.standard_normal((*words.shape, cell.n_state), np.float32)
+        _, gradient = gradients(weights, kind, words, target, disturbed)
+        for k, v in weights.items():
+            gradient[k] = gradient[k] + 2 * l2 * v
+        scale = min(1.0, clip / np.sqrt(sum(float(np.sum(g * g)) for g in gradient.values())))
+        now = rate * min(1, step / 100) * (0.02 + 0.49 * (1 + np.cos(np.pi * step / steps)))
+        now *= np.sqrt(1 - 0.999**step) / (1 - 0.9**step)
+        for k, g in gradient.items():
+            mean[k] += 0.1 * (scale * g - mean[k])
+            square[k] += 0.001 * (np.square(scale * g) - square[k])
+            weights[k] = (weights[k] - now * mean[k] / (np.sqrt(square[k]) + 1e-8)).astype(np.float32)
+        if step % max(1, steps // 20) == 0:
+            model = network(weights, kind, language, f"{kind}-{n_units}-{seed}")
+            curve.append((step, squared_error(model, language, 100, TEST_SEED + 5)))
+            bar.set_postfix_str(f"mean squared error {curve[-1][1]:.4f}")
+            if watch is not None:
+                watch(step, model)
+            if step >= 0.7 * steps and squared_error(model, language, 300, TEST_SEED + 4) <= enough:
+                break
+    settings = {"cell": kind, "n_units": n_units, "seed": seed, "steps": steps, "batch": batch, "rate": rate}
+    settings |= {"noise": noise, "l2": l2, "clip": clip}
+    record = {"config": settings, "curve": curve, "seconds": round(time.process_time() - began, 1)}
+    return replace(network(weights, kind, language, f"{kind}-{n_units}-{seed}"), record=record)
+
+
+def _drawn(language: Language, n: int, rng: np.random.Generator, short: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Texts and their running sums, (T, n): whole ones, or short ones that tend to one side."""
+    padded, lengths = language.sample_ids(n, int(rng.integers(2**31)))
+    if short:
+        padded = padded[:, : max(4, round(0.4 * language.max_tokens))]
+        lengths, half = np.minimum(lengths, padded.shape[1]), language.n_valence // 2
+        below = rng.random(padded.shape) > rng.random((n, 1))
+        sided = 2 + (padded - 2) % half + half * below  # the word of the same strength on the other side
+        padded = np.where((padded >= 2) & (padded < 2 + 2 * half), sided, padded)
+    return padded.T - 2, language.running(padded, lengths).T.astype(np.float32)
+
+
+# --- the fixed points at x* = 0, and the modes there ----------------------------------------------
+
+
+def centred(model: SentimentRNN, language: Language = TWELVE_WORDS) -> SentimentRNN:
+    """The same network with b moved so that no input, x = 0, is the average noise word; every text reads as before.
+
+    Words are one-hot: b + v and W − v with any v give the same states on every text, but another F(h, 0). Which of them
+    training ends with is chance, or the doing of L2; this one has a meaning.
+    """
+    quiet = language.vocabulary.numbers(language.words[-language.n_neutral :])
+    shift = model.embedding[quiet].mean(0) @ model.cell.W
+    cell = replace(model.cell, W=model.cell.W - shift, b=model.cell.b + shift)
+    return replace(model, cell=cell)
+
+
+def zero_map(model: SentimentRNN) -> MeanMap:
+    """The step without input, F(·, 0), as a map that the package's tools take in the place of F̄."""
+    cell = model.cell.astype(np.float64)
+    return MeanMap(cell, cell.project(np.zeros((1, cell.n_inputs))), np.ones(1), ("",))
+
+
+def texts(language: Language, n: int, seed: int = TEST_SEED) -> list[np.ndarray]:
+    """n texts as token numbers."""
+    return list(language.sample_ids(n, seed)[0])
+
+
+def fixed_points(model: SentimentRNN, language: Language = TWELVE_WORDS, n: int = 200) -> FixedPoints:
+    """Fixed points at x* = 0, found from n states that new texts lead to, after twelve steps without input.
+
+    The steps let modifiers that are pending pass: points that are held on the way to the line would be none of it.
+    """
+    model, F = model.astype(np.float64), zero_map(model)
+    states = np.concatenate(model.states_of(texts(language, 60, TEST_SEED + 1)))
+    starts = states[np.random.default_rng(163).permutation(len(states))[:n]]
+    for _ in range(12):
+        starts = F(starts)
+    return find_fixed_points(F, starts, stability=False)
+
+
+def point_at(model: SentimentRNN, points: FixedPoints, output: float = 0.0) -> OperatingPoint:
+    """Of the slower half of the fixed points the one where the network says most nearly ``output``, with its modes."""
+    model, F = model.astype(np.float64), zero_map(model)
+    near = points.below(float(np.median(points.q)))
+    best = int(np.abs(model.readout(near.h_star) - output).argmin())
+    h = near.h_star[best]
+    modes = eigenmodes(F.jacobian(h), model.w)
+    slow = int(slow_mode(modes))
+    r, l = modes.R[:, slow].real, modes.L[slow].real
+    return OperatingPoint(model, F, h, float(near.q[best]), modes, r, l, float(model.readout(h)))
+
+
+def mode_groups(modes: Eigenmodes) -> list[np.ndarray]:
+    """Modes that belong together, a real one or a conjugate pair, slowest first: their places."""
+    first = np.flatnonzero(modes.eigvals.imag >= -1e-12)
+    return [np.array([i]) if modes.real[i] else np.array([i, i + 1]) for i in first]
+
+
+# --- which modes carry a modifier ------------------------------------------------------------------
+
+
+def read_on(model: SentimentRNN, h: np.ndarray, words: Sequence[str]) -> np.ndarray:
+    """What the network says after reading on from states h (..., S): (...,)."""
+    for number in model.vocabulary.numbers(words):
+        h = model.cell.step_projected(h, model.projected[number].astype(float))
+    return model.readout(h)
+
+
+def follow_ups(language: Language, word: str) -> list[tuple[str, ...]]:
+    """What is read after a modifier to see its effect: each valence word, after so many *a* as its reach lets pass."""
+    reach = next(m.reach for m in language.modifiers if m.word == word)
+    return [(*[FILLER] * k, v) for k in range(reach) for v in language.words[: language.n_valence]]
+
+
+def effects(point: OperatingPoint, h: np.ndarray, after: Sequence[Sequence[str]]) -> np.ndarray:
+    """What is said after each follow-up from states h (..., S), less what is said after it from h*: (..., K)."""
+    said = [read_on(point.model, h, words) - read_on(point.model, point.h_star, words) for words in after]
+    return np.stack(said, -1)
+
+
+@dataclass(frozen=True, eq=False)
+class Carrier:
+    """Which modes carry a modifier: its deflection's projection on each is removed, and the rest read on.
+
+    ``undone`` (M,) the share of the modifier's effect, over all follow-ups, that goes with each group of modes
+    (:func:`mode_groups`): 1 is all, 0 none; ``best`` the group with the largest share, the integrating one left out;
+    ``others`` the share that goes with all groups but that one and the integrating one, removed together; ``angle``
+    (M,) degrees between the deflection and each group's left vectors; ``deflection`` (S,).
+    """
+
+    word: str
+    groups: list[np.ndarray] = field(repr=False)
+    undone: np.ndarray = field(repr=False)
+    best: int
+    others: float
+    angle: np.ndarray = field(repr=False)
+    deflection: np.ndarray = field(repr=False)
+
+
+def carrier(point: OperatingPoint, word: str, language: Language = TWELVE_WORDS) -> Carrier:
+    """Remove a modifier's deflection mode by mode, and see what is left of its effect."""
+    modes, groups = point.modes, mode_groups(point.modes)
+    d = states_after(point, [word])[0] - point.h_star
+    along = np.stack([(modes.R[:, g] @ (modes.L[g] @ d)).real for g in groups])
+    slow = next(i for i, g in enumerate(groups) if point.slow in g)
+    after = follow_ups(language, word)
+    whole = effects(point, point.h_star + d, after)
+
+    def share(removed: np.ndarray) -> np.ndarray:
+        return 1 - effects(point, point.h_star + d - removed, after) @ whole / (whole @ whole)
+
+    undone = share(along)
+    best = int(np.where(np.arange(len(groups)) == slow, -np.inf, undone).argmax())
+    rest = np.delete(np.arange(len(groups)), [best, slow])
+    parts = [np.stack([modes.L[g[0]].real, modes.L[g[0]].imag][: len(g)], 1) for g in groups]
+    planes = [np.linalg.qr(part)[0] for part in parts]
+    cosine = np.array([np.linalg.norm(p.T @ d) for p in planes]) / np.linalg.norm(d)
+    angle = np.degrees(np.arccos(np.clip(cosine, 0, 1)))
+    return Carrier(word, groups, undone, best, float(share(along[rest].sum(0))), angle, d)
+
+
+def without(point: OperatingPoint, h: np.ndarray, places: Sequence[int] | np.ndarray) -> np.ndarray:
+    """States (..., S) without their projection on modes, h − Σ_a r_a ℓ_a·(h − h*): give both of a conjugate pair."""
+    R, L = point.modes.R[:, places], point.modes.L[places]
+    return h - ((h - point.h_star) @ L.T @ R.T).real
+
+
+def undo(point: OperatingPoint, language: Language = TWELVE_WORDS) -> dict[str, float]:
+    """What "not a a bad" and "very good" add from h* on, with modes removed right after the modifier (CP20)."""
+    found = {word: carrier(point, word, language) for word in ("not", "very")}
+    places = {word: c.groups[c.best] for word, c in found.items()}
+    said = {}
+    for phrase in ("not a a bad", "very good"):
+        word, *rest = phrase.split()
+        h = after(point, [word])[-1]
+        others = np.setdiff1d(np.arange(len(h)), [point.slow, *places[word]])
+        removed = {"": [], "not's modes": places["not"], "very's modes": places["very"], "all others": others}
+        for name, which in removed.items():
+            added = read_on(point.model, without(point, h, which), rest) - point.logit
+            said[f"{phrase}{' without ' if name else ''}{name}"] = float(added)
+    return said
+
+
+def dimensions(point: OperatingPoint, found: Carrier, language: Language = TWELVE_WORDS, least: float = 0.9) -> int:
+    """How many dimensions undo a modifier: groups of modes are removed one after the other, each time the one that
+    undoes most, until ``least`` of its effect is gone; the integrating mode stays."""
+    modes, d, after = point.modes, found.deflection, follow_ups(language, found.word)
+    whole = effects(point, point.h_star + d, after)
+    along = np.stack([(modes.R[:, g] @ (modes.L[g] @ d)).real for g in found.groups])
+    left = [i for i, g in enumerate(found.groups) if point.slow not in g]
+    removed, size = np.zeros_like(d), 0
+    while left:
+        share = 1 - effects(point, point.h_star + d - removed - along[left], after) @ whole / (whole @ whole)
+        best = left.pop(int(share.argmax()))
+        removed, size = removed + along[best], size + len(found.groups[best])
+        if share.max() >= least:
+            return size
+    return size
+
+
+# --- the rest of what the record holds --------------------------------------------------------------
+
+
+def factor(
+    point: OperatingPoint, h: np.ndarray, language: Language = TWELVE_WORDS, *, jacobian: bool = False
+) -> np.ndarray:
+    """By what valence is multiplied at states h (..., S): slope of what words add on their valence, (...,).
+
+    What a word adds is w·F(h, x) − w·F(h, 0); to first order, w·J_inp(h, 0) x.
+    """
+    words = language.words[: language.n_valence]
+    v = language.valence[language.vocabulary.numbers(words)]
+    return added(point, h, words, jacobian=jacobian) @ v / (v @ v)
+
+
+def added(point: OperatingPoint, h: np.ndarray, words: Sequence[str], *, jacobian: bool = False) -> np.ndarray:
+    """What words add to what is said at states h (..., S), beyond no input: (..., K); see :func:`factor`."""
+    model, cell = point.model, point.mean_map.cell
+    x = model.embed(words).astype(float)
+    if jacobian:
+        return np.einsum("s,...sd,kd->...k", model.w, point.mean_map.J_inp(h), x)
+    return (cell.step(h[..., None, :], x) - point.mean_map(h)[..., None, :]) @ model.w
+
+
+def after(point: OperatingPoint, words: Sequence[str]) -> np.ndarray:
+    """The states from h* on, after each word: (T + 1, S)."""
+    states = [point.h_star]
+    for number in point.model.vocabulary.numbers(words):
+        states.append(point.model.cell.step_projected(states[-1], point.model.projected[number]).astype(float))
+    return np.array(states)
+
+
+def phrase(model: SentimentRNN, words: Sequence[str], language: Language = TWELVE_WORDS, n: int = 60) -> np.ndarray:
+    """What a phrase adds to what is said in n texts, nine words and so many *a* that no modifier is pending: (n,)."""
+    model = model.astype(np.float64)
+    ids = np.array(texts(language, n, TEST_SEED + 2))[:, : 9 + max(m.reach for m in language.modifiers)]
+    ids[:, 9:] = model.vocabulary.number(FILLER)
+    h = np.stack([states[-1] for states in model.states_of(list(ids))])
+    return read_on(model, h, words) - model.readout(h)
+
+
+# --- two units, by hand -----------------------------------------------------------------------------
+
+#: Five words for two units: *not* and *very* act on the next token only.
+FIVE_WORDS = replace(
+    TWELVE_WORDS, n_valence=2, strength=1.0, n_neutral=1, names=("good", "bad", "the"), valence_share=0.4,
+    modifier_share=0.4, modifiers=(Modifier("not", -2.0, reach=1, alone=True), Modifier("very", 1.0, reach=1)),
+    min_tokens=12, max_tokens=12,
+)  # fmt: skip
+
+
+def by_hand(step: float = 0.05) -> SentimentRNN:
+    """A UGRNN of two units that reads :data:`FIVE_WORDS`, with weights that can be worked out on paper.
+
+    With both gates half open and candidates c = (−h₂, −h₁), which is what *the* does, d = h₂ − h₁ stays (λ = 1) and
+    m = (h₁ + h₂)/2 goes (λ = 0): d/``step`` is the sum so far, m holds the modifier. *Not* and *very* push both units
+    alike, m = ``step`` and m = −``step``/2. *Good* keeps unit 1 and mirrors it in unit 2: d' = −2h₁ = d − 2m. *Bad*
+    keeps unit 2 and mirrors it in unit 1: d' = 2h₂ = d + 2m. With a push by ``step`` for *good*, −``step`` for *bad*,
+    they add ±(``step`` − 2m): a factor of 1, of −1 after *not*, of 2 after *very*. Gates choose among states: that
+    is how a network multiplies. It is exact up to the curvature of tanh and a leak, both of the order of ``step``.
+    """
+    language, big = FIVE_WORDS, 9.0
+    leak = np.log(2 / step - 1)  # a gate of 1 − step/2: through what it leaves comes the push
+    W = {
+        "good": (leak, -big, -big, step / 2), "bad": (-big, leak, step / 2, -big), "the": (0, 0, 0, 0),
+        "not": (0, 0, 2 * step, 2 * step), "very": (0, 0, -step, -step),
+    }  # fmt: skip
+    U = np.array([[0.0, 0, 0, -1], [0, 0, -1, 0]])
+    weights = {
+        "W": np.array([W[w] for w in language.words], float), "U": U, "b": np.zeros(4), "b_rec": np.zeros(4),
+        "h0": np.zeros(2), "w": np.array([-1, 1]) / step, "readout_b": np.zeros(()),
+    }  # fmt: skip
+    return network(weights, "ugrnn", language, "by hand")

@@ -1,0 +1,177 @@
+"""The toy of the twelve words: gradients against differences, a network built by hand, modes removed from it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from rnnrev import toy
+from rnnrev.cells import CELLS, WEIGHTS, initial_weights
+from rnnrev.language import TWELVE_WORDS
+from rnnrev.linear import OperatingPoint, eigenmodes
+from rnnrev.model import SentimentRNN
+
+
+def random_weights(kind: str, n_units: int = 4) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(0)
+    cell = initial_weights(kind, 12, n_units, 1)
+    weights = {k: getattr(cell, k).astype(float) + 0.1 * rng.standard_normal(getattr(cell, k).shape) for k in WEIGHTS}
+    return weights | {"w": rng.standard_normal(n_units), "readout_b": np.array(0.3)}
+
+
+@pytest.mark.parametrize("kind", CELLS)
+def test_gradients_are_those_of_finite_differences(kind):
+    weights, rng = random_weights(kind), np.random.default_rng(2)
+    padded, lengths = TWELVE_WORDS.sample_ids(3, 1)
+    words, target = padded[:, :9].T - 2, TWELVE_WORDS.running(padded, lengths)[:, :9].T
+    noise = 0.1 * rng.standard_normal((9, 3, len(weights["h0"])))
+    _, gradient = toy.gradients(weights, kind, words, target, noise)
+    for name, value in weights.items():
+        along = rng.standard_normal(value.shape)
+        up, down = (
+            toy.gradients(weights | {name: value + e * along}, kind, words, target, noise)[0] for e in (1e-6, -1e-6)
+        )
+        assert np.sum(gradient[name] * along) == pytest.approx((up - down) / 2e-6, rel=1e-6, abs=1e-8), name
+
+
+def test_what_is_trained_is_what_is_said():
+    weights = random_weights("lstm")
+    model = toy.network(weights, "lstm", TWELVE_WORDS, "x")
+    padded, lengths = TWELVE_WORDS.sample_ids(50, toy.TEST_SEED)
+    error, _ = toy.gradients(weights, "lstm", padded.T - 2, TWELVE_WORDS.running(padded, lengths).T)
+    assert toy.squared_error(model, n=50) == pytest.approx(error)
+
+
+def test_training_lowers_the_error_and_can_be_had_again(tmp_path):
+    seen = []
+    once, again = (
+        toy.learn("ugrnn", 6, 3, toy.FIVE_WORDS, steps=120, rate=0.03, watch=lambda step, model: seen.append(step))
+        for _ in range(2)
+    )
+    errors = [e for _, e in once.record["curve"]]
+    assert errors[-1] < errors[0] / 2
+    assert seen == 2 * list(range(6, 121, 6))
+    assert once.record["config"]["batch"] == 64
+    np.testing.assert_array_equal(once.cell.U, again.cell.U)
+    kept = toy.load(toy.save(once, tmp_path / "new" / "x"))
+    assert toy.squared_error(kept, toy.FIVE_WORDS, 50) == pytest.approx(errors[-1], rel=0.3)
+    assert kept.record["curve"] == [list(row) for row in once.record["curve"]]
+
+
+def test_short_texts_lean_to_a_side_and_follow_the_language():
+    words, target = toy._drawn(TWELVE_WORDS, 400, np.random.default_rng(0), short=True)
+    assert words.shape == (20, 400)
+    lengths = np.full(400, 20)
+    np.testing.assert_allclose(TWELVE_WORDS.running(words.T + 2, lengths).T, target, atol=1e-5)
+    whole, sums = toy._drawn(TWELVE_WORDS, 400, np.random.default_rng(0), short=False)
+    assert np.abs(target[-1]).mean() > 1.2 * np.abs(sums[19]).mean()
+    share = [np.bincount(w.ravel(), minlength=12) / w.size for w in (words, whole)]
+    np.testing.assert_allclose(share[0][:2] + share[0][2:4], share[1][:2] + share[1][2:4], atol=0.02)
+    np.testing.assert_allclose(share[0][4:], share[1][4:], atol=0.02)
+
+
+# --- two units, by hand ------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def hand() -> SentimentRNN:
+    return toy.by_hand()
+
+
+@pytest.fixture(scope="module")
+def point(hand: SentimentRNN) -> OperatingPoint:
+    return toy.point_at(hand, toy.fixed_points(hand, toy.FIVE_WORDS))
+
+
+def test_the_network_built_by_hand_reads_the_five_words():
+    errors = [toy.squared_error(toy.by_hand(step), toy.FIVE_WORDS) for step in (0.08, 0.04, 0.02)]
+    assert errors[2] < errors[1] / 3 < errors[0] / 9
+    assert errors[2] < 1e-3
+    for text in ("good", "not good", "very bad", "not the bad", "very good not bad"):
+        said = toy.by_hand(0.02).trace(text).logits
+        np.testing.assert_allclose(said, toy.FIVE_WORDS.explain(text)["sum"], atol=0.05)
+
+
+def test_one_mode_of_it_stays_and_one_goes_at_once(hand, point):
+    np.testing.assert_allclose(np.sort(point.modes.eigvals.real), [0, 1], atol=2e-3)
+    assert abs(point.logit) < 0.1
+    np.testing.assert_allclose(np.abs(point.r), np.sqrt(0.5), atol=1e-3)
+    points = toy.fixed_points(hand, toy.FIVE_WORDS)
+    np.testing.assert_allclose(points.h_star.sum(1), 0, atol=1e-3)  # the line h₂ = −h₁
+
+
+def test_factors_after_modifiers(point):
+    states = {w: toy.after(point, [w])[-1] for w in ("the", "not", "very")}
+    for word, factor in (("the", 1), ("not", -1), ("very", 2)):
+        assert toy.factor(point, states[word], toy.FIVE_WORDS) == pytest.approx(factor, abs=0.05)
+    added = toy.added(point, states["not"], ["good", "bad"])
+    np.testing.assert_allclose(added, [-1, 1], atol=0.05)
+
+
+def test_the_fading_mode_carries_both_modifiers(point):
+    for word in ("not", "very"):
+        found = toy.carrier(point, word, toy.FIVE_WORDS)
+        assert [len(g) for g in found.groups] == [1, 1]
+        assert point.slow not in found.groups[found.best]
+        assert found.undone[found.best] == pytest.approx(1, abs=0.02)
+        assert found.others == pytest.approx(0, abs=1e-9)  # there are no others
+        assert found.angle[found.best] < 3
+        assert toy.dimensions(point, found, toy.FIVE_WORDS) == 1
+    h = toy.after(point, ["not"])[-1]
+    np.testing.assert_allclose(toy.without(point, h, [1 - point.slow]), point.h_star, atol=2e-3)
+
+
+def test_groups_of_modes():
+    J = np.zeros((5, 5))
+    J[:2, :2] = [[0.5, -0.6], [0.6, 0.5]]
+    J[2:, 2:] = np.diag([0.99, 0.3, -0.2])
+    groups = toy.mode_groups(eigenmodes(J))
+    assert [list(g) for g in groups] == [[0], [1, 2], [3], [4]]
+
+
+def test_moving_the_bias_changes_no_text(hand):
+    rng = np.random.default_rng(4)
+    weights = random_weights("gru", 5)
+    model = toy.network(weights, "gru", TWELVE_WORDS, "x")
+    moved = toy.centred(model)
+    text = "not a very good it while awful"
+    np.testing.assert_allclose(moved.trace(text).logits, model.trace(text).logits, atol=1e-12)
+    # no input is now the average noise word, which no number of other shifts changes
+    h = rng.standard_normal((3, 5))
+    v = rng.standard_normal(15)
+    shifted = replace(model, cell=replace(model.cell, W=model.cell.W - v, b=model.cell.b + v))
+    np.testing.assert_allclose(toy.zero_map(toy.centred(shifted))(h), toy.zero_map(moved)(h), atol=1e-12)
+    assert np.abs(toy.zero_map(shifted)(h) - toy.zero_map(model)(h)).max() > 0.1
+    quiet = model.vocabulary.numbers(["and", "a", "the", "for", "it", "while"])
+    u = model.cell.project(model.embedding[quiet]).mean(0)
+    np.testing.assert_allclose(toy.zero_map(moved)(h), model.cell.step_projected(h, u), atol=1e-12)
+
+
+# --- what is shipped ---------------------------------------------------------------------------------
+
+
+def test_shipped_networks_are_small_and_the_first_reached_the_limit():
+    size = sum(f.stat().st_size for f in toy.FOLDER.glob("*"))
+    assert size < 300_000
+    model = toy.load()
+    assert toy.squared_error(model, n=300) <= toy.LIMIT
+    assert toy.phrase(model, ["not", "a", "a", "bad"], n=20).mean() == pytest.approx(1, abs=0.1)
+    assert set(toy.names()) >= {"gru-100-0", "gru-32-0"}
+
+
+def test_modes_are_removed_from_the_shipped_network():
+    model = toy.centred(toy.load("gru-32-0").astype(np.float64))
+    point = toy.point_at(model, toy.fixed_points(model, n=60))
+    said = toy.undo(point)
+    assert said["not a a bad"] == pytest.approx(1, abs=0.1)
+    assert said["very good"] == pytest.approx(2, abs=0.1)
+    found = toy.carrier(point, "not")
+    # the share is the regression of what is left on the whole, over the valence words at the lags 1 to 4
+    follow = toy.follow_ups(TWELVE_WORDS, "not")
+    assert len(follow) == 16
+    h = toy.after(point, ["not"])[-1]
+    left = toy.effects(point, toy.without(point, h, found.groups[found.best]), follow)
+    whole = toy.effects(point, h, follow)
+    assert found.undone[found.best] == pytest.approx(1 - left @ whole / (whole @ whole))
