@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rnnrev import edges, linear, modifiers, perturb, zoo
+from rnnrev import edges, linear, modifiers, perturb, toy, zoo
 from rnnrev.book import check
 from rnnrev.book.answers import OPEN, exercises
 from rnnrev.data import load_reviews
@@ -43,6 +43,8 @@ RIGHT = [
     ("ex-la-2", np.array([[-3, 0], [-1 / 3, -2 / 3], [2, 0]])),
     ("ex-la-5", [4, 4]),
     ("ex-la-5", (4, 5)),
+    ("ex-toy-1", [0, -2, -1]),
+    ("ex-toy-2", (0.5, 0.25, -1)),
     ("ex-modifiers-1", [(2, 1), (-1, -1), (1, 1)]),
     ("ex-end-1", [[2, 1.49, 1], [0, 0.51, 1]]),
     ("ex-end-1", [2, 1.49, 1, 0, 0.51, 1]),
@@ -52,6 +54,11 @@ RIGHT = [
 ]
 
 WRONG = [
+    ("ex-toy-1", [2, -2, -1], "multiply"),
+    ("ex-toy-1", [0, -4, -1], "that is “not”"),
+    ("ex-toy-1", [0, -2, 3], "four tokens"),
+    ("ex-toy-2", [-0.5, -0.25, 1], "falls"),
+    ("ex-toy-2", [1, 0.5, -2], "2m"),
     ("ex-training-1", [-0.7, 1, 1.5], "sign"),
     ("ex-training-1", [-1.2, -1, 1], "turn the next word"),
     ("ex-training-1", [1.2, -1, -1], "left “not” out"),
@@ -147,7 +154,8 @@ class Hostile:
 
 
 #: No network is read for these.
-QUICK = ("ex-training-1", "ex-la-1", "ex-la-2", "ex-la-3", "ex-la-5", "ex-modifiers-1", "ex-end-1", "ex-end-2",
+QUICK = ("ex-training-1", "ex-la-1", "ex-la-2", "ex-la-3", "ex-la-5", "ex-toy-1", "ex-toy-2", "ex-modifiers-1",
+         "ex-end-1", "ex-end-2",
          "ex-augmented-1", "ex-augmented-4")  # fmt: skip
 
 
@@ -161,10 +169,11 @@ def test_no_answer_raises(name: str) -> None:
 
 
 def test_every_exercise_of_the_book_is_known_and_says_how_to_check_it() -> None:
-    pages = sorted(BOOK.glob("[0-9]*.md"))
-    if not pages:
+    contents = BOOK.parent / "_toc.yml"
+    if not contents.is_file():
         pytest.skip("installed without the book")
-    text = "\n".join(p.read_text(encoding="utf-8") for p in pages)
+    pages = re.findall(r"- file: (book/[\w-]+)", contents.read_text(encoding="utf-8"))
+    text = "\n".join((BOOK.parent / f"{p}.md").read_text(encoding="utf-8") for p in pages)
     labels = re.findall(r"\{exercise\}.*?\n:label: ([\w-]+)", text)
     assert tuple(labels) == exercises()
     asked = re.findall(r'^Check your answer: `check\("([\w-]+)", ', text, re.MULTILINE)
@@ -272,6 +281,21 @@ def test_products_of_jacobians_along_a_review(point: linear.OperatingPoint) -> N
     assert "transposed" in hint("ex-end-5", transposed)
     slow = np.max(np.abs(point.modes.eigvals[np.abs(point.modes.eigvals.imag) < 1e-12]))
     assert "mean Jacobian" in hint("ex-end-5", slow ** np.arange(1, len(x) + 1))
+
+
+def test_modes_removed_from_the_toy() -> None:
+    model = toy.centred(toy.load("gru-32-0").astype(np.float64))
+    point = toy.point_at(model, toy.fixed_points(model))
+    found = toy.carrier(point, "not")
+    best = found.groups[found.best]
+    others = np.setdiff1d(np.arange(32), [point.slow, *best])
+    said = [
+        toy.read_on(model, toy.without(point, toy.after(point, ["not"])[-1], which), ["a", "a", "bad"]) - point.logit
+        for which in (best, others)
+    ]
+    right("ex-toy-3", said)
+    assert "other way round" in hint("ex-toy-3", said[::-1])
+    assert "whole phrase" in hint("ex-toy-3", [1, 1])
 
 
 @pytest.mark.slow

@@ -47,6 +47,7 @@ OPEN = {
     "ex-start-1": "Name a control that keeps the texts, and say what each explanation predicts for it.",
     "ex-start-2": "Say what the logit does when the coordinate changes, and whether that has to do with emphasis.",
     "ex-start-5": "Results differ from training to training: report several seeds, with a control and an interval.",
+    "ex-toy-4": "Say what you expect, and give three seeds with a control that removes as much.",
     "ex-end-2": "Ask what a prediction that knows nothing but the sign of each word would score.",
     "ex-language-3": "Read the trace just before and just after “both1”, with and without the word before it.",
     "ex-language-4": "Give a table of marks for both languages, from the same analyses and as many texts.",
@@ -61,7 +62,7 @@ OPEN = {
 
 def exercises() -> tuple[str, ...]:
     """Names of all exercises, in the order of the book; open ones are among them."""
-    order = ("training", "la", "modifiers", "start", "end", "augmented", "reduced", "language", "universality")
+    order = ("training", "la", "toy", "modifiers", "start", "end", "augmented", "reduced", "language", "universality")
     return tuple(sorted({*_JUDGES, *OPEN}, key=lambda n: (order.index(n.split("-")[1]), n)))
 
 

@@ -12,7 +12,7 @@ from itertools import product
 
 import numpy as np
 
-from .. import balanced, driven, edges, linear, modifiers, perturb, plane, stats, zoo
+from .. import balanced, driven, edges, linear, modifiers, perturb, plane, stats, toy, zoo
 from ..augmented_bow import AugmentedBagOfWords
 from ..data import Reviews, load_reviews, tokenize
 from ..language import Language
@@ -248,6 +248,46 @@ def _flip_flop(answer: object) -> str:
         "There are saddles: going from one memory to a neighbour, the state passes a ridge.": [stable, 0],
         "The middle is one point, but there is a saddle on each ridge too.": [stable, 1],
     }, tolerance=0)  # fmt: skip
+
+
+# --- a language of twelve words ---------------------------------------------------------------
+
+
+@judges("ex-toy-1")
+def _twelve_words(answer: object) -> str:
+    return judge(answer, [0, -2, -1], "three sums, one for each text", {
+        "Modifiers multiply here: “not very good” is −1 times 2 times 1.": [2, -2, -1],
+        "The four tokens of “not” begin after it: “bad” in (iii) is the fourth.": [0, -2, -3],
+        "“Not” acts on four tokens: in (iii) “awful” is the fifth.": [0, -2, 3],
+        "“Not” does not stop at the first word that counts: it acts on four tokens.": [-4, -2, -1],
+        "“Very” acts on the next token, and that is “not”.": [0, -4, -1],
+    }, tolerance=0)  # fmt: skip
+
+
+@judges("ex-toy-2")
+def _places(answer: object) -> str:
+    right = np.array([0.5, 0.25, -1.0])
+    return judge(answer, right, "three places m, in units of p", {
+        "The factor falls as m rises: it is 1 − 2m/p.": -right,
+        "That is 1 − f: the factor has 2m in it.": 2 * right,
+        "Those are factors, not places: solve 1 − 2m/p = f for m.": [0, 0.5, 3],
+    })  # fmt: skip
+
+
+@cache
+def _removals() -> list[float]:
+    model = toy.centred(toy.load("gru-32-0").astype(np.float64))
+    said = toy.undo(toy.point_at(model, toy.fixed_points(model)))
+    return [said[f"not a a bad{more}"] for more in (" without not's modes", " without all others", "")]
+
+
+@judges("ex-toy-3")
+def _removed_modes(answer: object) -> str:
+    pair, others, whole = _removals()
+    return judge(answer, [pair, others], "two numbers: without the modes of “not”, without all others", {
+        "That is the whole phrase: subtract the projection from the state before you read on.": [whole, whole],
+        "That is the other way round.": [others, pair],
+    })  # fmt: skip
 
 
 # --- chapter 3 --------------------------------------------------------------------------------

@@ -133,7 +133,7 @@ def factors(table: pd.DataFrame, reach: int = 4) -> Figure:
     """By what valence is multiplied so many tokens after *not*, a line a network: (a) by its own step from h*, (b) with
     the state moved by its modes alone."""
     fig, axes = figure(1, 2, height=2.8, sharey=True)
-    own = table[(table.measure == "factor") & (table.data == f"twelve words, not for {reach}")]
+    own = table[(table.measure == "factor") & (table.data == f"twelve words/{reach}")]
     for ax, condition in zip(axes, ("network", "modes")):
         seen = set()
         for name, rows in own[own.condition == condition].groupby("network", sort=False):
@@ -172,7 +172,7 @@ def seeds(table: pd.DataFrame) -> Figure:
     share that it undoes against that of the next mode."""
     fig, axes = figure(1, 2, height=3.0, width_ratios=(1, 1.25))
     _plane(axes[0])
-    own = table[table.data == "twelve words, not for 4"]
+    own = table[table.data == "twelve words/4"]
     for name in own.network.unique():
         rows = own[own.network == name].set_index(["measure", "condition"]).value
         if ("carrier", "not: size") not in rows:

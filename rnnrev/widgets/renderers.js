@@ -700,7 +700,7 @@ const RENDERERS = {
       model.on(`change:${name}`, () => {
         if (model.get(name) === before) return;
         before = model.get(name);
-        if (training && shown()?.step !== null) forget();
+        if (training && (name === "cell" || shown()?.step !== null)) forget();
       });
     }
     const made = view(el, model, {
