@@ -281,7 +281,7 @@ def fixed_points(model: SentimentRNN, language: Language = TWELVE_WORDS, n: int 
 def point_at(model: SentimentRNN, points: FixedPoints, output: float = 0.0) -> OperatingPoint:
     """Of the slower half of the fixed points the one where the network says most nearly ``output``, with its modes."""
     model, F = model.astype(np.float64), zero_map(model)
-    near = points.below(float(np.median(points.q)))
+    near = points[points.q <= np.median(points.q)]
     best = int(np.abs(model.readout(near.h_star) - output).argmin())
     h = near.h_star[best]
     modes = eigenmodes(F.jacobian(h), model.w)

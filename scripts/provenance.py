@@ -62,6 +62,11 @@ RECIPES = {
         "shipped networks; IMDB, SST-2, revised reviews; vectors and labels (scripts/vectors.py, scripts/label.py)",
         ("augmented.run", "augmented.revised"),
     ),
+    "toy": Recipe(
+        "python scripts/toy.py",
+        "nothing: trains 24 networks; those that are shipped are not trained again",
+        ("toy.measured", "toy.plan", "toy.PHRASES"),
+    ),
     "language": Recipe("python scripts/sweeps.py language", "nothing: trains 12 networks", ("sweeps.known", *SWEEP)),
     "difficulty": Recipe("python scripts/sweeps.py difficulty", "nothing: trains 9 networks", ("sweeps.harder",)),
     "bags": Recipe(

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pandas as pd
+from provenance import write_table
 from scipy.linalg import subspace_angles
 
 from rnnrev import balanced, toy
-from rnnrev.files import digest, write_table
+from rnnrev.files import digest
 from rnnrev.language import TWELVE_WORDS, Language
 from rnnrev.linear import NoSlowMode, OperatingPoint
 from rnnrev.measure import COLUMNS
@@ -185,7 +187,7 @@ def main() -> None:
     parser.add_argument("--train", action="store_true", help="measure nothing")
     parser.add_argument("--out", type=Path, default=Path("runs/toy"), help="folder of networks that are not shipped")
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="networks whose names begin so")
-    args = parser.parse_args()
+    args, began = parser.parse_args(), time.time()
     files = [f for f in plan(args.out) if not args.only or f[0].stem.startswith(tuple(args.only))]
     for file, options in files:
         if not args.measure and not file.exists():
@@ -212,8 +214,9 @@ def main() -> None:
         print(f"{file.stem} measured", flush=True)
     table = pd.concat(tables).reindex(columns=list(COLUMNS)).fillna({"condition": "", "note": ""})
     about = {
-        "command": "python scripts/toy.py", "seeds": list(SEEDS), "limit": toy.LIMIT,
-        "language": str(TWELVE_WORDS), "networks": {f.stem: digest(f) for f, _ in files if f.exists()},
+        "seeds": list(SEEDS), "data": {}, "limit": toy.LIMIT, "language": str(TWELVE_WORDS),
+        "networks": {f.stem: digest(f)[:16] for f, _ in files if f.exists()},
+        "minutes": round((time.time() - began) / 60, 1),
     }  # fmt: skip
     print(f"{len(table):,} rows; written to {write_table('toy', table, about)}")
 
