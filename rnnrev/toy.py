@@ -374,7 +374,12 @@ def undo(point: OperatingPoint, language: Language = TWELVE_WORDS) -> dict[str, 
         word, *rest = phrase.split()
         h = after(point, [word])[-1]
         others = np.setdiff1d(np.arange(len(h)), [point.slow, *places[word]])
-        removed = {"": [], "not's modes": places["not"], "very's modes": places["very"], "all others": others}
+        removed: dict[str, Sequence[int] | np.ndarray] = {
+            "": [],
+            "not's modes": places["not"],
+            "very's modes": places["very"],
+            "all others": others,
+        }
         for name, which in removed.items():
             added = read_on(point.model, without(point, h, which), rest) - point.logit
             said[f"{phrase}{' without ' if name else ''}{name}"] = float(added)

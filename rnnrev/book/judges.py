@@ -265,7 +265,7 @@ def _twelve_words(answer: object) -> str:
 
 
 @judges("ex-toy-2")
-def _places(answer: object) -> str:
+def _kicks(answer: object) -> str:
     right = np.array([0.5, 0.25, -1.0])
     return judge(answer, right, "three places m, in units of p", {
         "The factor falls as m rises: it is 1 − 2m/p.": -right,
