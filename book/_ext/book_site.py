@@ -47,6 +47,10 @@ def improve_page(app: Sphinx, pagename: str, templatename: str, context: dict[st
             button["url"] = f"{hosts['colab_url']}/github/{place}/blob/{NOTEBOOK_BRANCH}/{notebook}"
         elif button.get("text") == "Binder":
             button["url"] = f"{hosts['binderhub_url']}/v2/gh/{place}/{NOTEBOOK_BRANCH}?urlpath=lab/tree/{notebook}"
+    contents = context.get("generate_toctree_html")
+    if contents:  # the triangles that open a part of the contents have no name of their own
+        named = '<summary aria-label="Pages below">'
+        context["generate_toctree_html"] = lambda *how, **more: str(contents(*how, **more)).replace("<summary>", named)
     # the label would hide the text from a screen reader
     context["body"] = context.get("body", "").replace('<summary aria-label="Toggle hidden content">', "<summary>")
     # a list of what are no list items, to a screen reader
