@@ -233,6 +233,11 @@ def test_notebook_can_be_downloaded(reader: Reader, page: str) -> None:
 # --- journeys -----------------------------------------------------------------------------------
 
 
+def test_cheat_sheet_is_one_sheet_of_paper(reader: Reader) -> None:
+    printed = reader.open("book/cheat-sheet").pdf(prefer_css_page_size=True)
+    assert len(re.findall(rb"/Type\s*/Page\b", printed)) == 2
+
+
 def test_search_from_the_disk_by_keyboard(reader: Reader) -> None:
     page = reader.open("book/index")
     page.keyboard.press("Control+k")
