@@ -233,6 +233,15 @@ def test_notebook_can_be_downloaded(reader: Reader, page: str) -> None:
 # --- journeys -----------------------------------------------------------------------------------
 
 
+def test_no_button_leads_to_an_address_that_is_not_set() -> None:
+    address = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["repository"]["url"]
+    soup = BeautifulSoup((SITE / "book/01-training.html").read_text(encoding="utf-8"), "html.parser")
+    buttons = {str(a["href"]) for a in soup.select(".article-header-buttons a[href]")}
+    away = {href for href in buttons if "://" in href}
+    assert bool(away) == bool(address)
+    assert all(address.removeprefix("https://github.com/") in href for href in away)
+
+
 def test_cheat_sheet_is_one_sheet_of_paper(reader: Reader) -> None:
     printed = reader.open("book/cheat-sheet").pdf(prefer_css_page_size=True)
     assert len(re.findall(rb"/Type\s*/Page\b", printed)) == 2
