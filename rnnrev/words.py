@@ -33,6 +33,8 @@ from .threads import in_threads
 
 __all__ = ["WordForm", "word_form"]
 
+STEEPEST = 1.0  #: e-foldings a standard deviation: what is steeper is told by a few places and runs off elsewhere
+
 
 @dataclass(frozen=True, eq=False)
 class WordForm:
@@ -140,7 +142,8 @@ def word_form(
 
     affine, kappa = missed(np.zeros(k)), np.zeros(k)
     if not linear:
-        kappa = minimize(missed, np.full(k, 0.1), method="Nelder-Mead", options={"maxiter": 200 * k}).x
+        start, bounds = np.full(k, 0.1), [(-STEEPEST, STEEPEST)] * k
+        kappa = minimize(missed, start, method="Nelder-Mead", bounds=bounds, options={"maxiter": 200 * k}).x
     X = np.c_[np.ones(n_places), _g(z, kappa)]
     solve = np.linalg.pinv(X)
     parts = in_threads(

@@ -467,7 +467,7 @@ def matrices(study: Study) -> Iterator[Row]:
         for name, linear_ in (("words as matrices", False), ("words as affine maps", True)):
             if linear_ and k == 3:
                 continue
-            form = word_form(small, texts, used, linear=linear_, n_places=80)
+            form = word_form(small, texts, used, linear=linear_)
             yield row("one_step", name, form.one_step, len(used), k)
             for data, n in sets.items():
                 yield from scored(study, form, name, k, data, n)
