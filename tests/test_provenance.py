@@ -14,7 +14,7 @@ from rnnrev.files import RECORDS
 
 #: Records whose code has changed since they were measured, until they are measured again.
 STALE = {
-    "balanced": "measured on a commit of session 5 that was rebased since",
+    "balanced": "measured on a commit of session 6 that was rebased since, without gru-yelp",
     "classes": "measured on a working copy",
     "stars": "first edition",
 }
