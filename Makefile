@@ -75,7 +75,7 @@ test: $(DEV)
 
 # readers' journeys over the book as it was built last; skipped, with the reason, where there is no Chromium or no book
 test-browser: $(DEV)
-	$(BIN)/python -m pytest -n 2 -m "browser and not network"
+	$(BIN)/python -m pytest -n 2 -m "browser and not network" $(ARGS)
 
 # the slow tests too (every notebook once more, in a fresh kernel and a random order), and the browser's
 test-all: book $(DEV)
