@@ -341,7 +341,8 @@ class Language:
         ids = self.vocabulary.encode(text)
         v, f = self.valence[ids], self.factors(ids[None], np.array([len(ids)]))[0]
         words = [self.vocabulary.words[i] for i in ids]
-        return pd.DataFrame({"word": words, "valence": v, "factor": f, "adds": v * f, "sum": np.cumsum(v * f)})
+        adds = v * f + 0.0  # a minus times nothing is 0, not −0
+        return pd.DataFrame({"word": words, "valence": v, "factor": f, "adds": adds, "sum": np.cumsum(adds)})
 
     # --- the specification as a table and as text ------------------------------------------------
 

@@ -346,6 +346,7 @@ def test_chapters_read_well_in_jupyterlab(
 def test_sources_open_as_notebooks(lab: Lab) -> None:
     lab.go("/lab/tree/book?reset")
     lab.open("08-known-language.md")
+    lab.page.wait_for_selector(f"{SHOWN}.jp-CodeCell", state="attached")  # cells come after the heading, one by one
     assert lab.page.locator(f"{SHOWN}.jp-CodeCell").count() >= 1
 
 
