@@ -33,10 +33,7 @@ from .files import check_out, write_text
 from .linear import Unmeasured, valence
 from .measure import PARTS, Part, Row, tabulate
 from .model import Classifier, labels_of
-from .plots import edges as edge_plots
-from .plots import line_attractor as attractor_plots
-from .plots import modifiers as modifier_plots
-from .plots import training as training_plots
+from .plots import report as plots
 from .stats import Estimate, accuracy, text_of
 
 __all__ = ["Missing", "Report", "Table", "analyse", "to_html", "write"]
@@ -177,7 +174,7 @@ def _confusion(a: Analysis) -> Table:
 
 @_shows("scores", "Calibration")
 def _calibration(a: Analysis) -> Figure:
-    return training_plots.calibration({_plain(a.model.name): a.calibration[0]})
+    return plots.calibration({_plain(a.model.name): a.calibration[0]})
 
 
 @_shows("scores", "Who reads context?")
@@ -197,7 +194,7 @@ def _context(a: Analysis) -> Table:
 
 @_shows("attractor", "Dimensions of the hidden states")
 def _dimensions(a: Analysis) -> Figure:
-    return attractor_plots.dimensions(*a.dimensions.values())
+    return plots.dimensions(*a.dimensions.values())
 
 
 @_shows("attractor", "Operating point")
@@ -211,12 +208,12 @@ def _point(a: Analysis) -> Table:
 def _curve(a: Analysis) -> Figure:
     if np.ptp(a.attractor.logit) == 0:
         raise Unmeasured("all starts led to one fixed point")
-    return attractor_plots.curve(a.attractor, la.visited_states(a.point.model, a.reviews.texts, seed=a.seed)[0])
+    return plots.curve(a.attractor, la.visited_states(a.point.model, a.reviews.texts, seed=a.seed)[0])
 
 
 @_shows("attractor", "Spectrum")
 def _spectra(a: Analysis) -> Figure:
-    return attractor_plots.spectra(a.attractor, a.spectra, a.fresh_spectra)
+    return plots.spectra(a.attractor, a.spectra, a.fresh_spectra)
 
 
 @_shows("attractor", "Words sorted along ℓ₁")
@@ -232,7 +229,7 @@ def _words(a: Analysis) -> Table:
 def _sorting(a: Analysis) -> Figure:
     numbers, measured, known = a.sorted_words
     names = [_plain(a.model.vocabulary.words[i]) for i in numbers]
-    return attractor_plots.words(measured, known, la.word_kinds(known, min(100, len(known) // 4)), names)
+    return plots.words(measured, known, la.word_kinds(known, min(100, len(known) // 4)), names)
 
 
 @_shows("modifiers", "Top-ranked modifiers")
@@ -258,12 +255,12 @@ def _of_each_kind(a: Analysis) -> Table:
 
 @_shows("modifiers", "Variance of the modifier subspace")
 def _subspace(a: Analysis) -> Figure:
-    return modifier_plots.dimension(a.dimension)
+    return plots.dimension(a.dimension)
 
 
 @_shows("modifiers", "Modifiers abolished")
 def _abolition(a: Analysis) -> Figure:
-    return modifier_plots.abolition(a.abolition)
+    return plots.abolition(a.abolition)
 
 
 @_shows("modifiers", "What each perturbation costs")
@@ -275,12 +272,12 @@ def _costs(a: Analysis) -> Table:
 @_shows("beginning", "Emphasis on the beginning")
 def _beginning(a: Analysis) -> Figure:
     shown = ("intact", "component removed", "random subspace removed", "on the attractor")
-    return edge_plots.emphasis({name: a.start_profiles[0][name] for name in shown})
+    return plots.emphasis({name: a.start_profiles[0][name] for name in shown})
 
 
 @_shows("end", "Emphasis on the end")
 def _end(a: Analysis) -> Figure:
-    return edge_plots.emphasis(a.end_profiles[0], "tokens between the word and the end")
+    return plots.emphasis(a.end_profiles[0], "tokens between the word and the end")
 
 
 @_shows("enough", "With so many numbers kept")

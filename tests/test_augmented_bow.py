@@ -151,7 +151,7 @@ def test_filters_and_sizes() -> None:
 
 
 def test_figures_show_what_they_are_given() -> None:
-    from rnnrev.plots import augmented_bow as plots
+    from rnnrev.book.plots import augmented_bow as plots
 
     parts = one_part().contributions("not good")
     bars = [p.get_height() for p in plots.contributions(parts).axes[0].patches]

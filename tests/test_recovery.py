@@ -130,7 +130,7 @@ def test_grades_lie_where_an_adder_puts_them() -> None:
 
 
 def test_figures_show_what_was_found() -> None:
-    from rnnrev.plots import language as plots
+    from rnnrev.book.plots import language as plots
 
     profiles = pd.DataFrame({"end": ["start", "start", "end"], "at": [0, 1, 0], "found": [2.0, 1.5, 3.0],
                              "low": 1.0, "high": 4.0, "true": [2.5, 1.5, 2.0]})  # fmt: skip

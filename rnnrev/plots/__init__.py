@@ -1,1 +1,4 @@
-"""Figures, one module a chapter: they draw what the analyses return and compute nothing."""
+"""Figures of a report, and their style: they draw what the analyses return and compute nothing.
+
+Those that only pages show are in :mod:`rnnrev.book.plots`.
+"""

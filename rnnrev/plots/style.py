@@ -22,9 +22,9 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentF
 from numpy.typing import ArrayLike
 
 __all__ = [
-    "ARCHITECTURES", "CONTROL", "CYCLE", "INTACT", "MODIFIERS", "NEGATIVE", "NEUTRAL", "PERTURBED", "POSITIVE",
-    "VALENCE_MAP", "WIDTH", "architecture", "band", "figure", "figure_of", "intervals", "label_panels", "log_ticks",
-    "sign_colors", "use",
+    "ARCHITECTURES", "CONTROL", "CYCLE", "DASHES", "INTACT", "MODIFIERS", "NEGATIVE", "NEUTRAL", "PERTURBED",
+    "POSITIVE", "VALENCE_MAP", "architecture", "band", "figure", "figure_of", "intervals", "label_panels", "log_ticks",
+    "sign_colors",
 ]  # fmt: skip
 
 POSITIVE, NEGATIVE, NEUTRAL = "#0072B2", "#D55E00", "#767676"  #: valence of words, labels of reviews, signs
@@ -48,14 +48,17 @@ MODIFIERS = {"negated": NEGATIVE, "intensified": "#009E73", "diminished": "#E69F
 #: For series without a meaning of their own.
 CYCLE = ("#000000", "#009E73", "#E69F00", "#56B4E9", "#CC79A7", "#332288")
 
+#: Line styles, for the same.
+DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
+
 #: Diverging map for signed values: negative, zero (white), positive. Give it a norm that is centred on zero.
 VALENCE_MAP = LinearSegmentedColormap.from_list("valence", [NEGATIVE, "#F7C9A8", "#FFFFFF", "#A6CFE8", POSITIVE])
 
 CONTROLS = ("control", "random", "other words")  #: how the names of controls are known
 
-WIDTH = 7.2  #: inches, the width of a page's text
+_WIDTH = 7.2  #: inches, the width of a page's text
 
-RC: Any = {
+_RC: Any = {
     "axes.grid": False,
     "axes.labelsize": 10,
     "axes.prop_cycle": plt.cycler(color=CYCLE),
@@ -76,18 +79,13 @@ RC: Any = {
 }
 
 
-def use() -> None:
-    """Take the book's style for all figures from here on (:func:`figure` does so by itself)."""
-    plt.rcParams.update(RC)
-
-
 def figure(rows: int = 1, columns: int = 1, height: float = 3.0, **options: Any) -> tuple[Figure, Any]:
     """A figure as wide as the text, ``height`` inches high, and its axes; ``options`` are those of ``plt.subplots``.
 
     It is not pyplot's current one: a notebook shows it once, when it is a cell's last value.
     """
-    use()
-    made, axes = plt.subplots(rows, columns, figsize=(WIDTH, height), **options)
+    plt.rcParams.update(_RC)
+    made, axes = plt.subplots(rows, columns, figsize=(_WIDTH, height), **options)
     plt.close(made)
     return made, axes
 

@@ -11,9 +11,9 @@ from matplotlib.colors import CenteredNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from ..balanced import ReducedRNN
-from ..plane import Landscape, steps
-from .style import (
+from ...balanced import ReducedRNN
+from ...plane import Landscape, steps
+from ...plots.style import (
     CONTROL,
     CYCLE,
     INTACT,

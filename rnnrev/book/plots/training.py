@@ -10,9 +10,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from ..model import BagOfWords, SentimentRNN
-from ..stats import Calibration, bootstrap
-from .style import NEGATIVE, NEUTRAL, POSITIVE, architecture, figure, label_panels
+from ...model import BagOfWords, SentimentRNN
+from ...plots.report import calibration
+from ...plots.style import NEGATIVE, NEUTRAL, POSITIVE, architecture, figure, label_panels
+from ...stats import bootstrap
 
 __all__ = ["by_length", "calibration", "curves", "shifts", "traces"]
 
@@ -39,24 +40,6 @@ def curves(records: Mapping[str, Mapping[str, Any]]) -> Figure:
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     fig.legend(*loss.get_legend_handles_labels(), fontsize=8, loc="outside right center")
     label_panels((loss, share))
-    return fig
-
-
-def calibration(found: Mapping[str, Calibration]) -> Figure:
-    """Share of positive texts by predicted probability, and how many were so predicted; the legend has the error."""
-    fig, (ax, hist) = figure(1, 2, height=3.0, width_ratios=[1.1, 1])
-    ax.plot([0, 1], [0, 1], color=NEUTRAL, linewidth=0.8)
-    for name, bins in found.items():
-        look = architecture(name) | {"markersize": 5}
-        ax.plot(bins.predicted, bins.observed, label=f"{name} ({100 * bins.error:.1f} points off)", **look)
-        hist.plot(bins.predicted, bins.texts / bins.texts.sum(), **look)
-    ax.set(ylabel="share that is positive", title="Reliability", ylim=(0, 1))
-    hist.set(ylabel="share of texts", title="How sure", ylim=(0, None))
-    for each in (ax, hist):
-        each.set(xlabel="predicted probability of positive", xlim=(0, 1))
-    hist.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    ax.legend()
-    label_panels((ax, hist))
     return fig
 
 

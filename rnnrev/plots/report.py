@@ -1,32 +1,59 @@
-"""Figures of chapter 2: low-dimensional states, the curve of fixed points, its modes, words, and the linear model."""
+"""Figures of what a report shows, which chapters 1 to 5 show too."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from ..line_attractor import Alignment, Attractor, Dimensionality, Predictions, Spectra
+from ..edges import Profile
+from ..line_attractor import Attractor, Dimensionality, Spectra
+from ..stats import Calibration
+from ..subspace import Dimension
 from .style import (
     CONTROL,
     CYCLE,
+    DASHES,
     INTACT,
+    MODIFIERS,
     NEGATIVE,
     NEUTRAL,
+    PERTURBED,
     POSITIVE,
     VALENCE_MAP,
+    Look,
+    architecture,
     band,
     figure,
+    figure_of,
     intervals,
     label_panels,
 )
 
-__all__ = ["curve", "dimensions", "directions", "predictions", "spectra", "step_errors", "words"]
+__all__ = ["abolition", "calibration", "curve", "dimension", "dimensions", "emphasis", "spectra", "words"]
+
+
+def calibration(found: Mapping[str, Calibration]) -> Figure:
+    """Share of positive texts by predicted probability, and how many were so predicted; the legend has the error."""
+    fig, (ax, hist) = figure(1, 2, height=3.0, width_ratios=[1.1, 1])
+    ax.plot([0, 1], [0, 1], color=NEUTRAL, linewidth=0.8)
+    for name, bins in found.items():
+        look = architecture(name) | {"markersize": 5}
+        ax.plot(bins.predicted, bins.observed, label=f"{name} ({100 * bins.error:.1f} points off)", **look)
+        hist.plot(bins.predicted, bins.texts / bins.texts.sum(), **look)
+    ax.set(ylabel="share that is positive", title="Reliability", ylim=(0, 1))
+    hist.set(ylabel="share of texts", title="How sure", ylim=(0, None))
+    for each in (ax, hist):
+        each.set(xlabel="predicted probability of positive", xlim=(0, 1))
+    hist.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    ax.legend()
+    label_panels((ax, hist))
+    return fig
 
 
 def dimensions(trained: Dimensionality, untrained: Dimensionality) -> Figure:
@@ -34,7 +61,7 @@ def dimensions(trained: Dimensionality, untrained: Dimensionality) -> Figure:
     fig, ax = figure(height=2.9)
     for result, label, color, dash in ((trained, "trained", INTACT, "-"), (untrained, "untrained", CONTROL, "--")):
         shares = zip(result.cumulative, result.low, result.high)
-        look: dict[str, Any] = {"color": color, "linestyle": dash, "marker": "o", "markersize": 3}
+        look: Look = {"color": color, "linestyle": dash, "marker": "o", "markersize": 3}
         band(ax, np.arange(1, len(result.cumulative) + 1), shares, label, alpha=0.25, **look)
     ax.axhline(0.9, color=NEUTRAL, linewidth=0.8, linestyle=":")
     ax.set(xscale="log", xlabel="principal components", ylabel="share of variance", ylim=(0, 1.02))
@@ -53,7 +80,7 @@ def curve(attractor: Attractor, states: np.ndarray) -> Figure:
     axes = axes * np.where(axes @ (attractor.h_star[-1] - attractor.h_star[0]) < 0, -1, 1)[:, None]
     cloud, points, line = ((h - centre) @ axes.T for h in (states[::5], attractor.h_star, attractor.curve))
     size = float(np.abs(attractor.logit).max())
-    look: dict[str, Any] = {"c": attractor.logit, "cmap": VALENCE_MAP, "norm": TwoSlopeNorm(0, -size, size), "s": 22,
+    look: Look = {"c": attractor.logit, "cmap": VALENCE_MAP, "norm": TwoSlopeNorm(0, -size, size), "s": 22,
                             "edgecolors": "black", "linewidths": 0.5}  # fmt: skip
     plane.scatter(*cloud.T, s=3, color="#D0D0D0", linewidths=0, label="visited states", rasterized=True)
     plane.plot(*line.T, color=INTACT, linewidth=1.2, label="curve")
@@ -86,7 +113,7 @@ def spectra(attractor: Attractor, result: Spectra, control: Spectra) -> Figure:
 
     tau, order = result.modes.slowest, np.argsort(attractor.logit)
     for rank in range(min(6, tau.shape[1])):
-        look: dict[str, Any] = {"color": CONTROL, "linewidth": 0.9} if rank else {"color": INTACT, "linewidth": 1.6}
+        look: Look = {"color": CONTROL, "linewidth": 0.9} if rank else {"color": INTACT, "linewidth": 1.6}
         name = ("slowest", "second to sixth")[rank] if rank < 2 else None
         along.plot(attractor.logit[order], tau[order, rank], marker=".", markersize=3, label=name, **look)
     along.axhline(control.tau_1.value, color=NEUTRAL, linestyle="--", linewidth=1, label="slowest, untrained")
@@ -94,28 +121,6 @@ def spectra(attractor: Attractor, result: Spectra, control: Spectra) -> Figure:
               title="Time constants along the curve", ylim=(None, 30 * np.nanmax(tau)))  # fmt: skip
     along.legend(fontsize=8, loc="upper center", ncols=2)
     label_panels((plane, along))
-    return fig
-
-
-def directions(attractor: Attractor, result: Alignment) -> Figure:
-    """Cosines along the curve: with its tangent, and with the readout."""
-    fig, (left, right) = figure(1, 2, height=3.0, sharey=True)
-    order = np.argsort(attractor.logit)
-    x = attractor.logit[order]
-    slow, best = ("", "r₁", INTACT, "-"), ("modes 2–6", "best of modes 2–6", CONTROL, "--")
-    left_line = ("", "ℓ₁", CYCLE[1], "-.")
-    lines = ((left, "tangent", *slow), (left, "tangent", *best), (right, "alignment", *slow),
-             (right, "alignment_left", *left_line), (right, "alignment", *best))  # fmt: skip
-    for panel, column, row, label, color, style in lines:
-        y = result.along[column, row][order]
-        panel.plot(x, y, color=color, linestyle=style, marker=".", markersize=3, label=label)
-    for panel, column, title in ((left, "tangent", "with the tangent"), (right, "alignment", "with the readout w")):
-        chance = result.table[column]["random directions"].high
-        panel.axhline(chance, color=NEUTRAL, linewidth=0.8, linestyle=":", label="chance (97.5 %)")
-        panel.set(xlabel="logit at the fixed point (nats)", ylim=(0, 1.35), title=title)
-        panel.legend(fontsize=8, loc="upper center", ncols=2)
-    left.set_ylabel("|cosine|")
-    label_panels((left, right))
     return fig
 
 
@@ -158,37 +163,62 @@ def words(
     return fig
 
 
-#: Rows of the linear models that are controls or yardsticks.
-YARDSTICKS = ("fitted recurrence", "bag of words", "next mode alone", "all but the slow mode", "words shuffled")
-
-
-def predictions(result: Predictions) -> Figure:
-    """r² with the network's logits and share of the same decisions, one row a model; controls in grey."""
-    fig, (left, right) = figure(1, 2, height=3.6, sharey=True)
-
-    def look(name: str) -> dict[str, Any]:
-        return {"color": CONTROL if name in YARDSTICKS else INTACT}
-
-    intervals(result.table.r2.to_dict(), ax=left, xlabel="squared rank correlation of logits", look=look)
-    intervals(result.table.agree.to_dict(), ax=right, xlabel="reviews with the same sign", look=look, percent=0,
-              reference=0.5)  # fmt: skip
-    left.set_xlim(-0.03, 1.03)
-    right.set_xlim(0.35, 1.02)
-    label_panels((left, right))
+def dimension(found: Dimension) -> Figure:
+    """Deflections' variance by axis beside random words, and what is left of the effect when axes are removed."""
+    fig, (left, right) = figure(1, 2, height=2.8)
+    axes, k = np.arange(1, len(found.shares) + 1), np.arange(len(found.left))
+    left.bar(axes, found.shares, color=PERTURBED, width=0.6, label="modifiers")
+    left.plot(axes, found.typical, "o-", color=CONTROL, markersize=4, label="random words, mean")
+    left.plot(axes, found.limit, "_", color=INTACT, markersize=14, label="random words, 95 %")
+    left.set(xlabel="axis", ylabel="share of squared deflection")
+    right.axhline(0.1, color=NEUTRAL, linewidth=0.8, linestyle="--")
+    right.plot(k, found.left, "o-", color=PERTURBED, markersize=4, label="on what is integrated (ℓ₁)")
+    right.plot(k, found.left_now, "s--", color=INTACT, markersize=4, label="on the logit now (w)")
+    if found.k is not None:
+        right.axvline(found.k, color=NEUTRAL, linewidth=0.8)
+    right.set(ylim=(0, 1.05), xlabel="axes removed", ylabel="effect left (share of r.m.s.)")
+    for ax in (left, right):
+        ax.legend()
+    label_panels([left, right])
     return fig
 
 
-def step_errors(tables: Mapping[str, pd.DataFrame]) -> Figure:
-    """Relative error against steps taken, one line a model; tables of :func:`rnnrev.line_attractor.step_error`."""
-    fig, ax = figure(height=2.8)
-    for (name, table), color, marker in zip(tables.items(), CYCLE, "os^D"):
-        band(ax, table.index, table.error, name, alpha=0.2, color=color, marker=marker)
-    ax.axhline(1, color=NEUTRAL, linewidth=0.8, linestyle=":")
-    ax.set(xscale="log", xlabel="tokens since the model stood on the network's state", ylabel="relative error",
-           ylim=(0, None))  # fmt: skip
-    lags = next(iter(tables.values())).index
-    ax.set_xticks(lags, [str(n) for n in lags])
-    ax.minorticks_off()
-    ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    ax.legend(fontsize=8, loc="lower left", ncols=2)
+def abolition(found: pd.DataFrame) -> Figure:
+    """Gain of modifiers under each perturbation (:func:`rnnrev.perturb.abolition`), with intervals."""
+    names = list(dict.fromkeys(found.perturbation))
+    fig, ax = figure(height=0.9 + 0.45 * len(names))
+    for j, (condition, part) in enumerate(found.groupby("condition", sort=False)):
+        look: Look = {"color": MODIFIERS.get(str(condition), NEUTRAL), "marker": "v^so"[j]}
+        gain = part.set_index("perturbation").gain
+        intervals(
+            {k: gain[k] for k in names}, ax=ax, look=look, offset=0.22 * (j - 1), label=str(condition),
+            xlabel="gain: relative change of valence", reference=0,
+        )  # fmt: skip
+    ax.axvline(-1, color=NEUTRAL, linewidth=0.6, linestyle=":")
+    ax.set_xlim(-2.4, 1.6)  # where hardly any valence is left, relative changes have no bounds
+    ax.legend(fontsize=8)
+    return fig
+
+
+def _look(name: str, number: int) -> Look:
+    """The first line is the intact network; lines called random or other words are controls."""
+    dash = DASHES[number % len(DASHES)]
+    if number == 0:
+        return {"color": INTACT, "linestyle": "-", "marker": "o", "zorder": 4}
+    if "random" in name or "other words" in name:  # hollow and larger: controls often lie on the intact line
+        return {"color": CONTROL, "linestyle": dash, "marker": "s", "markersize": 7, "fillstyle": "none"}
+    return {"color": (PERTURBED, *CYCLE[1:])[(number - 1) % len(CYCLE)], "linestyle": dash, "marker": "^"}
+
+
+def emphasis(
+    profiles: Mapping[str, Profile], xlabel: str = "tokens read before the word", *, ax: Axes | None = None
+) -> Figure:
+    """Emphasis against place, one line a condition, with 95 % bands; a line at 1, where words are only added up."""
+    fig, ax = figure_of(ax, 3.2)
+    ax.axhline(1, color=NEUTRAL, linewidth=0.8)
+    ax.axhline(0, linewidth=0)  # unseen: it keeps zero on the axis, also where panels share one
+    for number, (name, found) in enumerate(profiles.items()):
+        band(ax, found.at, zip(found.value, *found.band), name, **_look(name, number))
+    ax.set(xlabel=xlabel, ylabel="emphasis (× lasting valence)")
+    ax.legend(ncols=1 + (len(profiles) > 4))
     return fig

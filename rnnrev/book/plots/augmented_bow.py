@@ -8,8 +8,19 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..augmented_bow import AugmentedBagOfWords, Contributions
-from .style import CONTROL, CYCLE, INTACT, NEGATIVE, NEUTRAL, PERTURBED, architecture, figure, intervals, label_panels
+from ...augmented_bow import AugmentedBagOfWords, Contributions
+from ...plots.style import (
+    CONTROL,
+    CYCLE,
+    INTACT,
+    NEGATIVE,
+    NEUTRAL,
+    PERTURBED,
+    architecture,
+    figure,
+    intervals,
+    label_panels,
+)
 
 __all__ = ["contributions", "ends", "filters", "missing", "recovered", "steps"]
 

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from .style import (
+from ...plots.style import (
     CONTROL,
     CYCLE,
     INTACT,

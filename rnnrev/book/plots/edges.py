@@ -6,40 +6,25 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..edges import Profile
-from ..linear import ModeKernel
-from .style import CONTROL, CYCLE, INTACT, NEUTRAL, PERTURBED, Look, band, figure, figure_of, label_panels, sign_colors
+from ...edges import Profile
+from ...linear import ModeKernel
+from ...plots.report import emphasis
+from ...plots.style import (
+    CONTROL,
+    CYCLE,
+    DASHES,
+    INTACT,
+    NEUTRAL,
+    PERTURBED,
+    band,
+    figure,
+    label_panels,
+    sign_colors,
+)
 
 __all__ = ["barcodes", "emphasis", "geometry", "kernel", "memories", "modes", "now_and_later", "panels"]
-
-_DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
-
-
-def _look(name: str, number: int) -> Look:
-    """The first line is the intact network; lines called random or other words are controls."""
-    dash = _DASHES[number % len(_DASHES)]
-    if number == 0:
-        return {"color": INTACT, "linestyle": "-", "marker": "o", "zorder": 4}
-    if "random" in name or "other words" in name:  # hollow and larger: controls often lie on the intact line
-        return {"color": CONTROL, "linestyle": dash, "marker": "s", "markersize": 7, "fillstyle": "none"}
-    return {"color": (PERTURBED, *CYCLE[1:])[(number - 1) % len(CYCLE)], "linestyle": dash, "marker": "^"}
-
-
-def emphasis(
-    profiles: Mapping[str, Profile], xlabel: str = "tokens read before the word", *, ax: Axes | None = None
-) -> Figure:
-    """Emphasis against place, one line a condition, with 95 % bands; a line at 1, where words are only added up."""
-    fig, ax = figure_of(ax, 3.2)
-    ax.axhline(1, color=NEUTRAL, linewidth=0.8)
-    ax.axhline(0, linewidth=0)  # unseen: it keeps zero on the axis, also where panels share one
-    for number, (name, found) in enumerate(profiles.items()):
-        band(ax, found.at, zip(found.value, *found.band), name, **_look(name, number))
-    ax.set(xlabel=xlabel, ylabel="emphasis (× lasting valence)")
-    ax.legend(ncols=1 + (len(profiles) > 4))
-    return fig
 
 
 def panels(texts: Mapping[str, Mapping[str, Profile]], xlabel: str = "tokens read before the word") -> Figure:
@@ -106,7 +91,7 @@ def kernel(response: ModeKernel, valence: np.ndarray) -> Figure:
     ax.plot(response.lags, x @ response.total / (x @ x), color=INTACT, linewidth=2.4, label="all modes")
     for number, (name, parts) in enumerate(response.groups().items()):
         color = CYCLE[1 + number % (len(CYCLE) - 1)]
-        ax.plot(response.lags, x @ parts / (x @ x), color=color, linestyle=_DASHES[number % 5], label=name)
+        ax.plot(response.lags, x @ parts / (x @ x), color=color, linestyle=DASHES[number % 5], label=name)
     ax.set(xlabel="tokens after the word, n", ylabel="emphasis (× lasting valence)")
     ax.legend(title="modes by τ in tokens (how many)")
     return fig

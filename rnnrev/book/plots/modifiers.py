@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 
-from ..linear import ModeKernel
-from ..modifiers import Barcodes, Probes, Ranking, Transients
-from ..subspace import Dimension, Plane, Volume
-from .style import (
+from ...linear import ModeKernel
+from ...modifiers import Barcodes, Probes, Ranking, Transients
+from ...plots.report import abolition, dimension
+from ...plots.style import (
     CONTROL,
     CYCLE,
     INTACT,
@@ -30,6 +30,7 @@ from .style import (
     log_ticks,
     sign_colors,
 )
+from ...subspace import Plane, Volume
 
 __all__ = [
     "abolition", "barcodes", "by_dimension", "costs", "dimension", "gains", "judgement", "modes", "networks", "plane",
@@ -118,26 +119,6 @@ def barcodes(codes: Barcodes, kinds: Sequence[str]) -> Figure:
     return fig
 
 
-def dimension(found: Dimension) -> Figure:
-    """Deflections' variance by axis beside random words, and what is left of the effect when axes are removed."""
-    fig, (left, right) = figure(1, 2, height=2.8)
-    axes, k = np.arange(1, len(found.shares) + 1), np.arange(len(found.left))
-    left.bar(axes, found.shares, color=PERTURBED, width=0.6, label="modifiers")
-    left.plot(axes, found.typical, "o-", color=CONTROL, markersize=4, label="random words, mean")
-    left.plot(axes, found.limit, "_", color=INTACT, markersize=14, label="random words, 95 %")
-    left.set(xlabel="axis", ylabel="share of squared deflection")
-    right.axhline(0.1, color=NEUTRAL, linewidth=0.8, linestyle="--")
-    right.plot(k, found.left, "o-", color=PERTURBED, markersize=4, label="on what is integrated (ℓ₁)")
-    right.plot(k, found.left_now, "s--", color=INTACT, markersize=4, label="on the logit now (w)")
-    if found.k is not None:
-        right.axvline(found.k, color=NEUTRAL, linewidth=0.8)
-    right.set(ylim=(0, 1.05), xlabel="axes removed", ylabel="effect left (share of r.m.s.)")
-    for ax in (left, right):
-        ax.legend()
-    label_panels([left, right])
-    return fig
-
-
 def plane(swept: Plane, probes: Probes, marks: Mapping[str, np.ndarray]) -> Figure:
     """Valence over the modifier plane: of the positive and of the negative probes, with where modifiers lead to.
 
@@ -209,23 +190,6 @@ def modes(account: ModeKernel, words: Sequence[str]) -> Figure:
     axes[0, 0].set_ylabel("gain, to first order")
     axes[0, -1].legend(fontsize=8)
     label_panels(axes)
-    return fig
-
-
-def abolition(found: pd.DataFrame) -> Figure:
-    """Gain of modifiers under each perturbation (:func:`rnnrev.perturb.abolition`), with intervals."""
-    names = list(dict.fromkeys(found.perturbation))
-    fig, ax = figure(height=0.9 + 0.45 * len(names))
-    for j, (condition, part) in enumerate(found.groupby("condition", sort=False)):
-        look: Look = {"color": MODIFIERS.get(str(condition), NEUTRAL), "marker": "v^so"[j]}
-        gain = part.set_index("perturbation").gain
-        intervals(
-            {k: gain[k] for k in names}, ax=ax, look=look, offset=0.22 * (j - 1), label=str(condition),
-            xlabel="gain: relative change of valence", reference=0,
-        )  # fmt: skip
-    ax.axvline(-1, color=NEUTRAL, linewidth=0.6, linestyle=":")
-    ax.set_xlim(-2.4, 1.6)  # where hardly any valence is left, relative changes have no bounds
-    ax.legend(fontsize=8)
     return fig
 
 
