@@ -29,7 +29,7 @@ from numpy.typing import DTypeLike
 
 from .cells import Cell
 from .data import load_reviews
-from .driven import CustomCell, Texts, adjoints, jvp, token_arrays, vjp
+from .driven import Texts, adjoints, token_arrays
 from .fixed_points import mean_map
 from .linear import Unmeasured, frequent_words, time_constants
 from .model import SentimentRNN
@@ -44,7 +44,7 @@ __all__ = [
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ReducedCell(CustomCell):
+class ReducedCell(Cell):
     """A cell on k coordinates z = Ψᵀ(h − μ) of another cell's state: z' = Ψᵀ[F(μ + Φ z, x) − μ].
 
     ``U`` and ``b_rec`` are the whole cell's seen from z, (μ + Φ z) U = μ U + z (ΦᵀU): no product has the whole size.
@@ -79,10 +79,10 @@ class ReducedCell(CustomCell):
         return (self.whole.combine(self.lift(h), u, a) - self.mean) @ self.Psi
 
     def vjp(self, h: np.ndarray, u: np.ndarray, g: np.ndarray) -> np.ndarray:
-        return vjp(self.whole, self.lift(h), u, g @ self.Psi.T) @ self.Phi
+        return self.whole.vjp(self.lift(h), u, g @ self.Psi.T) @ self.Phi
 
     def jvp(self, h: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
-        return jvp(self.whole, self.lift(h), u, v @ self.Phi.T) @ self.Psi
+        return self.whole.jvp(self.lift(h), u, v @ self.Phi.T) @ self.Psi
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -283,7 +283,7 @@ def axes(
     pick = rng.permutation(len(before))[: 10 * n_states]
     Phi, Psi, kind = modes.Phi[:, :k], modes.Psi[:, :k], before.dtype
     along = np.broadcast_to(Phi.T.astype(kind), (len(pick), k, len(Phi)))
-    step = (jvp(model.cell, before[pick], model.projected[tokens[pick]], along) @ Psi).mean(0)
+    step = (model.cell.jvp(before[pick], model.projected[tokens[pick]], along) @ Psi).mean(0)
     visited = (np.concatenate([h[min(10, len(h) - 1) :] for h in states]) - modes.mean) @ Psi
     centre, sd = visited.mean(0), visited.std(0)
 

@@ -13,9 +13,13 @@ and what is left, ``h' = combine(h, u, a)``, acts on each unit by itself. All of
 Conventions are those of Keras: rows are examples, ``W`` is (D, G·N), ``U`` is (N, G·N), with G gates in the order of
 :data:`CELLS`. The state is flat: an LSTM's is [hidden, cell], 2N numbers.
 
+Two cells have gates that do not see the state: U is zero and stays so. The minGRU's are functions of the word alone;
+the LRU's are constants of each unit, (ν, θ) in ``b_rec``.
+
 Sources: Elman 1990 (vanilla); Collins, Sohl-Dickstein & Sussillo 2016 (UGRNN); Cho et al. 2014 with the reset gate
-after the product, as in cuDNN and Keras (GRU); Hochreiter & Schmidhuber 1997 with forget gate (LSTM). The notation is
-that of Maheswaranathan & Sussillo 2020 (CP20), section 2.
+after the product, as in cuDNN and Keras (GRU); Hochreiter & Schmidhuber 1997 with forget gate (LSTM); Feng et al. 2024
+(minGRU, with 1 − z for z); Orvieto et al. 2023 (LRU). The notation is that of Maheswaranathan & Sussillo 2020 (CP20),
+section 2.
 """
 
 from __future__ import annotations
@@ -39,6 +43,9 @@ class Ops:
 
     sigmoid: Callable[[np.ndarray], np.ndarray]
     tanh: Callable[[np.ndarray], np.ndarray]
+    exp: Callable[[np.ndarray], np.ndarray]
+    cos: Callable[[np.ndarray], np.ndarray]
+    sin: Callable[[np.ndarray], np.ndarray]
     concat: Callable[[Sequence[np.ndarray], int], np.ndarray]
 
 
@@ -48,21 +55,21 @@ def _sigmoid(x: np.ndarray) -> np.ndarray:
     return half * (1 + np.tanh(half * x))
 
 
-NUMPY_OPS = Ops(_sigmoid, np.tanh, np.concatenate)
+NUMPY_OPS = Ops(_sigmoid, np.tanh, np.exp, np.cos, np.sin, np.concatenate)
 
 
 def tensorflow_ops() -> Ops:
     """The operations in TensorFlow, imported only when asked for; arrays are then its tensors."""
     import tensorflow as tf
 
-    return Ops(tf.sigmoid, tf.tanh, tf.concat)
+    return Ops(tf.sigmoid, tf.tanh, tf.exp, tf.cos, tf.sin, tf.concat)
 
 
 def _gates(x: np.ndarray, n: int, count: int) -> list[np.ndarray]:
     return [x[..., i * n : (i + 1) * n] for i in range(count)]
 
 
-# --- the four cells: combine(ops, h, u, a) -> h' and its partials -----------------------------
+# --- the cells: combine(ops, h, u, a) -> h' and its partials -----------------------------
 #
 # partials(ops, h, u, a) returns (d_h, d_u, d_a), lists of lists of (..., N) arrays or None for zero:
 # d_h[i][j] = d h'_i / d h_j over state blocks i, j; d_u[i][g] and d_a[i][g] over gates g.
@@ -134,15 +141,52 @@ def _lstm_partials(ops: Ops, h: np.ndarray, u: np.ndarray, a: np.ndarray) -> tup
     return [[None, through * f], [None, f]], [hidden, cell], [hidden, cell]
 
 
+def _mingru(ops: Ops, h: np.ndarray, u: np.ndarray, a: np.ndarray) -> np.ndarray:
+    u_z, u_c = _gates(u, h.shape[-1], 2)
+    return u_c + ops.sigmoid(u_z) * (h - u_c)
+
+
+def _mingru_partials(ops: Ops, h: np.ndarray, u: np.ndarray, a: np.ndarray) -> tuple[Rows, Rows, Rows]:
+    u_z, u_c = _gates(u, h.shape[-1], 2)
+    z = ops.sigmoid(u_z)
+    return [[z]], [[(h - u_c) * z * (1 - z), 1 - z]], [[None, None]]
+
+
+def _eigenvalues(ops: Ops, a: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    # an LRU's λ = exp(−e^ν + iθ), real and imaginary, e^ν, and the scale √(1 − |λ|²) that keeps h of order 1
+    nu, theta = _gates(a, a.shape[-1] // 2, 2)
+    rate = ops.exp(nu)
+    size = ops.exp(-rate)
+    return size * ops.cos(theta), size * ops.sin(theta), rate, (1 - size * size) ** 0.5
+
+
+def _lru(ops: Ops, h: np.ndarray, u: np.ndarray, a: np.ndarray) -> np.ndarray:
+    n = h.shape[-1] // 2
+    (re, im), (u_re, u_im) = _gates(h, n, 2), _gates(u, n, 2)
+    l_re, l_im, _, scale = _eigenvalues(ops, a)
+    return ops.concat([l_re * re - l_im * im + scale * u_re, l_im * re + l_re * im + scale * u_im], -1)
+
+
+def _lru_partials(ops: Ops, h: np.ndarray, u: np.ndarray, a: np.ndarray) -> tuple[Rows, Rows, Rows]:
+    n = h.shape[-1] // 2
+    (re, im), (u_re, u_im) = _gates(h, n, 2), _gates(u, n, 2)
+    l_re, l_im, rate, scale = _eigenvalues(ops, a)
+    turned_re, turned_im = l_re * re - l_im * im, l_im * re + l_re * im
+    d_scale = rate * (1 - scale * scale) / scale
+    d_a: Rows = [[d_scale * u_re - rate * turned_re, -turned_im], [d_scale * u_im - rate * turned_im, turned_re]]
+    return [[l_re, -l_im], [l_im, l_re]], [[scale, None], [None, scale]], d_a
+
+
 @dataclass(frozen=True)
 class CellKind:
     """What distinguishes one architecture from another."""
 
     title: str
     gates: tuple[str, ...]
-    blocks: int  #: state blocks of N units: 1, or 2 for an LSTM
+    blocks: int  #: state blocks of N units: 1, or 2 for an LSTM (hidden, cell) and an LRU (real, imaginary)
     combine: Callable[[Ops, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
     partials: Callable[[Ops, np.ndarray, np.ndarray, np.ndarray], tuple[Rows, Rows, Rows]]
+    sees_state: bool = True  #: whether gates depend on the state; where they do not, U is zero
 
 
 CELLS: dict[str, CellKind] = {
@@ -150,6 +194,8 @@ CELLS: dict[str, CellKind] = {
     "ugrnn": CellKind("UGRNN", ("g", "c"), 1, _ugrnn, _ugrnn_partials),
     "gru": CellKind("GRU", ("z", "r", "c"), 1, _gru, _gru_partials),
     "lstm": CellKind("LSTM", ("i", "f", "g", "o"), 2, _lstm, _lstm_partials),
+    "mingru": CellKind("minGRU", ("z", "c"), 1, _mingru, _mingru_partials, sees_state=False),
+    "lru": CellKind("LRU", ("re", "im"), 2, _lru, _lru_partials, sees_state=False),
 }
 
 
@@ -208,6 +254,8 @@ class Cell:
                 raise ValueError(f"{name} has shape {np.shape(value)}, but a {spec.title} with {n} units needs {shape}")
             if not np.isfinite(value).all():
                 raise ValueError(f"{name} holds values that are not finite")
+        if not spec.sees_state and np.any(self.U):
+            raise ValueError(f"U must be zero: the gates of a {spec.title} do not see the state")
 
     def __repr__(self) -> str:
         return f"Cell({self.kind!r}, N={self.n_units}, D={self.n_inputs}, {self.U.dtype})"
@@ -315,6 +363,35 @@ class Cell:
         blocks = [np.einsum("...gn,dgn->...nd", d_u[..., i, :, :], gates, optimize=True) for i in range(k)]
         return np.concatenate(blocks, -2)
 
+    def vjp(self, h: np.ndarray, u: np.ndarray, g: np.ndarray) -> np.ndarray:
+        """J_recᵀ g of one step, no matrix made: h (B, S), u = ``project(x)`` (B, G·N), g (B, …, S) -> (B, …, S)."""
+        d_h, _, d_a = self.partials(h, u)
+        parts = g.reshape(*g.shape[:-1], -1, self.n_units)
+        out = np.einsum("bijn,b...in->b...jn", d_h, parts)
+        through = np.einsum("bign,b...in->b...gn", d_a, parts)
+        out[..., 0, :] += through.reshape(*g.shape[:-1], -1) @ self.U.T
+        return out.reshape(g.shape)
+
+    def jvp(self, h: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
+        """J_rec v of one step; shapes as those of :meth:`vjp`."""
+        d_h, _, d_a = self.partials(h, u)
+        parts = v.reshape(*v.shape[:-1], -1, self.n_units)
+        gates = (parts[..., 0, :] @ self.U).reshape(*v.shape[:-1], -1, self.n_units)
+        out = np.einsum("bijn,b...jn->b...in", d_h, parts) + np.einsum("bign,b...gn->b...in", d_a, gates)
+        return out.reshape(v.shape)
+
+    def vjp_input(self, h: np.ndarray, u: np.ndarray, g: np.ndarray) -> np.ndarray:
+        """J_inpᵀ g of one step: g (B, …, S) -> (B, …, D)."""
+        d_u = self.partials(h, u)[1]
+        through = np.einsum("bign,b...in->b...gn", d_u, g.reshape(*g.shape[:-1], -1, self.n_units))
+        return through.reshape(*g.shape[:-1], -1) @ self.W.T
+
+    def jvp_input(self, h: np.ndarray, u: np.ndarray, dx: np.ndarray) -> np.ndarray:
+        """J_inp dx of one step: dx (B, …, D) -> (B, …, S)."""
+        d_u = self.partials(h, u)[1]
+        gates = (dx @ self.W).reshape(*dx.shape[:-1], -1, self.n_units)
+        return np.einsum("bign,b...gn->b...in", d_u, gates).reshape(*dx.shape[:-1], -1)
+
     def jacobians(self, h: np.ndarray, x: np.ndarray) -> Jacobians:
         """Exact J_rec and J_inp at (h, x); leading axes broadcast."""
         d_h, d_u, d_a = self.partials(h, self.project(x))
@@ -339,7 +416,13 @@ def initial_weights(kind: str, n_inputs: int, n_units: int, seed: int = 0) -> Ce
     if kind == "vanilla":
         U = 0.95 * np.eye(n_units) + 0.02 * U
         W *= 0.2
-    keep = {"ugrnn": 0, "gru": 0, "lstm": 1}.get(kind)
+    keep = {"ugrnn": 0, "gru": 0, "lstm": 1, "mingru": 0}.get(kind)
     if keep is not None:
         b[keep * n_units : (keep + 1) * n_units] = 1.0
-    return Cell(kind, W, U, b, np.zeros_like(b), np.zeros(n_units * spec.blocks)).astype(np.float32)
+    b_rec = np.zeros_like(b)
+    if not spec.sees_state:
+        U = np.zeros_like(U)
+    if kind == "lru":  # |λ|² uniform on [.5, .999], angles from 0 to π/10
+        size = rng.uniform(0.5, 0.999, n_units) ** 0.5
+        b_rec = np.r_[np.log(-np.log(size)), np.linspace(0, np.pi / 10, n_units)]
+    return Cell(kind, W, U, b, b_rec, np.zeros(n_units * spec.blocks)).astype(np.float32)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-from .cells import CELLS
+from .stacks import parts_of
 
 __all__ = ["FitConfig", "TrainConfig"]
 
@@ -36,7 +36,7 @@ class FitConfig:
 class TrainConfig(FitConfig):
     """Everything that decides a training run; stored with its result."""
 
-    cell: str = "gru"  #: vanilla, ugrnn, gru, lstm, or bow for the bag of words
+    cell: str = "gru"  #: vanilla, ugrnn, gru, lstm, mingru, lru, layers as in gru+gru, or bow for the bag of words
     data: str = "imdb"  #: data set (or file) with the labels to learn
     extra: tuple[str, ...] = ()  #: data sets whose training texts are added
     balance: bool = False  #: take as many reviews of each class: of the larger one a random part
@@ -55,9 +55,9 @@ class TrainConfig(FitConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.cell != "bow" and self.cell not in CELLS:
-            raise ValueError(f"unknown cell {self.cell!r}: choose bow, {', '.join(CELLS)}")
+        if self.cell != "bow":
+            parts_of(self.cell)
         if self.precision not in ("mixed", "float32"):
             raise ValueError(f"precision is mixed or float32, not {self.precision!r}")
-        if self.pretrained != "none" and (self.vectors != "none" or self.cell == "bow"):
-            raise ValueError("pretrained brings its own word vectors, for a network: leave vectors and bow out")
+        if self.pretrained != "none" and (self.vectors != "none" or self.cell == "bow" or "+" in self.cell):
+            raise ValueError("pretrained brings its own word vectors, for one layer: leave vectors, bow and stacks out")

@@ -31,8 +31,8 @@ from .stats import shown
 from .threads import in_threads
 
 __all__ = [
-    "LAG", "CustomCell", "DrivenPoint", "FunctionCell", "LinearReader", "adjoints", "doubts", "driven_point",
-    "impulse_responses", "jvp", "linear_reader", "lyapunov", "token_arrays", "visited_states", "vjp",
+    "LAG", "DrivenPoint", "FunctionCell", "LinearReader", "adjoints", "doubts", "driven_point",
+    "impulse_responses", "linear_reader", "lyapunov", "token_arrays", "visited_states",
 ]  # fmt: skip
 
 #: Tokens after which what is left of a word, and what is still read of a state, counts as lasting.
@@ -57,23 +57,11 @@ def visited_states(model: SentimentRNN, ids: Sequence[np.ndarray], skip: int = 1
     return np.concatenate([h[min(skip, len(h) - 1) :] for h in model.states_of(ids)])
 
 
-# --- products with a Jacobian that is never made ------------------------------------------------
-
-
-class CustomCell(Cell):
-    """A cell that is not elementwise: it brings its own ``combine`` and its own products with the Jacobian."""
-
-    def vjp(self, h: np.ndarray, u: np.ndarray, g: np.ndarray) -> np.ndarray:
-        """As :func:`vjp`."""
-        raise NotImplementedError
-
-    def jvp(self, h: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
-        """As :func:`jvp`."""
-        raise NotImplementedError
+# --- a cell of one's own ------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class FunctionCell(CustomCell):
+class FunctionCell(Cell):
     """A plain function F(h, x) as a cell: h (n, S), x (n, D) -> (n, S); its Jacobian by central differences.
 
     Make one with :meth:`of`; put into a :class:`rnnrev.model.SentimentRNN` it can be analysed along text.
@@ -112,29 +100,6 @@ class FunctionCell(CustomCell):
 
     def jvp(self, h: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
         return np.einsum("bij,b...j->b...i", self._jacobian(h, u), v)
-
-
-def vjp(cell: Cell, h: np.ndarray, u: np.ndarray, g: np.ndarray) -> np.ndarray:
-    """J_recᵀ g of one step: h (B, S), u = ``cell.project(x)`` (B, G·N), g (B, …, S) -> (B, …, S)."""
-    if isinstance(cell, CustomCell):
-        return cell.vjp(h, u, g)
-    d_h, _, d_a = cell.partials(h, u)
-    parts = g.reshape(*g.shape[:-1], -1, cell.n_units)
-    out = np.einsum("bijn,b...in->b...jn", d_h, parts)
-    through = np.einsum("bign,b...in->b...gn", d_a, parts)
-    out[..., 0, :] += through.reshape(*g.shape[:-1], -1) @ cell.U.T
-    return out.reshape(g.shape)
-
-
-def jvp(cell: Cell, h: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """J_rec v of one step; shapes as those of :func:`vjp`."""
-    if isinstance(cell, CustomCell):
-        return cell.jvp(h, u, v)
-    d_h, _, d_a = cell.partials(h, u)
-    parts = v.reshape(*v.shape[:-1], -1, cell.n_units)
-    gates = (parts[..., 0, :] @ cell.U).reshape(*v.shape[:-1], -1, cell.n_units)
-    out = np.einsum("bijn,b...jn->b...in", d_h, parts) + np.einsum("bign,b...gn->b...in", d_a, gates)
-    return out.reshape(v.shape)
 
 
 # --- the two measurements -----------------------------------------------------------------------
@@ -185,7 +150,7 @@ def adjoints(
         for lag in range(reach + 1):
             if lag:
                 before = at[rows] - lag
-                g = vjp(model.cell, states[before], model.projected[tokens[before]], g)
+                g = model.cell.vjp(states[before], model.projected[tokens[before]], g)
             if lag in lags:
                 out[rows, lags.index(lag)] = g
 
@@ -284,7 +249,7 @@ def lyapunov(
     v = np.random.default_rng([seed, 139]).standard_normal((len(ids), k, model.cell.n_state))
     total = np.zeros((len(ids), k))
     for t in range(length):
-        v = jvp(model.cell, states[:, t], model.projected[tokens[:, t]], v)
+        v = model.cell.jvp(states[:, t], model.projected[tokens[:, t]], v)
         q, r = np.linalg.qr(np.swapaxes(v, 1, 2))
         v = np.swapaxes(q, 1, 2)
         if t >= skip:
@@ -366,11 +331,14 @@ def driven_point(
 
 def _jacobian(F: MeanMap, h: np.ndarray) -> np.ndarray:
     """∂F̄/∂h (S, S) at one state, for any cell."""
-    if not isinstance(F.cell, CustomCell):
+    if type(F.cell) is Cell:
         return F.jacobian(h)
-    shape = (len(F.u), len(h), len(h))
-    along = jvp(F.cell, np.broadcast_to(h, shape[:2]), F.u, np.broadcast_to(np.eye(len(h)), shape))
-    return np.einsum("v,vji->ij", F.weights, along)
+    out = np.zeros((len(h), len(h)))
+    for rows in np.array_split(np.arange(len(F.u)), -(-len(F.u) // 32)):
+        shape = (len(rows), len(h), len(h))
+        along = F.cell.jvp(np.broadcast_to(h, shape[:2]), F.u[rows], np.broadcast_to(np.eye(len(h)), shape))
+        out += np.einsum("v,vji->ij", F.weights[rows], along)
+    return out
 
 
 def doubts(point: OperatingPoint, texts: Texts, *, n_texts: int = 60, seed: int = 0) -> tuple[str, ...]:

@@ -195,6 +195,11 @@ def operating_point(
     q from each (:func:`rnnrev.fixed_points.find_fixed_points` with F̄). Of the points in the slower half, take the one
     with the logit nearest to ``logit``. Nothing is drawn at random but the tokens of F̄.
     """
+    if type(model.cell) is not Cell:
+        raise Unmeasured(
+            f"fixed points and their modes are for one layer of a known cell, not for {model.cell!r}: analyse it along "
+            "text (rnnrev.driven.driven_point, rnnrev.balanced.reduce)"
+        )
     model = model.astype(np.float64)
     texts = load_reviews("book").texts if texts is None else texts
     F = mean_map(model, n_tokens, seed)

@@ -15,8 +15,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import DTypeLike
 
-from .cells import WEIGHTS, Cell, initial_weights
+from .cells import Cell
 from .data import UNKNOWN, Reviews, Vocabulary, batches, pad, tokenize
+from .stacks import cell_arrays, cell_from, initial_cell, padded_readout
 from .threads import in_threads
 
 __all__ = [
@@ -293,7 +294,7 @@ class SentimentRNN(Classifier):
 
     def to_arrays(self, compact: bool) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         dtype = np.float16 if compact else None
-        weights = {k: getattr(self.cell, k) for k in WEIGHTS} | {"readout": self.w}
+        weights = cell_arrays(self.cell) | {"readout": self.w}
         arrays = {k: np.asarray(v, dtype) for k, v in weights.items()} | {"readout_b": np.asarray(self.b, np.float32)}
         if not compact:
             return {"cell": self.cell.kind}, arrays | {"embedding": self.embedding}
@@ -311,8 +312,9 @@ class SentimentRNN(Classifier):
         embedding = values["embedding"]
         if "embedding_scale" in values:
             embedding *= values["embedding_scale"][:, None]
-        cell = Cell(settings["cell"], *(values[k] for k in WEIGHTS))
-        return cls(cell, embedding, vocabulary, values["readout"], values["readout_b"], **about)
+        return cls(
+            cell_from(settings["cell"], values), embedding, vocabulary, values["readout"], values["readout_b"], **about
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -355,10 +357,9 @@ def untrained(
 ) -> SentimentRNN:  # fmt: skip
     """The network before training: the control for what training made (random embedding too)."""
     rng = np.random.default_rng([seed, 13])
-    cell = initial_weights(kind, n_inputs, n_units, seed)
+    cell = initial_cell(kind, n_inputs, n_units, seed)
     embedding = rng.normal(0, 0.1, (len(vocabulary), n_inputs)).astype(np.float32)
-    w = np.zeros(cell.n_state, np.float32)
-    w[:n_units] = rng.normal(0, 1 / np.sqrt(n_units), n_units)
+    w = padded_readout(cell, rng.normal(0, 1 / np.sqrt(n_units), n_units).astype(np.float32))
     return SentimentRNN(cell, embedding, vocabulary, w, np.float32(0), f"untrained {kind}", counts=counts)
 
 

@@ -37,6 +37,7 @@ from .config import FitConfig, TrainConfig
 from .data import DataError, Reviews, Vocabulary, batches, load_reviews, pad, split_names, split_validation
 from .files import digest, write_npz
 from .model import BagOfWords, SentimentRNN, evaluate, labels_of
+from .stacks import CONV, WIDTH, DelayLine, convolved, padded_readout, parts_of, stack
 from .zoo import load, save
 
 __all__ = ["Recurrent", "Trainee", "fit", "load_soft_labels", "load_vectors", "scan", "train"]
@@ -136,6 +137,7 @@ class Recurrent(keras.layers.Layer):
         self.kind, self.low = cell.kind, tf.bfloat16 if precision == "mixed" else tf.float32
         self.shards = min(os.cpu_count() or 1, 4)
         self.W, self.U, self.b, self.b_rec, self.h0 = (weight(self, k, getattr(cell, k)) for k in WEIGHTS)
+        self.U.trainable = CELLS[cell.kind].sees_state
         self.built = True
 
     def states(self, x: tf.Tensor) -> tf.Tensor:
@@ -167,8 +169,22 @@ def weight(layer: keras.layers.Layer, name: str, value: np.ndarray) -> keras.Var
     return layer.add_weight(shape=value.shape, name=name, initializer=lambda *_, **__: np.asarray(value, np.float32))
 
 
+class Convolution(keras.layers.Layer):
+    """A causal convolution of each entry by itself, (B, T, D) in and out; it starts by passing on the newest token."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.kernel = weight(self, "kernel", np.eye(WIDTH)[:, :1] * np.ones(size))
+        self.built = True
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        past = tf.pad(x, [[0, 0], [WIDTH - 1, 0], [0, 0]])
+        steps, kernel = tf.shape(x)[1], tf.convert_to_tensor(self.kernel)
+        return tf.add_n([kernel[j] * past[:, WIDTH - 1 - j : WIDTH - 1 - j + steps] for j in range(WIDTH)])
+
+
 class Network(keras.Model):
-    """Embedding, dropout, :class:`Recurrent`, dropout, readout."""
+    """Embedding, dropout, the layers of the cell (:class:`Recurrent`, :class:`Convolution`), dropout, readout."""
 
     def __init__(self, config: TrainConfig, n_words: int, n_classes: int, vectors: np.ndarray | None) -> None:
         super().__init__()
@@ -176,10 +192,16 @@ class Network(keras.Model):
         vectors = rng.normal(0, 0.1, (n_words, config.n_inputs)) if vectors is None else vectors
         self.config, self.outputs_ = config, 1 if n_classes == 2 else n_classes
         self.embedding = weight(self, "embedding", vectors)
-        cell = initial_weights(config.cell, config.n_inputs, config.n_units, config.seed)
-        if config.pretrained != "none":
-            cell = _load_cell(config.pretrained, cell)
-        self.recurrent = Recurrent(cell, config.precision)
+        self.stack: list[Recurrent | Convolution] = []
+        read = config.n_inputs
+        for i, part in enumerate(parts_of(config.cell)):
+            if part == CONV:
+                self.stack.append(Convolution(read))
+                continue
+            cell = initial_weights(part, read, config.n_units, config.seed + 1000 * i)
+            cell = cell if config.pretrained == "none" else _load_cell(config.pretrained, cell)
+            self.stack.append(Recurrent(cell, config.precision))
+            read = config.n_units
         limit = np.sqrt(6 / (config.n_units + self.outputs_))
         self.w = weight(self, "w", rng.uniform(-limit, limit, (config.n_units, self.outputs_)))
         self.bias = weight(self, "bias", np.zeros(self.outputs_))
@@ -192,7 +214,14 @@ class Network(keras.Model):
         x = tf.gather(tf.convert_to_tensor(self.embedding), ids)
         keep_word = tf.cast(tf.random.stateless_uniform(tf.shape(ids), seed) >= c.word_dropout, tf.float32)
         mask = _dropout_mask((rows, c.n_inputs), c.embedding_dropout, seed + [0, 1])
-        h = self.recurrent(x * keep_word[..., None] * mask[:, None], lengths)[:, : c.n_units]
+        x = x * keep_word[..., None] * mask[:, None]
+        for layer in self.stack[:-1]:
+            x = (
+                layer(x)
+                if isinstance(layer, Convolution)
+                else tf.transpose(layer.states(x), (1, 0, 2))[..., : c.n_units]
+            )
+        h = self.stack[-1](x, lengths)[:, : c.n_units]
         h *= _dropout_mask((rows, c.n_units), c.state_dropout, seed + [0, 2])
         return tf.matmul(h, tf.convert_to_tensor(self.w)) + self.bias
 
@@ -200,10 +229,16 @@ class Network(keras.Model):
         return 0.0
 
     def to_model(self, vocabulary: Vocabulary, name: str) -> SentimentRNN:
-        cell, c = self.recurrent.cell(), self.config
-        w = np.zeros((cell.n_state, self.outputs_), np.float32)
-        w[: c.n_units] = self.w
-        b = np.asarray(self.bias)
+        layers: list[Cell] = []
+        for layer in self.stack:
+            if isinstance(layer, Convolution):
+                kernel = np.asarray(layer.kernel)
+                layers.append(DelayLine.of(kernel.shape[1]))
+            else:
+                below = layers and layers[-1].kind == CONV
+                layers.append(convolved(layer.cell(), kernel) if below else layer.cell())
+        cell = stack(layers)
+        w, b = padded_readout(cell, np.asarray(self.w)), np.asarray(self.bias)
         if self.outputs_ == 1:
             w, b = w[:, 0], b[0]
         return SentimentRNN(cell, np.asarray(self.embedding), vocabulary, w, b, name)

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from .cells import CELLS, Cell
 from .data import PAD, UNKNOWN, Vocabulary
 from .model import SentimentRNN
+from .stacks import padded_readout, stack
 
 if TYPE_CHECKING:
     import keras
@@ -19,7 +20,7 @@ __all__ = ["from_keras", "from_torch"]
 
 
 def from_keras(model: keras.Model, vocabulary: Vocabulary | Sequence[str], name: str = "keras model") -> SentimentRNN:
-    """Wrap a Keras classifier, Embedding → one GRU, LSTM or SimpleRNN → one Dense, for every analysis.
+    """Wrap a Keras classifier, Embedding → GRU, LSTM or SimpleRNN layers → one Dense, for analysis.
 
     Dropout and masking layers in between are allowed. ``vocabulary`` has the word of each embedding row, in order;
     ``TextVectorization.get_vocabulary()`` fits: its first two entries (padding and unknown) are renamed.
@@ -32,45 +33,50 @@ def from_keras(model: keras.Model, vocabulary: Vocabulary | Sequence[str], name:
     kinds = {"GRU": "gru", "LSTM": "lstm", "SimpleRNN": "vanilla"}
     roles = {"Embedding": "embedding", "Dense": "readout"} | dict.fromkeys(kinds, "cell")
     layers: dict[str, keras.layers.Layer] = {}
+    cells: list[Cell] = []
     for layer in model.layers:
         make = type(layer).__name__
         role = roles.get(make)
         if role is None and make not in ("InputLayer", "Dropout", "SpatialDropout1D", "Masking", "Activation"):
             raise ValueError(
-                f"layer {layer.name!r} is a {make}: from_keras takes Embedding, one GRU, LSTM or SimpleRNN, and one "
+                f"layer {layer.name!r} is a {make}: from_keras takes Embedding, GRU, LSTM or SimpleRNN, and one "
                 "Dense; for anything else pass a step function F(h, x) to the analysis"
             )
-        if role in layers:
+        if role == "cell":
+            cells.append(_keras_cell(layer, kinds[make]))
+        elif role in layers:
             raise ValueError(f"the model has two {role} layers ({layers[role].name!r} and {layer.name!r}): use one")
         if role:
-            layers[role] = layer
+            layers[role] = layer  # of cells the last
     for role in ("embedding", "cell", "readout"):
         if role not in layers:
             raise ValueError(f"the model has no {role} layer that from_keras knows")
-    layer, kind = layers["cell"], kinds[type(layers["cell"]).__name__]
+    w, *offset = map(np.asarray, layers["readout"].get_weights())
+    (embedding,) = map(np.asarray, layers["embedding"].get_weights())
+    return _network(cells, embedding, w, offset[0] if offset else None, _vocabulary(vocabulary), name)
+
+
+def _keras_cell(layer: keras.layers.Layer, kind: str) -> Cell:
     config = layer.get_config()
     wanted = {"activation": "tanh", "recurrent_activation": "sigmoid", "go_backwards": False, "reset_after": True}
     for key, value in wanted.items():
         if config.get(key, value) != value:
             raise ValueError(f"layer {layer.name!r} has {key}={config[key]!r}: from_keras needs {value!r}, train it so")
-
     W, U, *bias = map(np.asarray, layer.get_weights())
     b, b_rec = np.zeros((2, W.shape[1]), W.dtype)
     if bias:
         b, b_rec = bias[0] if bias[0].ndim == 2 else (bias[0], b_rec)
-    w, *offset = map(np.asarray, layers["readout"].get_weights())
-    (embedding,) = map(np.asarray, layers["embedding"].get_weights())
-    return _network(kind, W, U, b, b_rec, embedding, w, offset[0] if offset else None, _vocabulary(vocabulary), name)
+    return _cell(kind, W, U, b, b_rec)
 
 
 def from_torch(
     state_dict: Mapping[str, ArrayLike], vocabulary: Vocabulary | Sequence[str], name: str = "torch model"
 ) -> SentimentRNN:
-    """Wrap the weights of a PyTorch classifier, nn.Embedding → one nn.GRU, nn.LSTM or nn.RNN → nn.Linear.
+    """Wrap the weights of a PyTorch classifier, nn.Embedding → nn.GRU, nn.LSTM or nn.RNN → nn.Linear.
 
     PyTorch itself is not needed: ``{k: v.numpy() for k, v in model.state_dict().items()}``, or what
     ``safetensors.numpy.load_file`` gives, will do. Parts are told by their names' ends (``weight_ih_l0``, …)
-    and their shapes. The layer must be one-directional, with tanh, and the readout at the last token.
+    and their shapes. Layers (``num_layers``) must be one-directional, with tanh, and the readout at the last token.
 
     Raises
     ------
@@ -78,15 +84,19 @@ def from_torch(
         If a part is missing or there are two of it; the message names it.
     """
     arrays = {k: np.asarray(v) for k, v in state_dict.items()}
-    more = [k for k in arrays if k.endswith("_reverse") or ("weight_ih_l" in k and not k.endswith("weight_ih_l0"))]
+    told = {k.split(".")[-1] for k in arrays}
+    more = [k for k in arrays if k.endswith("_reverse")]
     if more:
-        raise ValueError(f"{more[0]!r}: from_torch takes one layer in one direction; train with num_layers=1")
+        raise ValueError(f"{more[0]!r}: from_torch takes layers in one direction; train with bidirectional=False")
 
     def only(role: str, fits: Callable[[str, np.ndarray], bool]) -> str:
         names = [k for k, v in arrays.items() if fits(k, v)]
         if len(names) != 1:
             raise ValueError(f"the state_dict needs one {role}, it has {len(names)} ({', '.join(names) or 'none'})")
         return names[0]
+
+    def named(role: str, end: str) -> str:
+        return only(f"{role} ({end})", lambda k, v: k.endswith(end))
 
     def with_bias(weight: str) -> tuple[np.ndarray, np.ndarray]:
         value = arrays[weight]
@@ -95,18 +105,28 @@ def from_torch(
     def plain(k: str, v: np.ndarray) -> bool:
         return v.ndim == 2 and "_ih_l" not in k and "_hh_l" not in k
 
-    U, b_rec = with_bias(only("recurrent weight (weight_hh_l0)", lambda k, v: k.endswith("weight_hh_l0")))
-    W, b = with_bias(only("input weight (weight_ih_l0)", lambda k, v: k.endswith("weight_ih_l0")))
-    n = U.shape[1]
-    kind = {3: "gru", 4: "lstm", 1: "vanilla"}[len(U) // n]
-    if kind == "gru":  # PyTorch orders its gates r, z, n
-        swap = np.r_[n : 2 * n, :n, 2 * n : 3 * n]
-        U, W, b, b_rec = U[swap], W[swap], b[swap], b_rec[swap]
-    words = _vocabulary(vocabulary)
-    embedding = only("embedding, (V, D)", lambda k, v: plain(k, v) and v.shape == (len(words), W.shape[1]))
+    layers: list[Cell] = []
+    while not layers or f"weight_ih_l{len(layers)}" in told:
+        i = len(layers)
+        U, b_rec = with_bias(
+            only(f"recurrent weight (weight_hh_l{i})", lambda k, v, i=i: k.endswith(f"weight_hh_l{i}"))
+        )
+        W, b = with_bias(only(f"input weight (weight_ih_l{i})", lambda k, v, i=i: k.endswith(f"weight_ih_l{i}")))
+        n = U.shape[1]
+        kind = {3: "gru", 4: "lstm", 1: "vanilla"}[len(U) // n]
+        if kind == "gru":  # PyTorch orders its gates r, z, n
+            swap = np.r_[n : 2 * n, :n, 2 * n : 3 * n]
+            U, W, b, b_rec = U[swap], W[swap], b[swap], b_rec[swap]
+        layers.append(_cell(kind, W.T, U.T, b, b_rec))
+    words, D = _vocabulary(vocabulary), layers[0].n_inputs
+    embedding = only("embedding, (V, D)", lambda k, v: plain(k, v) and v.shape == (len(words), D))
     readout = only("readout weight, (C, N)", lambda k, v: plain(k, v) and v.shape[1] == n and k != embedding)
     w, offset = with_bias(readout)
-    return _network(kind, W.T, U.T, b, b_rec, arrays[embedding], w.T, offset, words, name)
+    return _network(layers, arrays[embedding], w.T, offset, words, name)
+
+
+def _cell(kind: str, W: np.ndarray, U: np.ndarray, b: np.ndarray, b_rec: np.ndarray) -> Cell:
+    return Cell(kind, W, U, b, b_rec, np.zeros(CELLS[kind].blocks * len(U), W.dtype))
 
 
 def _vocabulary(words: Vocabulary | Sequence[str]) -> Vocabulary:
@@ -114,16 +134,14 @@ def _vocabulary(words: Vocabulary | Sequence[str]) -> Vocabulary:
 
 
 def _network(
-    kind: str, W: np.ndarray, U: np.ndarray, b: np.ndarray, b_rec: np.ndarray, embedding: np.ndarray,
-    w: np.ndarray, offset: np.ndarray | None, vocabulary: Vocabulary, name: str,
+    layers: Sequence[Cell], embedding: np.ndarray, w: np.ndarray, offset: np.ndarray | None, vocabulary: Vocabulary,
+    name: str,
 ) -> SentimentRNN:  # fmt: skip
-    """A network from weights in the shapes of :class:`Cell` and a readout ``w`` (N, C) of all classes, or of one."""
-    offset = np.zeros(w.shape[1], W.dtype) if offset is None else offset
+    """A network from its layers and a readout ``w`` (N, C) of all classes, or of one."""
+    offset = np.zeros(w.shape[1], w.dtype) if offset is None else offset
     if w.shape[1] == 1:
         w, offset = w[:, 0], offset[0]
     elif w.shape[1] == 2:  # two softmax outputs are one logit
         w, offset = w[:, 1] - w[:, 0], offset[1] - offset[0]
-    unread = (CELLS[kind].blocks - 1) * len(U)  # an LSTM's cell
-    w = np.concatenate([w, np.zeros((unread, *w.shape[1:]), w.dtype)])
-    cell = Cell(kind, W, U, b, b_rec, np.zeros(len(w), W.dtype))
-    return SentimentRNN(cell, embedding, vocabulary, w, offset, name)
+    cell = stack(layers)
+    return SentimentRNN(cell, embedding, vocabulary, padded_readout(cell, w), offset, name)

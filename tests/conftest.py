@@ -32,6 +32,8 @@ def random_cell(kind: str, n_inputs: int = 5, n_units: int = 7, seed: int = 0) -
     """A cell none of whose weights is zero, float64."""
     cell, rng = initial_weights(kind, n_inputs, n_units, seed).astype(np.float64), np.random.default_rng(seed + 1)
     more = {k: getattr(cell, k) + 0.3 * rng.standard_normal(getattr(cell, k).shape) for k in ("b", "b_rec", "h0")}
+    if kind == "lru":
+        more["b_rec"][n_units] = 0  # a real mode
     return Cell(kind, cell.W, cell.U, **more)
 
 

@@ -406,7 +406,7 @@ def who_still_matters(model: SentimentRNN | None = None, text: str | None = None
 
     A token's pull after n tokens is a·d: d is what it did to the state beyond the average word, F(h, x) − F̄(h), and
     a = ∂logit_n/∂h the exact adjoint (:func:`rnnrev.driven.adjoints`). Of one token, its pull at every n is d carried
-    on along the text (:func:`rnnrev.driven.jvp`) and read by w.
+    on along the text (:meth:`rnnrev.cells.Cell.jvp`) and read by w.
 
     Controls: ``text`` (default: the shortest embedded review); ``read``, how many tokens have been read, 0 for all;
     ``word``, the place of the token that is followed, the first being 1.
@@ -429,7 +429,7 @@ def who_still_matters(model: SentimentRNN | None = None, text: str | None = None
         fade, v = [], done[followed]
         for i in range(followed, len(ids)):
             if i > followed:
-                v = driven.jvp(model.cell, h[i : i + 1], model.projected[ids[i : i + 1]], v[None])[0]
+                v = model.cell.jvp(h[i : i + 1], model.projected[ids[i : i + 1]], v[None])[0]
             fade.append(v @ model.w)
         pull = [*_numbers(np.sum(a * done[:n], -1)), *[None] * (len(ids) - n)]
         return frame | {"read": n, "word": followed, "pull": pull, "fade": [None] * followed + _numbers(fade),

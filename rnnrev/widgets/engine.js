@@ -168,7 +168,7 @@ export class Network {
   }
 }
 
-// J_recᵀ g of one step from h with the input u: (driven.vjp of a GRU, exact)
+// J_recᵀ g of one step from h with the input u: (Cell.vjp of a GRU, exact)
 export function vjp(net, h, u, g) {
   const { N, rows } = net;
   const { gates, direct } = partials(net, h, u);
