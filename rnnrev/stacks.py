@@ -74,7 +74,10 @@ class DelayLine(Cell):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class StackedCell(Cell):
-    """Layers as one cell; its state is theirs, side by side. A layer reads the first numbers of the one below."""
+    """Layers as one cell; its state is theirs, side by side. A layer reads the first numbers of the one below.
+
+    ``n_units`` are those of the top layer; ``U`` is empty, because nothing is elementwise here.
+    """
 
     layers: tuple[Cell, ...] = field(kw_only=True)
 
@@ -134,11 +137,9 @@ def stack(layers: Sequence[Cell]) -> Cell:
     if len(layers) == 1:
         return layers[0]
     first, h0 = layers[0], np.concatenate([layer.h0 for layer in layers])
-    nothing = np.zeros(0, h0.dtype)
-    return StackedCell(
-        "+".join(layer.kind for layer in layers), first.W, np.zeros((len(h0), 0), h0.dtype), first.b, nothing, h0,
-        layers=tuple(layers),
-    )  # fmt: skip
+    U = np.zeros((layers[-1].n_units, 0), h0.dtype)
+    kind = "+".join(layer.kind for layer in layers)
+    return StackedCell(kind, first.W, U, first.b, U[0], h0, layers=tuple(layers))
 
 
 def initial_cell(kind: str, n_inputs: int, n_units: int, seed: int = 0) -> Cell:

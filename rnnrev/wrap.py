@@ -108,10 +108,8 @@ def from_torch(
     layers: list[Cell] = []
     while not layers or f"weight_ih_l{len(layers)}" in told:
         i = len(layers)
-        U, b_rec = with_bias(
-            only(f"recurrent weight (weight_hh_l{i})", lambda k, v, i=i: k.endswith(f"weight_hh_l{i}"))
-        )
-        W, b = with_bias(only(f"input weight (weight_ih_l{i})", lambda k, v, i=i: k.endswith(f"weight_ih_l{i}")))
+        U, b_rec = with_bias(named("recurrent weight", f"weight_hh_l{i}"))
+        W, b = with_bias(named("input weight", f"weight_ih_l{i}"))
         n = U.shape[1]
         kind = {3: "gru", 4: "lstm", 1: "vanilla"}[len(U) // n]
         if kind == "gru":  # PyTorch orders its gates r, z, n

@@ -296,7 +296,9 @@ def test_wrapped_torch_weights_predict_the_same(gates, outputs, rng):
     for names in (arrays, sorted(arrays), sorted(arrays, reverse=True)):  # as PyTorch gives them, as safetensors does
         found = from_torch({k: arrays[k] for k in names}, ["", "[UNK]", *WORDS]).logits_of([ids])[0]
         np.testing.assert_allclose(found, wanted, atol=1e-10)
-    with pytest.raises(ValueError, match="num_layers=1"):
+    with pytest.raises(ValueError, match="bidirectional=False"):
+        from_torch(arrays | {"rnn.weight_ih_l0_reverse": arrays["rnn.weight_ih_l0"]}, ["", "[UNK]", *WORDS])
+    with pytest.raises(ValueError, match=r"recurrent weight \(weight_hh_l1\), it has 0"):
         from_torch(arrays | {"rnn.weight_ih_l1": arrays["rnn.weight_hh_l0"]}, ["", "[UNK]", *WORDS])
     with pytest.raises(ValueError, match="needs one embedding"):
         from_torch(arrays, ["", "[UNK]", *WORDS, "extra"])
