@@ -190,37 +190,23 @@ def explained(whole: np.ndarray, reduced: np.ndarray) -> float:
     return float(1 - np.sum((whole - reduced) ** 2) / np.sum((whole - whole.mean(0)) ** 2))
 
 
-def reduce(
-    model: SentimentRNN, k: int | None = None, texts: Texts | None = None, *, n_texts: int = 60, lags: int = 60,
-    least: float = 0.95, seed: int = 0,
-) -> ReducedRNN:  # fmt: skip
-    """The network on its first k balanced modes.
+def reduce(model: SentimentRNN, k: int | None = None, texts: Texts | None = None, *, least: float = 0.95) -> ReducedRNN:
+    """The network on its first k balanced modes, found on *training* text (the book's reviews, unless given).
 
-    Parameters
-    ----------
-    k : int, optional
-        Unless given, the smallest one whose logits at the end of texts that were not used for balancing (a hundred, or
-        as many as there are) have R² ≥ ``least`` with the whole network's (:func:`explained`).
-    texts : list of str, or of arrays of token numbers, optional
-        *Training* text: ``n_texts`` are drawn, half of the texts at most, and their first 160 tokens read. Unless
-        given, the reviews that are shipped with the book: they stand in where no data set is at hand.
-    lags : int
-        Adjoints are taken over lags 0 … ``lags``, or up to the median length of the texts where they are shorter.
-
-    Raises
-    ------
-    ValueError
-        For a k out of range; ``Unmeasured``, which is one, for fewer than 40 texts, for a network whose logit hardly
-        differs along text (untrained: there is nothing to balance), or if no k up to 32 reaches ``least``.
+    Sixty of the texts are drawn, half of them at most, and their first 160 tokens read. Unless given, k is the smallest
+    for which the logits at the end of a hundred others, or as many as there are, have R² ≥ ``least`` with the whole
+    network's (:func:`explained`). ``ValueError`` for a k out of range; ``Unmeasured``, which is one, for fewer than 40
+    texts, for a network whose logit hardly differs along text (untrained: there is nothing to balance), or if no k up
+    to 32 reaches ``least``.
     """
     if k is not None and not 1 <= k <= model.cell.n_state:
         raise ValueError(f"k must lie between 1 and {model.cell.n_state}, the length of the state, not {k}")
     texts = load_reviews("book").texts if texts is None else texts
     if len(texts) < 40:
         raise Unmeasured(f"{len(texts)} texts are too few to balance with: give 40 or more")
-    ids = token_arrays(model, texts, len(texts), seed=seed)
-    n = min(n_texts, len(ids) // 2)
-    modes = balance(model, ids[:n], lags, seed=seed)
+    ids = token_arrays(model, texts, len(texts))
+    n = min(60, len(ids) // 2)
+    modes = balance(model, ids[:n])
     if k is not None:
         return modes.reduce(model, k)
     held = ids[n : n + 100]
@@ -235,10 +221,8 @@ def reduce(
 def balance(model: SentimentRNN, texts: Texts, lags: int = 60, *, length: int = 160, seed: int = 0) -> BalancedModes:
     """The balanced modes of a network on texts, their first ``length`` tokens read: what :func:`reduce` keeps k of.
 
-    Raises
-    ------
-    Unmeasured
-        For a network whose logit hardly differs along text.
+    Adjoints are taken over lags 0 … ``lags``, or up to the median length of the texts where they are shorter.
+    ``Unmeasured`` for a network whose logit hardly differs along text.
     """
     ids = token_arrays(model, texts, length=length)
     lags = min(lags, int(np.median([len(i) for i in ids])))
@@ -258,20 +242,17 @@ def balance(model: SentimentRNN, texts: Texts, lags: int = 60, *, length: int = 
 
 def axes(
     model: SentimentRNN, modes: BalancedModes, texts: Texts,
-    words: Sequence[str] | Sequence[int] = ("not", "extremely"), k: int = 5, *,
-    n_states: int = 200, n_words: int = 300, seed: int = 0,
+    words: Sequence[str] | Sequence[int] = ("not", "extremely"), k: int = 5, *, seed: int = 0,
 ) -> pd.DataFrame:  # fmt: skip
     """What the first k balanced axes are: one row an axis, coordinates in standard deviations over visited states.
 
-    Columns
-    -------
-    share : of the sum of all Hankel singular values
-    tau : of what is left of a displacement along the axis after one more token of text, on average, in tokens
-    read : what one standard deviation adds to the logit now, in nats
-    gain : by how much one standard deviation multiplies what words add to the first axis, less 1
-    h0 : where the initial state stands
-    each word : how far it moves the state beyond the average token, on average over visited states
-    scale, centre : the signed standard deviation, and the mean, of the mode's own coordinate Ψᵀ(h − μ)
+    - ``share`` of the sum of all Hankel singular values;
+    - ``tau`` of what is left of a displacement along the axis after one more token of text, on average, in tokens;
+    - ``read``: what one standard deviation adds to the logit now, in nats;
+    - ``gain``: by how much one standard deviation multiplies what words add to the first axis, less 1;
+    - ``h0``: where the initial state stands;
+    - each word: how far it moves the state beyond the average token, on average over visited states;
+    - ``scale``, ``centre``: the signed standard deviation, and the mean, of the mode's own coordinate Ψᵀ(h − μ).
 
     The first axis is *memory*, signed by the readout. The others are signed so that ``gain`` is positive; the one with
     the largest gain is the *volume*: h₀ and the words have no part in that choice.
@@ -280,14 +261,14 @@ def axes(
     rng = np.random.default_rng([seed, 157])
     states, tokens = model.states_of(ids), np.concatenate(ids)
     before = np.concatenate([h[:-1] for h in states])
-    pick = rng.permutation(len(before))[: 10 * n_states]
+    pick = rng.permutation(len(before))[:2000]
     Phi, Psi, kind = modes.Phi[:, :k], modes.Psi[:, :k], before.dtype
     along = np.broadcast_to(Phi.T.astype(kind), (len(pick), k, len(Phi)))
     step = (model.cell.jvp(before[pick], model.projected[tokens[pick]], along) @ Psi).mean(0)
     visited = (np.concatenate([h[min(10, len(h) - 1) :] for h in states]) - modes.mean) @ Psi
     centre, sd = visited.mean(0), visited.std(0)
 
-    h = before[pick[:n_states]]
+    h = before[pick[:200]]
     F = mean_map(model, 128)
     average = F(h.astype(float))
 
@@ -296,7 +277,7 @@ def axes(
         after = model.cell.step_projected(h[:, None], model.projected[numbers])
         return (after - average[:, None]) @ Psi / sd
 
-    probes = rng.permutation(frequent_words(model))[:n_words]
+    probes = rng.permutation(frequent_words(model))[:300]
     memory = moved(probes)[..., 0]
     valence = memory.mean(0) - memory.mean()
     gain = (memory - memory.mean(1, keepdims=True)) @ valence / (valence @ valence)

@@ -16,7 +16,6 @@ Sources: Werbos 1990 (adjoints); Benettin et al. 1980 (Lyapunov exponents by QR)
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -52,9 +51,9 @@ def token_arrays(
     return [i[:length] for i in ids]
 
 
-def visited_states(model: SentimentRNN, ids: Sequence[np.ndarray], skip: int = 10) -> np.ndarray:
-    """States after the first ``skip`` tokens of each text (its last one, if it is shorter), (n, S)."""
-    return np.concatenate([h[min(skip, len(h) - 1) :] for h in model.states_of(ids)])
+def visited_states(model: SentimentRNN, ids: Sequence[np.ndarray]) -> np.ndarray:
+    """States after the first ten tokens of each text (its last one, if it is shorter), (n, S)."""
+    return np.concatenate([h[min(10, len(h) - 1) :] for h in model.states_of(ids)])
 
 
 # --- a cell of one's own ------------------------------------------------------------------------
@@ -109,25 +108,12 @@ def adjoints(
     model: SentimentRNN, texts: Texts, lags: Sequence[int] = range(61), *,
     places: int | np.ndarray = 512, seed: int = 0,
 ) -> np.ndarray:  # fmt: skip
-    """What later logits read of a state: ∂logit_{t+n}/∂h_t along texts, for each place t + n and lag n.
+    """What later logits read of a state: ∂logit_{t+n}/∂h_t, for each place t + n of texts and lag n.
 
-    Parameters
-    ----------
-    texts : list of str, or of arrays of token numbers
-    lags : whole numbers, (L,)
-        n, tokens between the state and the logit.
-    places : int, or array (P, 2)
-        Where the logit is read: so many places drawn at random from all texts, at least max(lags) tokens from the
-        start (all places, if there are fewer); or text and number of tokens read, for each place.
-
-    Returns
-    -------
-    array, (P, L, S), nats a unit of state; (P, L, C, S) for C > 2 classes, one adjoint a class
-
-    Raises
-    ------
-    Unmeasured
-        If no text reaches back that far, or a lag is negative.
+    ``lags`` (L,) count the tokens between state and logit. ``places`` are where the logit is read: so many drawn at
+    random from all texts, at least max(lags) tokens from the start (all, if there are fewer); or rows (P, 2) of text
+    and number of tokens read. Returns (P, L, S) in nats a unit of state; (P, L, C, S) for C > 2 classes, one adjoint a
+    class. ``Unmeasured`` if no text reaches back that far, ``ValueError`` for a negative lag.
     """
     ids, lags = token_arrays(model, texts), [int(n) for n in lags]
     reach, starts, tokens = max(lags), *_rows(ids)
@@ -170,28 +156,12 @@ def impulse_responses(
 ) -> np.ndarray:  # fmt: skip
     """Put each word at each place of each text, in place of the token there, and see what becomes of the state.
 
-    Parameters
-    ----------
-    texts : list of str, or of arrays of token numbers
-    words : K words or their numbers
-    lags : whole numbers, (L,)
-        Tokens read after the word before states are compared; 0 compares them at the word itself.
-    places : whole numbers, (P,), optional
-        Tokens read before the word, the same in all texts; one place drawn at random in each text unless given (P = 1).
-    h0 : array, (S,) or (B, S), optional
-        State before the first token; the network's own unless given.
-    w : array, (S,) or (S, R), optional
-        What is read of the difference of states; all of it unless given.
-
-    Returns
-    -------
-    array, (B, P, K, L, S), or (B, P, K, L) and (B, P, K, L, R) with ``w``
-        State (or readout) with the word less the one without it.
-
-    Raises
-    ------
-    Unmeasured
-        If a text ends before the last lag after the last place.
+    ``words`` are K words or their numbers; ``lags`` (L,) tokens read after the word before states are compared, 0 at
+    the word itself; ``places`` (P,) tokens read before it, the same in all texts, or one drawn at random in each (P =
+    1). ``h0``, (S,) or (B, S), is the state before the first token, the network's own unless given; ``w``, (S,) or
+    (S, R), what is read of the difference of states, all of it unless given.
+    Returns the state with the word less the one without it, (B, P, K, L, S), or its readout, (B, P, K, L) and (B, P, K,
+    L, R). ``Unmeasured`` if a text ends before the last lag after the last place.
     """
     ids, lags, numbers = token_arrays(model, texts), [int(n) for n in lags], model.vocabulary.numbers(words)
     reach, first = max(lags), 0 if places is None else max(places)
@@ -223,30 +193,19 @@ def impulse_responses(
     return out.reshape(*at.shape, len(numbers), *out.shape[1:])
 
 
-def lyapunov(
-    model: SentimentRNN, texts: Texts, k: int = 8, *, skip: int = 20, length: int = 160, seed: int = 0
-) -> np.ndarray:
+def lyapunov(model: SentimentRNN, texts: Texts, k: int = 8, *, skip: int = 20, length: int = 160) -> np.ndarray:
     """The k largest Lyapunov exponents of each text, per token: how fast small changes of the state fade along it.
 
     −1/exponent is a time constant in tokens, to be held beside τ at h*. Random directions are carried along each text
     and made orthogonal again after every token (QR); ``skip`` tokens let them settle, then logarithms are averaged up
-    to token ``length``.
-
-    Returns
-    -------
-    array, (n, k)
-        One row a text that has ``length`` tokens.
-
-    Raises
-    ------
-    Unmeasured
-        If no text is as long, or k exceeds the state's length.
+    to token ``length``. Returns (n, k), one row a text that has as many tokens; ``Unmeasured`` if none has, or k
+    exceeds the state's length.
     """
     ids = [i[:length] for i in token_arrays(model, texts) if len(i) >= length]
     if not ids or not 1 <= k <= model.cell.n_state or not 0 <= skip < length:
         raise Unmeasured(f"needs texts of {length} tokens, more than {skip} skipped, and 1 ≤ k ≤ {model.cell.n_state}")
     states, tokens = np.stack(model.states_of(ids)), np.stack(ids)
-    v = np.random.default_rng([seed, 139]).standard_normal((len(ids), k, model.cell.n_state))
+    v = np.random.default_rng([0, 139]).standard_normal((len(ids), k, model.cell.n_state))
     total = np.zeros((len(ids), k))
     for t in range(length):
         v = model.cell.jvp(states[:, t], model.projected[tokens[:, t]], v)
@@ -280,42 +239,22 @@ class DrivenPoint(OperatingPoint):
         return self.memory
 
 
-def driven_point(
-    model: SentimentRNN, texts: Texts, lag: int = LAG, *, n_texts: int = 200, n_words: int = 64,
-    classical: OperatingPoint | None = None, seed: int = 0,
-) -> DrivenPoint:  # fmt: skip
-    """The operating point from text: mean visited state, mean adjoint and leading axis of impulse responses.
+def driven_point(model: SentimentRNN, texts: Texts, lag: int = LAG, *, seed: int = 0) -> DrivenPoint:
+    """The operating point from training text: mean visited state, mean adjoint, leading axis of impulse responses.
 
-    Both vectors are averages over the four tokens up to the lag: what turns with a period of two or four tokens, as in
-    the tanh network, does not last and does not count.
-
-    Parameters
-    ----------
-    texts : list of str, or of arrays of token numbers
-        Training text. ``n_texts`` of those with more than ``lag`` tokens are drawn, their first 160 tokens read.
-    lag : int
-        Tokens between state and logit, and between word and state.
-    n_words : int
-        Words of the impulse responses, drawn from the frequent ones; their mean response, most of it that of the tokens
-        in whose place they stand, is taken off.
-    classical : OperatingPoint, optional
-        The point whose place this takes: warns where it is off the data (:func:`doubts`).
-
-    Raises
-    ------
-    Unmeasured
-        If no text is longer than the lag.
+    Of the texts with more than ``lag`` tokens 200 are drawn, and their first 160 tokens read; 64 frequent words are put
+    in, and their mean response, most of it that of the tokens in whose place they stand, is taken off. Both vectors are
+    averages over the four tokens up to the lag: what turns with a period of two or four tokens, as in the tanh network,
+    does not last and does not count. ``Unmeasured`` if no text is longer than the lag.
     """
-    if classical is not None and (found := doubts(classical, texts, seed=seed)):
-        warnings.warn(f"the point h* of {model.name} is off the data: {'; '.join(found)}", stacklevel=2)
-    ids = [i for i in token_arrays(model, texts, len(texts), 160, seed) if len(i) > lag][:n_texts]
+    ids = [i for i in token_arrays(model, texts, len(texts), 160, seed) if len(i) > lag][:200]
     if not ids or lag < 8:
         raise Unmeasured(f"needs texts of more than {lag} tokens, and a lag of 8 or more")
     fast, early, late = model.astype(np.float32), range(lag // 2 - 3, lag // 2 + 1), range(lag - 3, lag + 1)
     a = adjoints(fast, ids, (*early, *late), seed=seed).astype(float)
     a = a.reshape(len(a), 2, 4, -1, a.shape[-1])[..., 0, :].mean(2)  # of more classes the first
     frequent = frequent_words(model)
-    words = np.random.default_rng([seed, 149]).permutation(frequent)[:n_words]
+    words = np.random.default_rng([seed, 149]).permutation(frequent)[:64]
     response = impulse_responses(fast, ids, words, late, seed=seed).mean((0, 1, 3))
     _, sizes, axes = np.linalg.svd(response - response.mean(0), full_matrices=False)
     left, mean, model = a[:, 1].mean(0), visited_states(fast, ids).astype(float).mean(0), model.astype(np.float64)
@@ -341,7 +280,7 @@ def _jacobian(F: MeanMap, h: np.ndarray) -> np.ndarray:
     return out
 
 
-def doubts(point: OperatingPoint, texts: Texts, *, n_texts: int = 60, seed: int = 0) -> tuple[str, ...]:
+def doubts(point: OperatingPoint, texts: Texts, *, seed: int = 0) -> tuple[str, ...]:
     """Why a point's vectors may say little about text, in words; none where nothing speaks against them.
 
     Three tests: the visited states lie on one side of it, their mean ℓ·(h − h*) over two of their standard deviations
@@ -349,7 +288,7 @@ def doubts(point: OperatingPoint, texts: Texts, *, n_texts: int = 60, seed: int 
     texts rank the frequent words otherwise (Spearman under .9).
     """
     model, modes, found = point.model, point.modes, []
-    ids = token_arrays(model, texts, 2 * n_texts, seed=seed)
+    ids = token_arrays(model, texts, 120, seed=seed)
     if modes.growing.any():
         fastest = np.abs(modes.eigvals).max()
         found.append(f"{int(modes.growing.sum())} growing modes, the fastest by {fastest - 1:.1%} a token")
@@ -394,16 +333,14 @@ class LinearReader:
         return self.logits_of(self.model.vocabulary.encode_all(texts))
 
 
-def linear_reader(
-    model: SentimentRNN, texts: Texts, n_lags: int = 61, *, n_texts: int = 200, n_states: int = 32, seed: int = 0
-) -> LinearReader:
+def linear_reader(model: SentimentRNN, texts: Texts, n_lags: int = 61, *, n_texts: int = 200) -> LinearReader:
     """The linear reader along text: mean adjoints ā(n), and d(v), what word v does to visited states on average.
 
-    d is F(h, v) less its mean over running text, for ``n_states`` visited states h.
+    d is F(h, v) less its mean over running text, for 32 visited states h.
     """
-    ids = [i for i in token_arrays(model, texts, len(texts), n_lags + 200, seed) if len(i) >= n_lags][:n_texts]
-    a = adjoints(model, ids, range(n_lags), seed=seed).mean(0)
-    visited = np.random.default_rng([seed, 151]).permutation(visited_states(model, ids))[:n_states]
+    ids = [i for i in token_arrays(model, texts, len(texts), n_lags + 200) if len(i) >= n_lags][:n_texts]
+    a = adjoints(model, ids, range(n_lags)).mean(0)
+    visited = np.random.default_rng([0, 151]).permutation(visited_states(model, ids))[:32]
     before, V = model.cell.recur(visited)[:, None], len(model.vocabulary)
     parts = in_threads(
         lambda u: model.cell.combine(visited[:, None], u, before).mean(0), np.array_split(model.projected, -(-V // 100))

@@ -58,13 +58,13 @@ class Chart:
         return steps(self.small, words, z)
 
 
-def chart(model: SentimentRNN, texts: Texts, seed: int = 0) -> Chart:
+def chart(model: SentimentRNN, texts: Texts) -> Chart:
     """Balance a network on 60 of the texts, find memory and volume, and keep these two (:func:`plane`)."""
-    ids = token_arrays(model, texts, 60, 160, seed)
-    modes = balance(model, ids, seed=seed)
-    table = axes(model, modes, ids, seed=seed)
+    ids = token_arrays(model, texts, 60, 160)
+    modes = balance(model, ids)
+    table = axes(model, modes, ids)
     small = plane(model, modes, table)
-    visited = np.random.default_rng([seed, 167]).permutation(seen_from(small, visited_states(model, ids)))
+    visited = np.random.default_rng([0, 167]).permutation(seen_from(small, visited_states(model, ids)))
     kept = table.loc[[1, volume_axis(table)]]
     return Chart(model, modes, volume_axis(table), kept.scale.to_numpy(), kept.centre.to_numpy(), small, visited[:1500])
 
@@ -122,18 +122,15 @@ class Landscape:
         return np.abs(self.eigvals).max(-1) < 1
 
 
-def landscape(
-    small: ReducedRNN, x: tuple[float, float] = (-4, 4), y: tuple[float, float] = (-4, 6), *, n: int = 41,
-    n_tokens: int = 200, n_steps: int = 2000,
-) -> Landscape:  # fmt: skip
-    """The averaged map of a network in the plane: all fixed points in a rectangle, by exhaustive search, and basins.
+def landscape(small: ReducedRNN, *, n: int = 41, n_steps: int = 2000) -> Landscape:
+    """The averaged map of a network in the plane: fixed points in −4 … 4 by −4 … 6, all of them, and basins.
 
     The averaged map is made on an n × n grid; wherever both components of its step change sign between neighbours, a
     search starts. Basins follow the map, interpolated between grid points, for ``n_steps`` tokens.
     """
-    xs, ys = np.linspace(*x, n), np.linspace(*y, n)
+    xs, ys = np.linspace(-4, 4, n), np.linspace(-4, 6, n)
     z = np.stack(np.meshgrid(xs, ys), -1)
-    F = mean_map(small, n_tokens)
+    F = mean_map(small, 200)
     step = F(z) - z
 
     def crossing(c: np.ndarray) -> np.ndarray:

@@ -209,8 +209,6 @@ def test_doubts_name_what_is_wrong_with_a_point(monkeypatch):
     assert "5 standard deviations off" in driven.doubts(off, texts)[0]
     growing = replace(point, modes=eigenmodes(np.diag([1.05, 0.9, 0.5, 0.4, 0.3, 0.2])))
     assert "growing modes, the fastest by 5.0% a token" in driven.doubts(growing, texts)[0]
-    with pytest.warns(UserWarning, match="off the data: the mean visited state is 5"):
-        driven.driven_point(model, texts, classical=off)
 
 
 # --- the linear reader ----------------------------------------------------------------------------------
