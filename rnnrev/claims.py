@@ -31,7 +31,7 @@ __all__ = [
 
 #: What can become of a claim.
 VERDICTS = ("holds", "in part", "does not hold", "not measured")
-HOLDS, IN_PART, NOT, NOT_MEASURED = VERDICTS
+_HOLDS, _IN_PART, _NOT, _NOT_MEASURED = VERDICTS
 
 
 @dataclass(frozen=True)
@@ -133,20 +133,20 @@ def judge(claim: Claim, value: Estimate, control: Estimate) -> str:
     """
     value, control = (Estimate(v.value, *(v.value if np.isnan(b) else b for b in v[1:])) for v in (value, control))
     if np.isnan(value.value) or (claim.limit is None and np.isnan(control.value)):
-        return NOT_MEASURED
+        return _NOT_MEASURED
     inside = {">": np.greater, "<": np.less, "≤": np.less_equal}[claim.relation]
     worst, best = (value.low, control.high) if claim.relation == ">" else (value.high, control.low)
     tests = [] if claim.limit is None else [bool(inside(worst, claim.limit))]
     beyond = claim.limit is not None and bool(inside(value.value, claim.limit))
     if claim.control is not None:
         tests.append(bool(worst > best if claim.relation == ">" else worst < best))
-    return HOLDS if all(tests) else IN_PART if any(tests) or beyond else NOT
+    return _HOLDS if all(tests) else _IN_PART if any(tests) or beyond else _NOT
 
 
-Cells = dict[tuple[str, str, str, str, float | None], tuple[Estimate, float, str]]
+_Cells = dict[tuple[str, str, str, str, float | None], tuple[Estimate, float, str]]
 
 
-def _cells(table: pd.DataFrame) -> Cells:
+def _cells(table: pd.DataFrame) -> _Cells:
     found = {}
     for r in table.itertuples():
         key = (r.network, r.data, r.measure, r.condition, None if np.isnan(r.at) else r.at)
@@ -154,7 +154,7 @@ def _cells(table: pd.DataFrame) -> Cells:
     return found
 
 
-def _verdict(claim: Claim, cells: Cells, network: str, data: str) -> Verdict:
+def _verdict(claim: Claim, cells: _Cells, network: str, data: str) -> Verdict:
     missing = Estimate(np.nan, np.nan, np.nan), np.nan, "the table has no such row"
     whole = cells.get((network, data, claim.measure, "", None), missing)
     if not np.isnan(whole[0].value):  # else it says why none of the measure's conditions was measured
@@ -237,8 +237,8 @@ def _on_all(found: pd.DataFrame) -> Iterator[tuple[tuple[str, str], pd.DataFrame
 
 
 def _together(told: pd.Series) -> str:
-    measured = set(told) - {NOT_MEASURED}
-    return NOT_MEASURED if not measured else measured.pop() if len(measured) == 1 else IN_PART
+    measured = set(told) - {_NOT_MEASURED}
+    return _NOT_MEASURED if not measured else measured.pop() if len(measured) == 1 else _IN_PART
 
 
 def read(name: str) -> pd.DataFrame:

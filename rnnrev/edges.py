@@ -53,10 +53,9 @@ def insertion_response(
 ) -> np.ndarray:  # fmt: skip
     """Logit with each word at each place of each text, in place of the token there, less logit without it, in nats.
 
-    :func:`rnnrev.driven.impulse_responses` in float32 and read by w: texts (B, T) and words (K,) as token numbers,
-    places (P,) and lags (L,) in tokens read before the word and after it. Of n states ``h0``, (S,) or (n, S), text i
-    begins with i modulo n; ``w`` is a readout (S,) or several (S, R). Both are the network's own unless given.
-    Returns (B, P, K, L) or (B, P, K, L, R); ``Unmeasured`` where texts are too short.
+    :func:`rnnrev.driven.impulse_responses` in float32 and read by ``w``, (S,) or (S, R): texts (B, T), words (K,),
+    places (P,) and lags (L,) in tokens read before the word and after it, to (B, P, K, L) or (B, P, K, L, R). Of n
+    states ``h0``, (S,) or (n, S), text i begins with i modulo n. ``Unmeasured`` where texts are too short.
     """
     if model.embedding.dtype != np.float32:
         model = model.astype(np.float32)
@@ -88,8 +87,8 @@ def neutral_texts(
     """Texts that say nothing and change nothing: token numbers (n, length), drawn from running text's neutral words.
 
     Of the first words that make up half of running text, by the worse of their ranks in |lasting valence| and in
-    strength as a modifier, each is drawn with its frequency p(v). Valence alone would let amplifiers in, and every word
-    would count for more than in plain text. ``table`` is :func:`rnnrev.modifiers.modifier_effects`, if at hand.
+    strength as a modifier (amplifiers would make every word count for more), each is drawn with its frequency p(v).
+    ``table`` is :func:`rnnrev.modifiers.modifier_effects`, if at hand.
     """
     ranked = frequent_words(point.model)
     p = point.model.frequencies[ranked]
@@ -163,7 +162,7 @@ class Profile:
 
 
 def profile(effects: np.ndarray, lasting: np.ndarray, at: Sequence[int], n: int = 500, seed: int = 0) -> Profile:
-    """Emphasis from measured effects (B, P, K) of K words at P places in B texts: the slope on their lasting valence.
+    """Emphasis from effects (B, P, K) of K words at P places in B texts: their slope on the words' lasting valence.
 
     ``lasting`` (K,) or (B, P, K), in nats as the effects; ``at`` (P,) names the places. The slope has an intercept for
     each place, so that what the replaced token did drops out. Texts and words are resampled n times, each by themselves
@@ -210,9 +209,9 @@ class Decay:
 
 
 def decay_length(emphasis: Profile) -> Decay:
-    """How far the extra emphasis reaches: an exponential with a plateau fitted to a profile, length in tokens.
+    """How far the extra emphasis reaches: an exponential with a plateau fitted to a profile, and to 200 of its draws.
 
-    Intervals come from fits to 200 draws. Lengths are kept between half a token and three times the span of places.
+    Lengths, in tokens, are kept between half a token and three times the span of places.
     """
     at = emphasis.at.astype(float)
     bounds = ([-np.inf, -np.inf, 0.5], [np.inf, np.inf, 3 * np.ptp(at)])
@@ -257,7 +256,7 @@ def in_context_profile(
     """Emphasis by place for the texts' own words: the effect of taking each out of its context.
 
     A token's effect is the logit with it less the mean logit with one of twelve tokens drawn from p(v) in its place,
-    ``lag`` tokens later; its valence is its lasting valence less theirs. Slopes are over texts, one token a place.
+    ``lag`` tokens later; its valence is its lasting valence less theirs.
     """
     frequencies = point.model.frequencies
     fillers = np.random.default_rng([0, 61]).choice(len(frequencies), 12, p=frequencies)
@@ -343,9 +342,8 @@ def starts(point: OperatingPoint, subspace: Subspace, table: pd.DataFrame, seed:
     """Initial states to compare: ``intact`` h₀, without what makes it special, and controls.
 
     ``component removed`` is h₀ without its component in the modifier subspace, ℓ·h kept; ``only the component`` h* and
-    nothing but that; ``on the attractor`` h*. Controls, 20 draws (20, S) that texts take in turn: the subspace of as
-    many, as frequent words of ``table`` that are no modifiers removed, or a random one; and h₀ moved as far in a random
-    direction, ℓ·h kept.
+    nothing but that; ``on the attractor`` h*. Controls, 20 draws (20, S) that texts take in turn: without its component
+    in other words' subspaces (``table``) or random ones; moved as far in a random direction, ℓ·h kept.
     """
     h0, spaces = np.asarray(point.model.cell.h0, float), _subspaces(point, subspace, table, seed)
     component = h0 - _without(h0, [subspace])[0]
@@ -403,8 +401,8 @@ def memory_trace(
 ) -> pd.DataFrame:
     """How much of words is in the logit n tokens later: ``measured`` in texts, and ``predicted`` by the kernel at h*.
 
-    Words (K,) stand at 30 and at 40 tokens of the texts (B, T), where the beginning has passed. A row for each lag (the
-    index): the standard deviation over words, in nats, with its interval over words.
+    Words (K,) stand at 30 and at 40 tokens of the texts (B, T). One row a lag: standard deviations over words, in nats,
+    with intervals over words.
     """
     measured = insertion_response(point.model, texts, words, (30, 40), lags).mean((0, 1))
     effects = {"measured": measured, "predicted": mode_kernel(point, words, lags).total}
@@ -432,8 +430,8 @@ def agreement(
 ) -> pd.DataFrame:
     """``correlation`` over words of the network's mean response (K, L) and a prediction (K, L), by lag (the index).
 
-    ``partial`` is that with the lasting valence (K,) held fixed, whether the theory knows which words have a transient
-    of their own; NaN where nothing is left to correlate. Intervals are over words.
+    ``partial`` is that with the lasting valence (K,) held fixed; NaN where nothing is left to correlate. Intervals are
+    over words.
     """
     weights = resample(len(lasting), seed=[seed, 67])
     rows = {}
@@ -498,8 +496,8 @@ def readouts(point: OperatingPoint) -> dict[str, tuple[np.ndarray, float]]:
 def end_readouts(point: OperatingPoint, states: np.ndarray, seed: int = 0, *, n: int = 20) -> np.ndarray:
     """The readouts of :func:`readouts` and n controls of the second, (S, 3 + n), for :func:`end_effects`.
 
-    A control is w less a random direction: it takes as much variance out of the logit of last states (m, S) as reading
-    the slow mode alone does, and reads the slow mode as w does.
+    A control is w less a random direction that the slow mode is not in: it takes as much variance out of the logit of
+    last states (m, S) as reading the slow mode alone does.
     """
     ways = np.column_stack([w for w, _ in readouts(point).values()])
     off = np.asarray(states, float) - point.h_star

@@ -198,17 +198,16 @@ def keras_step(layer: keras.Layer) -> tuple[Callable[..., np.ndarray], Callable[
 
 # --- the finder -------------------------------------------------------------------------------
 
-Map = Callable[..., np.ndarray]
+_Map = Callable[..., np.ndarray]
 
 
 def find_fixed_points(
-    F: Cell | MeanMap | Map,
+    F: Cell | MeanMap | _Map,
     starts: np.ndarray,
     x: np.ndarray | None = None,
     *,
-    jacobian: Map | None = None,
+    jacobian: _Map | None = None,
     tol_q: float = 1e-20,
-    max_iterations: int = 100,
     damping: float = 1e-4,
     unique_tol: float | None = 1e-3,
     max_distance: float | None = 10.0,
@@ -221,28 +220,28 @@ def find_fixed_points(
     F : Cell, MeanMap or function
         A function is F(h, x) with h (n, S) and x (n, D), or F(h) where no ``x`` is given; :func:`keras_step` makes one.
     starts : array, (n, S)
-        States to start from: states that the network visits on real texts.
+        States that the network visits on real texts.
     x : array, (D,) or (n, D), optional
         The reference input, one for all or one for each start; of a cell or function.
     jacobian : function, optional
         ∂F/∂h, (n, S, S), with the arguments of F, where F is a function; without it, differences are taken.
     tol_q : float
-        A point with q at most this has converged; ``max_iterations`` end a search that does not.
+        A point with q at most this has converged.
     damping : float
         The least damping. Directions along which the map is slower than about 1/√damping tokens are held where the
         start is, so that points stay on a line attractor beside their data and do not slide to its ends; the search
         stops once only those are left. 0 lets every point run on to a true fixed point.
     unique_tol, max_distance : float or None
-        Points nearer to each other than ``unique_tol`` are one (that of least q). A point is an outlier, and dropped,
-        if it is farther from the mean of the starts than ``max_distance`` times these are (root mean square).
+        Points nearer to each other than ``unique_tol`` are one (that of least q). A point farther from the mean of the
+        starts than ``max_distance`` times these are (root mean square) is dropped.
     stability : bool
         Count the unstable modes at every point (one eigenvalue problem each).
 
-    ``ValueError`` if shapes do not fit, or a start or F there is not finite; the message names the start.
+    ``ValueError`` names the start where shapes do not fit, or it or F there is not finite.
 
     Levenberg–Marquardt: with A = ∂F/∂h − 1 and g = F(h) − h, a step solves (AᵀA + μ)δ = −Aᵀg and is taken if q falls;
-    μ then falls tenfold, or rises. Each point has its own μ and stops by itself. A factored AᵀA + μ serves up to four
-    steps while each takes off half of q, but one only once μ has reached ``damping``.
+    μ then falls tenfold, or rises. Each point has its own μ and stops by itself, or after a hundred steps. A factored
+    AᵀA + μ serves up to four steps while each takes off half of q, but one only once μ has reached ``damping``.
     """
     h = np.atleast_2d(np.array(starts, float))
     if h.ndim != 2 or not len(h):
@@ -261,7 +260,7 @@ def find_fixed_points(
     chunk = max(4, 2**18 // S**2)  # Jacobians that the processor's cache still holds
     search = _Search(step, J_rec, h.copy(), max(damping, 1e-13), tol_q)
     with tqdm(total=n, delay=5, leave=False, unit="point") as bar:
-        for _ in range(max_iterations):
+        for _ in range(100):
             live = search.live
             bar.update(n - len(live) - bar.n)
             if not len(live):
@@ -291,7 +290,7 @@ def _check_finite(rows: np.ndarray, message: str) -> None:
         raise ValueError(message.format(int(bad[0])) + (f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""))
 
 
-def _reference(F: Cell | MeanMap | Map, S: int, x: np.ndarray | None, jacobian: Map | None) -> tuple[Map, Map]:
+def _reference(F: Cell | MeanMap | _Map, S: int, x: np.ndarray | None, jacobian: _Map | None) -> tuple[_Map, _Map]:
     """F and its Jacobian as functions of states h (k, S) and the rows i (k,) of the starts that they belong to."""
     if isinstance(F, (Cell, MeanMap)):
         n_state = F.n_state if isinstance(F, Cell) else F.cell.n_state
@@ -317,7 +316,7 @@ def _reference(F: Cell | MeanMap | Map, S: int, x: np.ndarray | None, jacobian: 
     if not callable(F):
         raise TypeError(f"F must be a Cell, a MeanMap or a function F(h, x), not {type(F).__name__}")
 
-    def call(function: Map, h: np.ndarray, i: np.ndarray) -> np.ndarray:
+    def call(function: _Map, h: np.ndarray, i: np.ndarray) -> np.ndarray:
         return np.array(function(h) if x is None else function(h, x[i]), float)
 
     def numeric(h: np.ndarray, i: np.ndarray) -> np.ndarray:
@@ -329,7 +328,7 @@ def _reference(F: Cell | MeanMap | Map, S: int, x: np.ndarray | None, jacobian: 
 class _Search:
     """Levenberg–Marquardt from n states at once; each has its own damping ``mu`` and stops by itself."""
 
-    def __init__(self, step: Map, jacobian: Map, h: np.ndarray, floor: float, tol_q: float) -> None:
+    def __init__(self, step: _Map, jacobian: _Map, h: np.ndarray, floor: float, tol_q: float) -> None:
         self.step, self.jacobian, self.floor, self.tol_q = step, jacobian, floor, tol_q
         after = step(h, np.arange(len(h)))
         if after.shape != h.shape:

@@ -43,7 +43,7 @@ __all__ = [
 #: Tokens at the start of a text that are left out: the state is still on its way from h₀ to the attractor.
 BURN_IN = 10
 #: Longer than this, in tokens, a mode outlasts the typical sentence by far: "slow" in counts of slow modes.
-SLOW = 100.0
+_SLOW = 100.0
 
 
 def rank_correlation(a: np.ndarray, b: np.ndarray) -> float:
@@ -160,9 +160,9 @@ def principal_curve(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A smooth curve through a cloud of points that is long in one direction.
 
-    Every coordinate is a local straight line (Gaussian weights, a tenth of the range) in the first principal
-    component. Returns the curve (P, S) and its unit tangent (P, S) at the place of every point, and the order (P,) of
-    the points along it, oriented so that w grows. ``leave_out``: each point's own weight is 0, to test the fit.
+    Every coordinate is a local straight line (Gaussian weights, a tenth of the range) in the first principal component.
+    Returns the curve (P, S) and its unit tangent (P, S) at every point, and the order (P,) of the points along it, in
+    which w grows. ``leave_out``: each point's own weight is 0, to test the fit.
     """
     centred = points - points.mean(0)
     axis = np.linalg.svd(centred, full_matrices=False)[2][0]
@@ -289,7 +289,7 @@ def mode_spectra(J_rec: np.ndarray, w: np.ndarray) -> Spectra:
 
     return Spectra(
         modes, order[:, 0], order[:, 1:6], median(lasting[:, 0] / lasting[:, 1]), median(lasting[:, 0]),
-        median(lasting[:, 1]), median((tau > SLOW).sum(-1)), median(modes.growing.sum(-1)),
+        median(lasting[:, 1]), median((tau > _SLOW).sum(-1)), median(modes.growing.sum(-1)),
         bootstrap(slow_grows.astype(float), n=1000),
     )  # fmt: skip
 
@@ -402,12 +402,11 @@ def valence_sorting(measured: np.ndarray, known: np.ndarray, n_each: int = 100) 
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """What linear models and their controls make of reviews: ``logits`` by name (n,), "network" among them; ``table``
-    one row a name, Estimates ``r2``, ``agree`` (share of the same decisions) and, where labels are known,
-    ``accuracy``.
+    """What linear models and their controls make of reviews: ``logits`` by name (n,), "network" among them.
 
-    ``r2`` is the square of the Spearman correlation with the network's logits, with its sign: of a linear sum, which
-    knows no saturation, the order is asked and not the size, and no review weighs more than its rank.
+    ``table``, one row a name: ``agree`` (share of the same decisions), ``accuracy`` where labels are known, and ``r2``,
+    the square of the Spearman correlation with the network's logits, with its sign: a linear sum knows no saturation,
+    so its order is asked and not its size.
     """
 
     table: pd.DataFrame
@@ -419,10 +418,9 @@ def linear_predictions(
 ) -> Predictions:
     """Claim (e): the linear model against the network, on whole reviews.
 
-    Variants: re-linearized at the nearest fixed point or held at one, words by their finite effect or by J_inp; the
-    slow mode alone. Yardsticks: a bag of words (None leaves it out), and a linear recurrence fitted to the states of
-    the other half of the reviews. Controls: the next mode alone; all but the slow one; every word taken for another as
-    frequent.
+    Variants: at the nearest fixed point or at one, words by their finite effect or by J_inp; the slow mode alone.
+    Yardsticks: a bag of words (None leaves it out), a linear recurrence fitted to the other half of the reviews.
+    Controls: the next mode alone; all but the slow one; every word taken for another as frequent.
     """
     model = point.model
     ids = model.vocabulary.encode_all(reviews.texts)
@@ -491,9 +489,9 @@ def step_error(
 ) -> pd.DataFrame:
     """How far a linear model is off the network n tokens after it stood on the network's own state.
 
-    Index n tokens; column ``error``: the median over texts of ‖h_lin − h‖ / ‖h − h_before‖, ``h_before`` the state n
-    tokens before, as an Estimate. At n = 1 this is LA19's relative error of a single step. Each text is entered at
-    four places after the tenth token; ``Unmeasured`` if none is long enough.
+    Index n; column ``error``: the median over texts of ‖h_lin − h‖ / ‖h − h_before‖, ``h_before`` the state n tokens
+    before (n = 1: LA19's relative error). Each text is entered at four places after the tenth token; ``Unmeasured`` if
+    none is long enough.
     """
     model, reach = linear.model, max(lags)
     long = [i for i in ids if len(i) >= BURN_IN + reach]

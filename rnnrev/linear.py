@@ -118,11 +118,10 @@ def time_constants(eigvals: np.ndarray) -> np.ndarray:
 
 
 def eigenmodes(J: np.ndarray, w: np.ndarray | None = None) -> Eigenmodes:
-    """The modes of Jacobians (..., S, S), with left and right vectors biorthonormal.
+    """The modes of Jacobians (..., S, S), with left and right vectors biorthonormal; of a pair +imaginary first.
 
     With a readout ``w`` (S,) modes get the sign for which w·r > 0; without it, the largest entry of r is positive.
-    Conjugate pairs stand together, the one with positive imaginary part first. Warns where R is so near to singular
-    (condition over 1e10) that single modes cannot be trusted.
+    Warns where R is so near to singular (condition over 1e10) that single modes cannot be trusted.
     """
     J = np.asarray(J, float)
     if J.ndim < 2 or J.shape[-1] != J.shape[-2]:
@@ -186,14 +185,14 @@ class OperatingPoint:
 
 def operating_point(
     model: SentimentRNN, logit: float = 0.0, n_tokens: int = 600, seed: int = 0, *,
-    texts: Sequence[str] | None = None, n_starts: int = 24,
+    texts: Sequence[str] | None = None,
 ) -> OperatingPoint:  # fmt: skip
     """The approximate fixed point of F̄ near the data with the logit nearest to the one asked for.
 
-    The rule: of the states that the network visits in ``texts`` (default: the embedded reviews) after the tenth
-    token, take the one of each text with the logit nearest to ``logit``, and of these the ``n_starts`` nearest. Lower
-    q from each (:func:`rnnrev.fixed_points.find_fixed_points` with F̄). Of the points in the slower half, take the one
-    with the logit nearest to ``logit``. Nothing is drawn at random but the tokens of F̄.
+    Of the states that the network visits in ``texts`` (default: the embedded reviews) after the tenth token, take the
+    one of each text with the logit nearest to ``logit``, and of these the nearest 24. Lower q from each
+    (:func:`rnnrev.fixed_points.find_fixed_points` with F̄). Of the points in the slower half, take the one with the
+    logit nearest to ``logit``. Nothing is drawn at random but the tokens of F̄.
     """
     if type(model.cell) is not Cell:
         raise Unmeasured(
@@ -210,7 +209,7 @@ def operating_point(
         off = np.abs(h @ w + b - logit)
         found.append(h[off.argmin()])
         distance.append(off.min())
-    order = np.argsort(distance, kind="stable")[:n_starts]
+    order = np.argsort(distance, kind="stable")[:24]
     points = find_fixed_points(F, np.array(found)[order], unique_tol=None, max_distance=None, stability=False)
     kept = points.q <= np.median(points.q)
     off = np.where(kept, np.abs(points.h_star @ w + b - logit), np.inf)
@@ -248,8 +247,7 @@ def input_effect(
 ) -> np.ndarray:  # fmt: skip
     """What K words do to the state beyond the average token, d: (..., K, S) at states h (..., S), h* unless given.
 
-    ``inputs`` are ``"finite"`` for the network's own step, F(h, x) − F̄(h), or ``"jacobian"`` for J_inp(h) (x − x̄),
-    with the mean map's J_inp and mean embedded token.
+    ``inputs``: ``"finite"`` is the network's own step, F(h, x) − F̄(h); ``"jacobian"`` J_inp(h) (x − x̄) of F̄.
     """
     model, F = point.model, point.mean_map
     numbers = model.vocabulary.numbers(words)
@@ -267,9 +265,9 @@ def valence(
     point: OperatingPoint, words: Sequence[str] | Sequence[int] | np.ndarray, h: np.ndarray | None = None,
     *, inputs: str = "finite",
 ) -> np.ndarray:  # fmt: skip
-    """What words add to the logit for good, read at states h: (w·r) ℓ·d, (..., K) in nats; d is :func:`input_effect`.
+    """What words add to the logit for good beyond the average word, (w·r) ℓ·d: (..., K) in nats.
 
-    Zero is what an average word adds.
+    d is :func:`input_effect` at states h (..., S), h* unless given.
     """
     return input_effect(point, words, h, inputs=inputs) @ slow_readout(point)
 
@@ -336,8 +334,8 @@ class LinearModel:
     """The network made linear around one fixed point, or around the nearest of several at every token.
 
     h_t = h* + d(x_t) + J_rec (h_{t-1} − h*), with d(x) what a word does to the state at h*: the *finite* effect
-    F(h*, x) − h*, or by the input Jacobian, F̄(h*) − h* + J_inp (x − x̄). ``h_star`` (P, S), ``J_rec`` (P, S, S),
-    ``after`` F̄(h*) (P, S), ``J_inp`` (P, S, D) or None for finite effects, ``x_ref`` x̄ (D,).
+    F(h*, x) − h*, or F̄(h*) − h* + J_inp (x − x̄). ``h_star`` (P, S), ``J_rec`` (P, S, S), ``after`` F̄(h*) (P, S),
+    ``J_inp`` (P, S, D) or None for finite effects, ``x_ref`` x̄ (D,).
     """
 
     model: SentimentRNN
@@ -387,7 +385,7 @@ class LinearModel:
 def linear_model(
     point: OperatingPoint, points: FixedPoints | np.ndarray | None = None, *, inputs: str = "finite"
 ) -> LinearModel:
-    """The network made linear at an operating point, or re-linearized at the nearest of several fixed points (P, S).
+    """The network made linear at an operating point, or at the nearest of several fixed points (P, S).
 
     ``inputs`` are ``"finite"`` for the full effect of a word, ``"jacobian"`` for J_inp (x − x̄).
     """

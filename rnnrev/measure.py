@@ -31,7 +31,7 @@ __all__ = ["COLUMNS", "PARTS", "Part", "measure", "tabulate"]
 #: ``note`` why there is none.
 COLUMNS = ("network", "data", "measure", "condition", "at", "value", "low", "high", "n", "note")
 
-MIN_FIT = 0.8  #: R²; below it an exponential has no length
+_MIN_FIT = 0.8  #: R²; below it an exponential has no length
 
 Row = dict[str, Any]
 
@@ -367,7 +367,7 @@ def _beginning(a: Analysis) -> Iterator[Row]:
         if condition != "intact":
             yield _row("start_excess_left", _size(value, excess["intact"].value), condition)
     decay = edges.decay_length(more["intact"])
-    poor = "" if decay.r_squared > MIN_FIT else f"no exponential fits the decay (R² {decay.r_squared:.2f})"
+    poor = "" if decay.r_squared > _MIN_FIT else f"no exponential fits the decay (R² {decay.r_squared:.2f})"
     yield _row("start_length", np.nan if poor else decay.length, "intact", note=poor)
     yield _row("start_plateau", np.nan if poor else decay.plateau, "intact", note=poor)
 
@@ -472,28 +472,9 @@ def measure(
 ) -> pd.DataFrame:
     """Everything that the book claims of one network, measured on texts that it was not trained on.
 
-    Parameters
-    ----------
-    model : SentimentRNN or another classifier
-        One without counts takes the word frequencies of the reviews.
-    reviews : Reviews
-        Labels of −1 are unknown.
-    seed : int
-        Of the sample of reviews and of every other draw.
-    scored : int
-        Reviews to use at most.
-    parts : of :data:`PARTS`
-        Sections of chapters to measure.
-
-    Returns
-    -------
-    pandas.DataFrame
-        :data:`COLUMNS`; one row a measure, condition and place. A minute and a half on two cores for a GRU of 256
-        units and 300 film reviews.
-
-    Raises
-    ------
-    ValueError
-        If ``scored`` is under 1, or the network's logits are not finite.
+    At most ``scored`` of the reviews are used, drawn by ``seed``, as is all else; a label of −1 is unknown. A model
+    without counts takes the word frequencies of the reviews. ``parts`` are sections of chapters, of :data:`PARTS`.
+    Returns a table of :data:`COLUMNS`, one row a measure, condition and place: a minute and a half on two cores for a
+    GRU of 256 units and 300 film reviews. ``ValueError`` if ``scored`` is under 1, or logits are not finite.
     """
     return tabulate(Analysis.of(model, reviews, scored, seed), parts, progress)

@@ -38,7 +38,7 @@ __all__ = [
     "ranking_auc", "settled_effects", "settled_gain", "states_after", "transients",
 ]  # fmt: skip
 
-N_TOKENS = 32  #: tokens of the averaged map where many states are scored: words rank as by 600 (ρ > .999 in the GRU)
+_N_TOKENS = 32  #: tokens of the averaged map where many states are scored: words rank as by 600 (ρ > .999 in the GRU)
 
 WordList = Sequence[str] | Sequence[int] | np.ndarray
 
@@ -46,7 +46,7 @@ WordList = Sequence[str] | Sequence[int] | np.ndarray
 @lru_cache(maxsize=2)
 def quick(point: OperatingPoint) -> OperatingPoint:
     """The operating point with an averaged map of few tokens, for work with many states."""
-    return replace(point, mean_map=mean_map(point.model, N_TOKENS))
+    return replace(point, mean_map=mean_map(point.model, _N_TOKENS))
 
 
 def states_after(point: OperatingPoint, words: WordList) -> np.ndarray:
@@ -123,18 +123,14 @@ def modifier_effects(
 ) -> pd.DataFrame:
     """Score words, the frequent ones (:func:`linear.frequent_words`) unless given, as modifiers; a table, best first.
 
-    Columns:
-
     - ``word``, ``number``, ``per_million`` of running text;
     - ``norm``: ‖ΔJ_inp‖ / ‖J_inp(h*)‖ (Frobenius), CP20's ranking;
-    - ``positive``, ``negative``: relative change of what the positive (negative) probes add, finite; 0 no effect, −1 it
-      is gone, −2 it is turned round, 1 it is doubled;
-    - ``positive_jacobian``, ``negative_jacobian``: the same from ℓ₁ᵀ ΔJ_inp (x_k − x̄);
+    - ``positive``, ``negative``: relative change of what the positive (negative) probes add, finite; −1 it is gone, −2
+      turned round, 1 doubled. ``positive_jacobian``, ``negative_jacobian``: the same from ℓ₁ᵀ ΔJ_inp (x_k − x̄);
     - ``rms``: root mean square over probes of the finite effect, nats;
     - ``gain``: ½ (positive + negative), the *modulation*: what scales both signs of valence alike;
-    - ``strength``: how much of the valence the modifier accounts for, on a scale on which halving counts as much as
-      doubling: −g for a relative change g < 0, g/(1 + g) for g > 0; of the weaker of the two signs, and 0 where they
-      differ in direction. Our ranking;
+    - ``strength``, our ranking: how much of the valence the modifier accounts for, halving as much as doubling: −g for
+      a relative change g < 0, g/(1 + g) for g > 0; of the weaker of the two signs, 0 where they differ in direction;
     - ``own``: what the word itself adds at h*, nats;
     - ``kind``: by the effects on *both* signs, *intensifier*: adds half of the valence or more; *negator*: takes half
       or more (and may turn it round); *diminisher*: takes a third or more, but less than a half; else *other*.
@@ -193,10 +189,9 @@ def barcode(point: OperatingPoint, words: WordList, probes: Probes | None = None
 class Clusters:
     """What barcodes have in common.
 
-    ``labels`` (n,) of two clusters found blindly; ``one`` the share of the barcodes' squared size that one pattern,
-    scaled word by word, accounts for; ``valence`` the share that the probes' own valence does (so: a barcode is a
-    gain); ``agreement`` adjusted Rand index of the labels with kinds known from elsewhere, ``chance`` what 95 % of the
-    indices stay under when the kinds are shuffled.
+    ``labels`` (n,) of two clusters found blindly; shares of the barcodes' squared size: ``one`` of one pattern, scaled
+    word by word, ``valence`` of the probes' own valence (so: a barcode is a gain); ``agreement`` adjusted Rand index of
+    the labels with known kinds, ``chance`` what 95 % of the indices stay under when the kinds are shuffled.
     """
 
     labels: np.ndarray = field(repr=False)
@@ -226,9 +221,8 @@ def cluster_barcodes(codes: Barcodes, known: Sequence[str]) -> Clusters:
 def settled_effects(point: OperatingPoint, h: np.ndarray, numbers: np.ndarray, n_steps: int = 40) -> np.ndarray:
     """What words (by number) do to the logit at states h, waited for: (n, S) and (K,) -> (n, K), nats.
 
-    w·[F̄ⁿ(F(h, x_k)) − F̄ⁿ⁺¹(h)] after n average words: with n = 0 the effect on the logit now, with large n on what
-    is integrated. ℓ₁ reads the latter off one step, as if the state went back to the attractor along the modes at
-    h*; far off the attractor, where a strong modifier leaves it, it need not.
+    w·[F̄ⁿ(F(h, x_k)) − F̄ⁿ⁺¹(h)] after n average words. ℓ₁ reads it off one step, as if the state went back to the
+    attractor along the modes at h*; far off the attractor, where a strong modifier leaves it, it need not.
     """
     F = point.mean_map if len(point.mean_map.words) <= 300 else quick(point).mean_map
     after = F.cell.step_projected(h[:, None], point.model.projected[numbers].astype(float))
@@ -252,9 +246,8 @@ def settled_gain(point: OperatingPoint, words: Sequence[str], probes: Probes, n_
 class Transients:
     """What is left of modifiers after n average words, n = 0 right after the modifier.
 
-    ``gain`` (words, steps + 1) the modulation of the probes, finite; ``linear_gain`` the same with the state moved by
-    J_recⁿ alone; ``half_life`` (words,) of the gain in tokens, NaN where it never halves; ``tau`` (words,) of an
-    exponential fitted to it.
+    ``gain`` (words, steps + 1) of the probes, finite, and ``linear_gain``, with the state moved by J_recⁿ alone;
+    ``half_life`` (words,) of the gain in tokens, NaN where it never halves; ``tau`` (words,) of a fitted exponential.
     """
 
     words: tuple[str, ...]
@@ -315,8 +308,8 @@ def half_lives(found: Transients, table: pd.DataFrame) -> dict[str, np.ndarray]:
 def gain_gradient(point: OperatingPoint, probes: Probes | None = None) -> np.ndarray:
     """∇g at h*, (S,): how the modulation of the probes changes with the state, to first order.
 
-    v_k(h) = (w·r)ℓᵀ[F(h, x_k) − F̄(h)] has the gradient (w·r)[J_rec(h, x_k) − J̄_rec(h)]ᵀℓ. Read by it,
-    :func:`linear.mode_kernel` says which modes carry a modifier's gain, and for how long.
+    v_k(h) = (w·r)ℓᵀ[F(h, x_k) − F̄(h)] has the gradient (w·r)[J_rec(h, x_k) − J̄_rec(h)]ᵀℓ. As the readout of
+    :func:`linear.mode_kernel` it says which modes carry a gain, and for how long.
     """
     probes = probe_words(point) if probes is None else probes
     x = point.model.embedding[probes.numbers].astype(float)
@@ -329,10 +322,10 @@ def gain_gradient(point: OperatingPoint, probes: Probes | None = None) -> np.nda
 
 
 def lexicon() -> pd.DataFrame:
-    """English negators and degree words, used only to judge rankings.
+    """English negators and degree words, used only to judge rankings: ``word`` (one token), ``kind``, ``subclass``.
 
-    Columns ``word`` (one token), ``kind`` (negator, amplifier, downtoner), ``subclass``, ``source``: Quirk, Greenbaum,
-    Leech & Svartvik 1985 (*A Comprehensive Grammar of the English Language*) or Huddleston & Pullum 2005, chapter 8.
+    ``kind`` is negator, amplifier or downtoner; ``source`` Quirk, Greenbaum, Leech & Svartvik 1985 (*A Comprehensive
+    Grammar of the English Language*) or Huddleston & Pullum 2005, chapter 8.
     """
     return pd.read_csv(Path(__file__).parent / "datasets" / "modifiers_lexicon.csv")
 
@@ -364,9 +357,9 @@ def matched_words(table: pd.DataFrame, targets: Iterable[str], n: int = 20) -> n
 class Ranking:
     """How well a ranking finds the grammar's words.
 
-    ``auc`` the chance that one of them is ranked over a word that is as frequent and as valent
-    (:func:`matched_words`), with an interval over the grammar's words; ``precision20`` and ``precision50`` their share
-    among the first 20 and 50; ``chance`` among all ``ranked`` words, of which ``known`` are the grammar's.
+    ``auc``: the chance that one of them is ranked over a word of :func:`matched_words`, with an interval over the
+    grammar's words; ``precision20``, ``precision50`` their share among the first 20 and 50; ``chance`` among all
+    ``ranked`` words, of which ``known`` are the grammar's.
     """
 
     auc: Estimate = shown(".2f")

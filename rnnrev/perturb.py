@@ -79,9 +79,9 @@ def amplify(subspace: Subspace, gain: float) -> Change:
     """Give the state ``gain`` times the coordinates in a subspace that it has in the network as it is.
 
     c ← g Dᵀ(h_intact − h*), where :func:`scale` would compound a gain over 1 from step to step: 0 is
-    :func:`project_out`, 1 changes nothing, a negative gain lets "not" act like "very". The intact run begins with the
-    state before the first token, as earlier changes left it, and reads every token, wherever :func:`only` lets the
-    change act (else ``RuntimeError``). It costs as much again as the first reading.
+    :func:`project_out`, a negative gain lets "not" act like "very". The intact run begins with the state before the
+    first token, as earlier changes left it, and reads every token, wherever :func:`only` lets the change act (else
+    ``RuntimeError``).
     """
     key, offset = object(), (1 - gain) * subspace.h_star @ subspace.dual
 
@@ -116,9 +116,9 @@ def start_from(h0: np.ndarray) -> Change:
 def only(change: Change, steps: slice | None = None, tokens: Sequence[int] | np.ndarray | None = None) -> Change:
     """Another change, but only in a window of steps, or right after chosen tokens (their numbers), or both.
 
-    ``steps`` are of the states 0 … T of each text, 0 the one before its first token; negative numbers count from that
-    text's end. ``slice(0, 1)`` is the initial state alone, ``slice(-10, None)`` the last ten tokens. ``ValueError`` for
-    a step other than 1.
+    ``steps`` are of the states 0 … T of each text, 0 before its first token; negative numbers count from its end:
+    ``slice(0, 1)`` is the initial state alone, ``slice(-10, None)`` the last ten tokens. ``ValueError`` for a step
+    other than 1.
     """
     if steps is not None and steps.step not in (None, 1):
         raise ValueError(f"a window has step 1, not {steps.step}")
@@ -209,12 +209,12 @@ def sentence_pairs(
 ) -> pd.DataFrame:
     """Natural sentences with one modifier before a valence word, and the same with the modifier struck out.
 
-    The rule: a sentence counts if it holds exactly one word of the grammar (:func:`modifiers.lexicon`) and one of
-    the three tokens after it is a valence word. Valence words are the frequent words with the strongest ℓ₁ᵀJ_inp x, of
-    either sign, up to a tenth of running text. The control strikes out words matched in frequency and valence
-    (:func:`modifiers.matched_words`) in sentences that hold no word of the grammar. At most n pairs a condition are
-    drawn. ``table`` is that of :func:`modifiers.modifier_effects`. Returns one as :func:`phrase_pairs` does, with
-    ``condition`` also "control"; ``Unmeasured`` if no sentence counts.
+    A sentence counts if it holds exactly one word of the grammar (:func:`modifiers.lexicon`) and one of the three
+    tokens after it is a valence word: the frequent words with the strongest ℓ₁ᵀJ_inp x, of either sign, up to a tenth
+    of running text. The control strikes out words matched in frequency and valence (:func:`modifiers.matched_words`) in
+    sentences that hold no word of the grammar. At most n pairs a condition are drawn. ``table`` is
+    :func:`modifiers.modifier_effects`. Returns a table as :func:`phrase_pairs` does, with the ``condition`` "control"
+    besides; ``Unmeasured`` if no sentence counts.
     """
     known, grammar = point.model.vocabulary, lexicon()
     conditions = {"negator": "negated", "amplifier": "intensified", "downtoner": "diminished"}
@@ -295,9 +295,8 @@ def conditions(
     """The perturbations of chapter 3 with their controls, by name.
 
     *Modifiers at their mean* is mean ablation: coordinates are held where the phrases without a modifier have them on
-    average, begun in mid-review. *Other words removed* takes out the axes of words that are no modifiers
-    (:func:`subspace.control_subspaces`), the hardest control. ``table`` is that of :func:`modifiers.modifier_effects`,
-    ``pairs`` that of :func:`phrase_pairs`.
+    average, begun in mid-review. *Other words removed*, the hardest control, takes out the axes of words that are no
+    modifiers. ``table`` is :func:`modifiers.modifier_effects`, ``pairs`` :func:`phrase_pairs`.
     """
     plain = run(point.model, list(pairs["without"]), start_from(point.h_star), states=True).states or []
     mean = subspace.coordinates(np.concatenate([h[1:] for h in plain])).mean(0)
@@ -324,10 +323,9 @@ def abolition(
 ) -> pd.DataFrame:  # fmt: skip
     """Does the network still understand modifiers? One row a perturbation and condition of the pairs.
 
-    Columns ``perturbation``, ``condition``, ``pairs`` (how many), and :func:`modulation`'s ``base``, ``gain``, ``own``,
-    estimates. Runs in float32. ``mid_review`` texts start from h*, where the beginning's emphasis is gone (chapter 4),
-    others from the network's own h₀. ``lasting`` reads what stays, (w·r₁)ℓ₁ᵀ(h − h*), instead of the logit, in which
-    transients show as well (chapter 5).
+    Columns ``perturbation``, ``condition``, ``pairs`` (how many), and :func:`modulation`'s estimates. Runs in float32.
+    ``mid_review`` texts start from h*, where the beginning's emphasis is gone (chapter 4). ``lasting`` reads what
+    stays, (w·r₁)ℓ₁ᵀ(h − h*), instead of the logit, in which transients show as well (chapter 5).
     """
     model, read = point.model.astype(np.float32), slow_readout(point)
     first = [start_from(point.h_star)] if mid_review else []
@@ -395,8 +393,8 @@ class Lab:
     """What the modifier lab and the barcode explorer need of a network.
 
     ``spaces``, the modifiers' and the controls', by name, of five axes each; ``dimension`` the one chosen, at most
-    five; ``words`` the 200 highest-ranked with their ``kinds``, the ``coordinates`` (n, 5) where they leave the state,
-    and the ``barcodes`` (n, K) on the ``probes``, in nats.
+    five; the 200 highest-ranked ``words``, their ``kinds``, ``coordinates`` (n, 5) where they leave the state, and
+    ``barcodes`` (n, K) on the ``probes``, in nats.
     """
 
     spaces: dict[str, Subspace] = field(repr=False)

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Attractor", "Grades", "Recovery", "attractor_dimension", "graded", "learn", "recover"]
 
-CALLED = ("intensifier", "negator", "diminisher")  #: kinds of :func:`modifiers.modifier_effects` that are modifiers
+_CALLED = ("intensifier", "negator", "diminisher")  #: kinds of :func:`modifiers.modifier_effects` that are modifiers
 TEXTS = 150_000  #: training texts; with 60,000 a GRU stays another half point short of the best reader
-SPAN = 20  #: tokens over which beginning and end are looked at
+_SPAN = 20  #: tokens over which beginning and end are looked at
 TEST_SEED = 1_000_000  #: no training text is drawn with it
 
 
@@ -164,7 +164,7 @@ def _found_words(
     scale = 1 + language.background
     words["true_valence"], words["true_gain"] = words.valence * scale / language.noise, words.gain / scale
     words["found_valence"] = valence(point, list(words.word))
-    numbers, n_steps = point.model.vocabulary.numbers(list(words.word)), 2 * SPAN
+    numbers, n_steps = point.model.vocabulary.numbers(list(words.word)), 2 * _SPAN
     words["found_valence_settled"] = modifiers.settled_effects(point, point.h_star[None], numbers, n_steps)[0]
     rows = effects.set_index("word").loc[words.word]
     words["found_gain"], words["found_kind"] = rows.gain.to_numpy(), rows.kind.to_numpy()
@@ -198,7 +198,7 @@ def _mark_ranking(words: pd.DataFrame, effects: pd.DataFrame) -> dict[str, float
     from sklearn.metrics import roc_auc_score
 
     true = effects.word.isin(words.word[words.true_gain.abs() >= 1 / 3])
-    called = effects.kind.isin(CALLED)
+    called = effects.kind.isin(_CALLED)
     decoys = effects.word.isin(words.word[words.role == "decoy"])
     marks = {"modifiers_called": called.sum(), "decoys_called": (called & decoys).sum()}
     if called.any():
@@ -215,12 +215,12 @@ def _mark_ends(
     """Profiles of beginning and end beside the true ones, in multiples of what a word counts far from them."""
     import pandas as pd
 
-    places = np.unique(np.round(np.geomspace(1, SPAN, 14)).astype(int)) - 1
-    neutral = edges.neutral_texts(point, 16, 2 * SPAN + 1, seed=seed, table=effects)
-    last, before = edges.last_tokens(point.model, [i for i in ids if len(i) > SPAN + 1][:64], SPAN + 1)
+    places = np.unique(np.round(np.geomspace(1, _SPAN, 14)).astype(int)) - 1
+    neutral = edges.neutral_texts(point, 16, 2 * _SPAN + 1, seed=seed, table=effects)
+    last, before = edges.last_tokens(point.model, [i for i in ids if len(i) > _SPAN + 1][:64], _SPAN + 1)
     effect = edges.end_effects(point.model, last, probes.numbers, places.tolist(), h0=before)
     found = {
-        "start": edges.start_profile(point, neutral, probes.numbers, places.tolist(), SPAN, seed=seed),
+        "start": edges.start_profile(point, neutral, probes.numbers, places.tolist(), _SPAN, seed=seed),
         "end": edges.profile(effect, probes.valence, places.tolist(), seed=seed),
     }
     marks, tables = {}, []

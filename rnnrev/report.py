@@ -38,8 +38,8 @@ from .stats import Estimate, accuracy, text_of
 
 __all__ = ["Missing", "Report", "Table", "analyse", "to_html", "write"]
 
-ENOUGH = 0.95  #: R² with the whole network's logits at which so many numbers are enough
-MOST = 12  #: numbers that are tried
+_ENOUGH = 0.95  #: R² with the whole network's logits at which so many numbers are enough
+_MOST = 12  #: numbers that are tried
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class Report:
 
     def chapter(self, number: int) -> Table:
         """All numbers of a chapter, without the curves."""
-        measures = {m for part in (*PARTS, NUMBERS) if part.chapter == number for m in part.measures}
+        measures = {m for part in (*PARTS, _NUMBERS) if part.chapter == number for m in part.measures}
         kept = self.table[self.table["at"].isna() & self.table.measure.isin(measures)]
         rows = tuple(
             (r.measure, r.condition, text_of(Estimate(r.value, r.low, r.high)), _whole(r.n), r.note)
@@ -130,22 +130,22 @@ def _numbers(a: Analysis) -> Iterator[Row]:
     held, modes = ids[n : n + 100], balance(model, ids[:n], seed=a.seed)
     whole, enough = model.logits_of(held), np.nan
     rest = {"condition": "", "note": "", "n": len(held)}
-    for k in range(1, min(MOST, modes.Phi.shape[1]) + 1):
+    for k in range(1, min(_MOST, modes.Phi.shape[1]) + 1):
         kept = modes.reduce(model, k).logits_of(held)
         r2, same = explained(whole, kept), accuracy(labels_of(kept), labels_of(whole))
         yield {"measure": "r2_kept", "at": k, "value": r2, "low": np.nan, "high": np.nan, **rest}
         yield {"measure": "same_decision_kept", "at": k, **same._asdict(), **rest}
-        if r2 >= ENOUGH:
+        if r2 >= _ENOUGH:
             enough = k
             break
-    missed = "" if enough == enough else f"no k up to {k} has R² ≥ {ENOUGH}"
+    missed = "" if enough == enough else f"no k up to {k} has R² ≥ {_ENOUGH}"
     yield {"measure": "numbers_kept", "at": np.nan, "value": enough, "low": np.nan, "high": np.nan, **rest} | {
         "note": missed
     }
 
 
 #: A part of the report alone: the record of the shipped networks has more of it (scripts/balanced.py).
-NUMBERS = Part("numbers", 7, lambda a: iter(_reductions(a)), ("numbers_kept", "r2_kept", "same_decision_kept"))
+_NUMBERS = Part("numbers", 7, lambda a: iter(_reductions(a)), ("numbers_kept", "r2_kept", "same_decision_kept"))
 
 
 # --- figures and tables beside the claims ---------------------------------------------------------
@@ -317,7 +317,7 @@ def analyse(
     a = Analysis.of(model, reviews, scored, seed)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        table = tabulate(a, (*PARTS, NUMBERS), progress=progress)
+        table = tabulate(a, (*PARTS, _NUMBERS), progress=progress)
     shown: dict[str, str | Table] = {}
     missing = []
     for title, (section, make) in _MAKERS.items():

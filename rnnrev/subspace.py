@@ -26,16 +26,15 @@ __all__ = [
     "subspace_dimension", "top_words", "valence_plane", "volume",
 ]  # fmt: skip
 
-N_AXES = 8  #: dimensions that are tried
+_N_AXES = 8  #: dimensions that are tried
 
 
 @dataclass(frozen=True, eq=False)
 class Subspace:
     """Directions of the state space about h*, with coordinates that do not see the attractor.
 
-    A state's coordinates are c = Dᵀ(h − h*), its component in the subspace is B c. With D = (I − ℓrᵀ)B and
-    ℓᵀB = 0, removing the component changes neither the integrated coordinate ℓ·(h − h*) nor states on the
-    attractor's tangent h* + a r: P = I − B Dᵀ is an oblique projection.
+    A state's coordinates are c = Dᵀ(h − h*), its component is B c. With D = (I − ℓrᵀ)B and ℓᵀB = 0, removing it changes
+    neither ℓ·(h − h*) nor states on the attractor's tangent h* + a r: P = I − B Dᵀ is an oblique projection.
 
     ``h_star`` (S,); ``basis`` B (S, k), orthonormal columns; ``dual`` D (S, k), with DᵀB = I (else ``ValueError``);
     ``words`` it was made from; ``variance`` (k,) the share of their squared deflections by axis, empty without words.
@@ -120,10 +119,9 @@ class Dimension:
     """How many dimensions the modifiers need, by two criteria.
 
     ``left`` (n + 1,) share of the modifiers' effect on the integrated coordinate that is left when k = 0 … n axes are
-    removed from the state, ``left_now`` the same for the logit now; ``k`` the smallest for which both are under 10 %,
-    None where no number of axes that was tried gets there. ``shares`` (n,) of the modifiers' squared deflections by
-    axis, ``limit`` (n,) what random sets of frequency-matched words stay under (95 %), ``typical`` (n,) their mean;
-    ``k_variance`` the leading axes with more than the limit.
+    removed, ``left_now`` the same for the logit now; ``k`` the smallest for which both are under 10 %, or None.
+    ``shares`` (n,) of the modifiers' squared deflections by axis, ``limit`` (n,) what random sets of frequency-matched
+    words stay under (95 %), ``typical`` (n,) their mean; ``k_variance`` the leading axes with more than the limit.
     """
 
     k: int | None
@@ -148,15 +146,15 @@ def subspace_dimension(
 ) -> Dimension:
     """Choose the dimension of the modifier subspace by what it must do, and show its variance beside controls.
 
-    By function: the smallest number of axes of every other of the ``words`` that, removed from the states that the rest
-    lead to, takes away 90 % of the root mean square effect on the probes, integrated and on the logit. By variance:
-    parallel analysis (Horn 1965) against as many ``candidates``, matched in frequency. ``Unmeasured`` under four words.
+    By function: the fewest axes of every other of the ``words`` that, removed from the states that the rest lead to,
+    take away 90 % of the root mean square effect on the probes, integrated and on the logit. By variance: parallel
+    analysis (Horn 1965) against as many ``candidates``, matched in frequency. ``Unmeasured`` under four words.
     """
     vocabulary, p = point.model.vocabulary, np.asarray(point.model.frequencies)
     numbers, pool = vocabulary.numbers(words), vocabulary.numbers(candidates)
     if len(numbers) < 4:
         raise Unmeasured(f"{len(numbers)} words span no subspace that can be tried on others: it takes at least four")
-    n_axes = min(N_AXES, len(numbers) // 2, len(point.h_star) - 1)  # one is the slow mode's
+    n_axes = min(_N_AXES, len(numbers) // 2, len(point.h_star) - 1)  # one is the slow mode's
     probes = probe_words(point) if probes is None else probes
     many, reads = quick(point), np.stack([slow_readout(point), np.asarray(point.model.w, float)], 1)
     square = np.zeros((n_axes + 1, 2))
@@ -230,9 +228,8 @@ def random_subspace(point: OperatingPoint, dim: int, seed: int = 0) -> Subspace:
 def matched_subspace(point: OperatingPoint, like: Subspace, states: np.ndarray, seed: int = 0) -> Subspace:
     """A stronger control: a random subspace, orthogonal to ``like``, in which states vary as much as in ``like``.
 
-    Random directions are filtered by a power of the states' covariance, C^a z; a is found so that the variance of the
-    states' component, slow mode left out, is that of ``like``. Where no power gives as much, the leading
-    principal axes do as much as can be done. ``states`` (n, S) are visited ones (:func:`perturb.typical_states`).
+    Random directions are filtered by a power of the covariance of visited ``states`` (n, S), C^a z; a is found so that
+    the variance of their component, slow mode left out, is that of ``like`` (or as near as the axes allow).
     """
     off = off_attractor(point, states - point.h_star)
     covariance, wanted = off.T @ off, captured(point, like, states)

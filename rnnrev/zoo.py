@@ -34,16 +34,16 @@ __all__ = ["FOLDER", "ModelFileError", "load", "names", "record", "recurrent", "
 #: Where the shipped networks lie.
 FOLDER = Path(__file__).parent / "networks"
 #: Of the files that :func:`save` writes.
-FORMAT = 2
+_FORMAT = 2
 SUFFIX = ".safetensors"
 #: Kinds of model, and the classes that read them, imported when one is loaded.
-KINDS = {
+_KINDS = {
     "rnn": "rnnrev.model:SentimentRNN",
     "bow": "rnnrev.model:BagOfWords",
     "augmented-bow": "rnnrev.augmented_bow:AugmentedBagOfWords",
 }
 
-Model = TypeVar("Model", bound=Classifier)
+_Model = TypeVar("_Model", bound=Classifier)
 
 
 class ModelFileError(ValueError):
@@ -63,7 +63,7 @@ def save(model: Classifier, file: str | os.PathLike[str], *, compact: bool = Fal
     if model.counts is not None:
         arrays["counts"] = model.counts
     arrays = {k: np.asarray(v, order="C") for k, v in arrays.items()}
-    about = {"format": FORMAT, "kind": model.kind, "name": model.name, "settings": settings, "record": model.record}
+    about = {"format": _FORMAT, "kind": model.kind, "name": model.name, "settings": settings, "record": model.record}
     about["words"] = list(model.vocabulary.words)
     if target.parent.resolve() == FOLDER:
         about["words"] = write_bytes(*_words_file(model.vocabulary.words)).name
@@ -104,7 +104,7 @@ def _shared_words(name: str) -> Vocabulary:
 @overload
 def load(name: str | os.PathLike[str]) -> Classifier: ...
 @overload
-def load(name: str | os.PathLike[str], kind: type[Model]) -> Model: ...
+def load(name: str | os.PathLike[str], kind: type[_Model]) -> _Model: ...
 def load(name: str | os.PathLike[str], kind: type[Classifier] = Classifier) -> Classifier:
     """A shipped network by its name, e.g. ``gru-imdb``, or a model from the file that :func:`save` wrote.
 
@@ -142,8 +142,8 @@ def _read(file: Path) -> Classifier:
         raise ModelFileError(f"{file} is damaged, or no {SUFFIX} file ({error}): {fix}") from error
     if not isinstance(about, dict):
         raise ModelFileError(f"{file} is not a model of this package: rnnrev.wrap takes weights of Keras and PyTorch")
-    if about.get("format", 0) > FORMAT:
-        raise ModelFileError(f"{file} has format {about['format']}, this rnnrev reads up to {FORMAT}: update it")
+    if about.get("format", 0) > _FORMAT:
+        raise ModelFileError(f"{file} has format {about['format']}, this rnnrev reads up to {_FORMAT}: update it")
     if about.get("sha256") != _digest(about, arrays):
         raise ModelFileError(f"{file} is damaged (its SHA-256 differs): restore it or save the model again")
     words, counts = about["words"], arrays.pop("counts", None)
@@ -151,7 +151,7 @@ def _read(file: Path) -> Classifier:
         vocabulary = _shared_words(words) if isinstance(words, str) else Vocabulary(tuple(words))
     except ModelFileError as error:
         raise ModelFileError(f"{file}: {error}") from None
-    module, name = KINDS[about["kind"]].split(":")
+    module, name = _KINDS[about["kind"]].split(":")
     make = getattr(importlib.import_module(module), name).from_arrays
     return make(about["settings"], arrays, vocabulary, name=about["name"], record=about["record"], counts=counts)
 

@@ -22,7 +22,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentF
 from numpy.typing import ArrayLike
 
 __all__ = [
-    "ARCHITECTURES", "CONTROL", "CYCLE", "DASHES", "INTACT", "MODIFIERS", "NEGATIVE", "NEUTRAL", "PERTURBED",
+    "CONTROL", "CYCLE", "DASHES", "INTACT", "MODIFIERS", "NEGATIVE", "NEUTRAL", "PERTURBED",
     "POSITIVE", "VALENCE_MAP", "architecture", "band", "figure", "figure_of", "intervals", "label_panels", "log_ticks",
     "sign_colors",
 ]  # fmt: skip
@@ -33,7 +33,7 @@ INTACT, PERTURBED, CONTROL = "#000000", "#CC79A7", "#8C8C8C"  #: a network as tr
 Look = dict[str, Any]  #: options of a line, as matplotlib takes them
 
 #: Colour, marker and dash of each architecture (and of the bag of words).
-ARCHITECTURES: dict[str, Look] = {
+_ARCHITECTURES: dict[str, Look] = {
     "gru": {"color": "#009E73", "marker": "o", "linestyle": "-"},
     "lstm": {"color": "#332288", "marker": "s", "linestyle": "--"},
     "ugrnn": {"color": "#E69F00", "marker": "^", "linestyle": "-."},
@@ -54,7 +54,7 @@ DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 #: Diverging map for signed values: negative, zero (white), positive. Give it a norm that is centred on zero.
 VALENCE_MAP = LinearSegmentedColormap.from_list("valence", [NEGATIVE, "#F7C9A8", "#FFFFFF", "#A6CFE8", POSITIVE])
 
-CONTROLS = ("control", "random", "other words")  #: how the names of controls are known
+_CONTROLS = ("control", "random", "other words")  #: how the names of controls are known
 
 _WIDTH = 7.2  #: inches, the width of a page's text
 
@@ -101,8 +101,8 @@ def figure_of(ax: Axes | None, height: float) -> tuple[Figure, Axes]:
 
 def architecture(name: str) -> Look:
     """Plot options of a network by its name: ``"lstm-imdb"`` -> the LSTM's colour, marker and dash."""
-    kinds = sorted(ARCHITECTURES, key=len, reverse=True)
-    return dict(next((ARCHITECTURES[k] for k in kinds if name.startswith(k)), {"color": INTACT}))
+    kinds = sorted(_ARCHITECTURES, key=len, reverse=True)
+    return dict(next((_ARCHITECTURES[k] for k in kinds if name.startswith(k)), {"color": INTACT}))
 
 
 def sign_colors(values: ArrayLike, neutral: float = 0.0) -> np.ndarray:
@@ -121,7 +121,7 @@ def intervals(
     ``rows`` are name -> ``Estimate`` or (value, low, high); what is NaN is not drawn. Without ``ax`` a new figure is as
     high as the rows need; with the same ``ax`` and names a second series is drawn, ``offset`` rows lower, ``label`` in
     the legend. ``reference`` is a grey line where there is no effect; ``look``, options of ``errorbar`` or a function
-    of the name that gives them (default: names with one of ``CONTROLS`` in them grey, all else black); ``percent`` the
+    of the name that gives them (default: names of controls grey, all else black); ``percent`` the
     decimals of an axis of shares in percent.
     """
     fig, ax = figure_of(ax, 0.9 + 0.32 * len(rows))
@@ -131,7 +131,7 @@ def intervals(
             continue
         own = look(name) if callable(look) else look
         if own is None:
-            own = {"color": CONTROL if any(word in name for word in CONTROLS) else INTACT}
+            own = {"color": CONTROL if any(word in name for word in _CONTROLS) else INTACT}
         options: Look = {"marker": "o", "markersize": 5, "capsize": 3} | own | {"linestyle": "none", "label": label}
         bars = np.fmax([[value - low], [high - value]], 0)
         ax.errorbar(value, row + offset, xerr=bars, **options)

@@ -34,9 +34,9 @@ __all__ = [
 MAX_TOKENS = 300  #: longer texts are cut: what is drawn has to answer within a tenth of a second
 PLACES = 31  #: at how many places of a review a phrase is put, at most
 FILLERS = 16  #: tokens of the average word that a token is compared with
-MODES = 8  #: balanced modes that can be kept, if there are as many
+_MODES = 8  #: balanced modes that can be kept, if there are as many
 #: What is done to the volume coordinate after every token: a gain on its distance from its mean; None holds it.
-VOLUMES = {"as it is": 1.0, "removed": 0.0, "doubled": 2.0, "held at its start": None}
+_VOLUMES = {"as it is": 1.0, "removed": 0.0, "doubled": 2.0, "held at its start": None}
 
 #: Matrices that show what two modes can do.
 FLOWS = {
@@ -451,18 +451,18 @@ def the_plane(charts: Sequence[Chart], text: str = "The movie was not good.", wo
 
     ``charts`` are made by :func:`rnnrev.plane.chart`; the second one is shown beside the first when it is chosen.
     Controls: ``text``; ``word``; ``k``, how many balanced modes the reduced network keeps; ``volume``, what is done to
-    the volume coordinate after every token (:data:`VOLUMES`), in the whole network and, where it is kept, in the
-    reduced one; ``start``, how far from h₀ the path begins, (memory, volume) in standard deviations; ``second``, the
-    number of a second network, 0 for none.
+    the volume coordinate after every token, in the whole network and, where it is kept, in the reduced one;
+    ``start``, how far from h₀ the path begins, (memory, volume) in standard deviations; ``second``, the number of a
+    second network, 0 for none.
     """
-    width = min(MODES, *(c.modes.Phi.shape[1] for c in charts))
+    width = min(_MODES, *(c.modes.Phi.shape[1] for c in charts))
     kept = {k: [c.modes.reduce(c.model, k) for c in charts] for k in range(1, width + 1)}
     grid = np.stack(np.meshgrid(np.linspace(-2.5, 2.5, 9), np.linspace(-2, 4.5, 9)), -1).reshape(-1, 2)
 
     def picture(number: int, text: str, word: str, k: int, volume: str, start: list[float]) -> Frame:
         chart, small = charts[number], kept[k][number]
         ids, frame = _read(chart.model.vocabulary, text)
-        axis, gain = chart.volume - 1, VOLUMES[volume]
+        axis, gain = chart.volume - 1, _VOLUMES[volume]
         scale, centre = chart.scale, chart.centre  # of memory and volume
         begin = chart.model.cell.h0 + chart.modes.Phi[:, [0, axis]] @ (np.asarray(start) * scale)
         whole, plain = [begin], [begin]
@@ -509,12 +509,12 @@ def the_plane(charts: Sequence[Chart], text: str = "The movie was not good.", wo
         "the_plane", "A network as a map of the plane: logit after each token, whole and reduced", compute, describe,
         controls={
             "text": t.Unicode(text), "word": t.Unicode(word), "k": t.Int(2, min=1, max=width),
-            "volume": t.Enum(list(VOLUMES), "as it is"), "start": t.List(t.Float(), [0.0, 0.0], minlen=2, maxlen=2),
+            "volume": t.Enum(list(_VOLUMES), "as it is"), "start": t.List(t.Float(), [0.0, 0.0], minlen=2, maxlen=2),
             "second": t.Int(0, min=0, max=len(charts) - 1),
         },
         props={
             "network": charts[0].model.name, "networks": [c.model.name for c in charts],
-            "fingerprints": [fingerprint(c.model) for c in charts], "modes": width, "volumes": list(VOLUMES),
+            "fingerprints": [fingerprint(c.model) for c in charts], "modes": width, "volumes": list(_VOLUMES),
             "grid": grid.tolist(),
             "clouds": [
                 {"at": np.round(z, 2).tolist(), "logit": np.round(c.small.readout(z), 1).tolist()}

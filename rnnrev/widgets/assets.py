@@ -25,32 +25,32 @@ from ..model import BagOfWords, SentimentRNN
 
 __all__ = ["css", "fingerprint", "module", "pack", "script", "write_assets"]
 
-HERE = Path(__file__).parent
+_HERE = Path(__file__).parent
 #: Sources in order of use; a name of one file is used by later files only.
-SOURCES = ("engine", "trainer", "frames", "draw", "renderers")
-NETWORK = "gru-imdb"  #: what a page runs, and the name of its file
-SECOND = "gru-imdb-pretrained"  #: what it loads beside it when a reader asks for a second network
+_SOURCES = ("engine", "trainer", "frames", "draw", "renderers")
+_NETWORK = "gru-imdb"  #: what a page runs, and the name of its file
+_SECOND = "gru-imdb-pretrained"  #: what it loads beside it when a reader asks for a second network
 _IMPORT = re.compile(r"^import .*?;\n", re.MULTILINE | re.DOTALL)
 
 
 def _joined(*names: str) -> str:
-    text = "\n".join((HERE / f"{n}.js").read_text(encoding="utf-8") for n in names)
+    text = "\n".join((_HERE / f"{n}.js").read_text(encoding="utf-8") for n in names)
     return re.sub(r"^export ", "", _IMPORT.sub("", text), flags=re.MULTILINE)
 
 
 def module() -> str:
     """The front end as one ECMAScript module, for anywidget."""
-    return _joined(*SOURCES) + "\nexport default { render };\n"
+    return _joined(*_SOURCES) + "\nexport default { render };\n"
 
 
 def script() -> str:
     """The front end as one classic script that brings a page's widgets to life."""
-    return "(() => {\n'use strict';\n" + _joined(*SOURCES, "page") + "})();\n"
+    return "(() => {\n'use strict';\n" + _joined(*_SOURCES, "page") + "})();\n"
 
 
 def css() -> str:
     """The style sheet of both."""
-    return (HERE / "widgets.css").read_text(encoding="utf-8")
+    return (_HERE / "widgets.css").read_text(encoding="utf-8")
 
 
 def pack(values: ArrayLike) -> dict[str, object]:
@@ -134,9 +134,9 @@ def write_assets(
         If the model is not a GRU with one logit, or the bag of words has other words.
     """
     if model is None:
-        model, bag = zoo.load(NETWORK, SentimentRNN), zoo.load("bow-imdb", BagOfWords)
+        model, bag = zoo.load(_NETWORK, SentimentRNN), zoo.load("bow-imdb", BagOfWords)
         augmented = zoo.load("augmented-bow-imdb", AugmentedBagOfWords)
-        others = [zoo.load(SECOND, SentimentRNN)]
-    texts = {"widgets.js": script(), "widgets.css": css(), f"{NETWORK}.js": _asset(model, NETWORK, bag, augmented)}
+        others = [zoo.load(_SECOND, SentimentRNN)]
+    texts = {"widgets.js": script(), "widgets.css": css(), f"{_NETWORK}.js": _asset(model, _NETWORK, bag, augmented)}
     texts |= {f"{m.name}.js": _asset(m, m.name) for m in others}
     return [write_text(Path(folder) / name, text) for name, text in texts.items()]

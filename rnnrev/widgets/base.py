@@ -15,7 +15,7 @@ from .assets import css, module
 __all__ = ["Frame", "Table", "Widget"]
 
 Frame = dict[str, Any]  #: what is drawn: numbers, texts and lists, as JSON has them
-Traits = Mapping[str, t.TraitType[Any, Any]]
+_Traits = Mapping[str, t.TraitType[Any, Any]]
 Table = tuple[Sequence[str], Sequence[Sequence[Any]]]  #: column names and rows
 
 
@@ -40,8 +40,8 @@ class Widget(anywidget.AnyWidget):
         compute: Callable[..., Frame],
         describe: Callable[[Frame], Table],
         *,
-        controls: Traits | None = None,
-        looks: Traits | None = None,
+        controls: _Traits | None = None,
+        looks: _Traits | None = None,
         props: Frame | None = None,
         for_page: Frame | None = None,
     ) -> None:
