@@ -21,12 +21,14 @@ DEV := $(VENV)/.dev
 .PHONY: book epub notebooks records student instructor course test test-browser test-all lab links check lock clean
 .DEFAULT_GOAL := book
 
-$(ENV): requirements.lock pyproject.toml book/_static/lab.json
+$(ENV): requirements.lock pyproject.toml $(wildcard book/_lab/*)
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
-	mkdir -p $(VENV)/etc/jupyter/labconfig && cp book/_static/lab.json $(VENV)/etc/jupyter/labconfig/default_setting_overrides.json
+	mkdir -p $(VENV)/etc/jupyter/labconfig $(VENV)/share/jupyter/labextensions/rnnrev-lab
+	cp book/_lab/default_setting_overrides.json $(VENV)/etc/jupyter/labconfig
+	cp book/_lab/package.json book/_lab/sources.js $(VENV)/share/jupyter/labextensions/rnnrev-lab
 	touch $@
 
 # what only tests and checks need

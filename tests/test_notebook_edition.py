@@ -163,7 +163,7 @@ def test_made_notebooks_run_from_top_to_bottom(file: Path, tmp_path: Path, monke
 # --- in JupyterLab, as `make lab` starts it -----------------------------------------------------
 
 SHOWN = ".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Notebook "
-FOLDERS = ("notebooks", "student")
+FOLDERS = ("_build/notebooks", "_build/student")
 
 
 @pytest.fixture(scope="module")
@@ -180,19 +180,23 @@ def server(tmp_path_factory: pytest.TempPathFactory, students: dict[str, Any]) -
     """A JupyterLab over copies of the notebooks of both editions, and over a source."""
     folder = tmp_path_factory.mktemp("lab")
     for name in FOLDERS:
-        (folder / name).mkdir()
+        (folder / name).mkdir(parents=True)
     for file in NOTEBOOKS:
-        shutil.copy(file, folder / "notebooks")
-        nbformat.write(students[file.stem], folder / "student" / file.name)
+        shutil.copy(file, folder / FOLDERS[0])
+        nbformat.write(students[file.stem], folder / FOLDERS[1] / file.name)
+    shutil.copytree(ROOT / "book/_lab", folder / "jupyter/labextensions/rnnrev-lab")
     shutil.copytree(ROOT / "book", folder / "book", ignore=lambda _, names: [n for n in names if not n.endswith(".md")])
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [
-        sys.executable, "-m", "jupyter", "lab", "--notebook-dir", ".", "notebooks/01-training.ipynb", "--no-browser",
-        "--allow-root", f"--port={port}", "--ServerApp.token=", "--ServerApp.password=",
+        sys.executable, "-m", "jupyter", "lab", "--notebook-dir", ".", f"{FOLDERS[0]}/01-training.ipynb",
+        "--no-browser", "--allow-root", f"--port={port}", "--ServerApp.token=", "--ServerApp.password=",
     ]  # fmt: skip
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "HOME": str(folder), "JUPYTER_CONFIG_DIR": str(folder / ".c")}
+    environment = os.environ | {
+        "PYTHONPATH": str(ROOT), "HOME": str(folder), "JUPYTER_CONFIG_DIR": str(folder / ".c"),
+        "JUPYTER_PATH": str(folder / "jupyter"),
+    }  # fmt: skip
     with open(folder / "lab.log", "wb") as log:
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
     try:
@@ -281,7 +285,7 @@ def test_the_students_notebooks_hold_no_solution(students: dict[str, Any]) -> No
 
 @pytest.mark.browser
 def test_lab_opens_with_chapter_one(lab: Lab) -> None:
-    lab.go("/lab/tree/notebooks/01-training.ipynb")  # the address that the command opens
+    lab.go(f"/lab/tree/{FOLDERS[0]}/01-training.ipynb")  # the address that the command opens
     lab.page.wait_for_selector(f"{SHOWN}h1:has-text('Training')")
     lab.close()
 
@@ -293,7 +297,7 @@ def test_chapters_read_well_in_jupyterlab(
 ) -> None:
     lab.go(f"/lab/tree/{folder}?reset")
     for file in NOTEBOOKS:
-        cells = (students[file.stem] if folder == "student" else nbformat.read(file, 4)).cells
+        cells = (students[file.stem] if folder == FOLDERS[1] else nbformat.read(file, 4)).cells
         clock, work = time.monotonic(), lab.work()
         lab.open(file.name)
         clock, work = time.monotonic() - clock, lab.work() - work
@@ -337,22 +341,26 @@ def test_chapters_read_well_in_jupyterlab(
         assert seen["formulas"] or not file.name[0].isdigit()
         assert seen["wide"] == [], f"{file.name}: cells are wider than the page"
         assert seen["dead"] == [], f"{file.name}: links that lead nowhere"
-        if folder == "student":
+        if folder == FOLDERS[1]:
             assert "Solution to" not in text
         lab.close()
 
 
 @pytest.mark.browser
-def test_sources_open_as_notebooks(lab: Lab) -> None:
+def test_a_source_opens_its_executed_notebook(lab: Lab) -> None:
     lab.go("/lab/tree/book?reset")
     lab.open("08-known-language.md")
-    lab.page.wait_for_selector(f"{SHOWN}.jp-CodeCell", state="attached")  # cells come after the heading, one by one
-    assert lab.page.locator(f"{SHOWN}.jp-CodeCell").count() >= 1
+    lab.page.wait_for_url(f"**/{FOLDERS[0]}/08-known-language.ipynb*")
+    lab.page.wait_for_selector(f"{SHOWN}.jp-OutputArea-output", state="attached")
+    assert not RAW.search("\n".join(lab.page.locator(f"{SHOWN}.jp-MarkdownOutput").all_inner_texts()))
+    lab.close()
+    lab.open("notation.md")  # has no code, and so no notebook
+    lab.page.wait_for_url("**/book/notation.md*")
 
 
 @pytest.mark.browser
 def test_run_all_then_answers_and_a_widget(lab: Lab) -> None:
-    lab.go("/lab/tree/student?reset")
+    lab.go(f"/lab/tree/{FOLDERS[1]}?reset")
     lab.open("01-training.ipynb")
     lab.page.wait_for_selector(".jp-Toolbar [data-status='idle'], .jp-Notebook-ExecutionIndicator[data-status='idle']")
     lab.page.get_by_role("menuitem", name="Run", exact=True).click()

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import nbformat
-from bs4 import BeautifulSoup, NavigableString, Tag
+from bs4 import BeautifulSoup, Tag
 from jupyter_cache import get_cache
 from markdownify import MarkdownConverter
 from nbformat import NotebookNode
@@ -80,9 +80,9 @@ class Page(MarkdownConverter):
         if "math" in classes:
             number = el.select_one(".eqno")
             tag = f"\\tag{{{number.get_text().strip(' ()#¶')}}}" if number else ""
-            body = "".join(c for c in el.children if isinstance(c, NavigableString)).strip()
-            text = f"$$\n{body.removeprefix(chr(92) + '[').removesuffix(chr(92) + ']').strip()} {tag}\n$$"
-            text = (anchor(el["id"]) if el.get("id") else "") + text
+            body = "".join(el.find_all(string=True, recursive=False)).strip()
+            body = body.removeprefix(chr(92) + "[").removesuffix(chr(92) + "]").strip()
+            text = f"{anchor(el['id']) if el.get('id') else ''}$$\n{body} {tag}\n$$"
         elif "admonition" in classes:
             head, (_, _, rest) = one_line(el.p.get_text()), text.strip().partition("\n")
             if "dropdown" in classes:
@@ -150,7 +150,7 @@ class Edition:
 
     def walk(self, node: Tag) -> None:
         labels = ""
-        for child in (c for c in node.children if isinstance(c, Tag)):
+        for child in node.find_all(True, recursive=False):
             classes = child.get("class") or []
             if child.name == "section":
                 self.walk(child)
@@ -170,7 +170,7 @@ class Edition:
         heading, _ = one_line(node.p.extract().get_text()), node.attrs.pop("class")  # no admonition any more
         body = self.page.convert_soup(node).strip()
         self.flush()
-        self.text.append(f"{anchor(node['id'])}### {heading}\n\n{body}")
+        self.text = [f"{anchor(node['id'])}### {heading}\n\n{body}"]
         self.flush()
         self.cells.append(answer_cell(str(node["id"]), body))
 
@@ -179,19 +179,15 @@ class Edition:
         if not shown and not node.img:  # only the result is for readers
             self.text += [self.page.convert_soup(output)] if output else []
             return
-        anchors = [anchor(figure["id"]).strip() for figure in node.select("figure[id]")]
         below = [self.page.convert_soup(figure) for figure in node.select("figure")]
-        if self.text:
-            self.text += anchors
-        else:  # no cell for anchors alone
-            below = anchors + below
+        at = len(self.text)  # no cell for anchors alone
+        (self.text or below)[at:at] = [anchor(figure["id"]).strip() for figure in node.select("figure[id]")]
         self.flush()
         source = shown.get_text().strip() if shown else None
         made = next(c for c in self.code if (c.source.strip() == source if shown else "image/png" in str(c.outputs)))
         hidden = {} if shown and not node.select_one("details.hide") else {"jupyter": {"source_hidden": True}}
-        new = new_code_cell(made.source.strip(), metadata=hidden, execution_count=made.execution_count)
-        new.outputs = [clean(o) for o in made.outputs]
-        self.cells.append(new)
+        how = {"metadata": hidden, "execution_count": made.execution_count, "outputs": [clean(o) for o in made.outputs]}
+        self.cells.append(new_code_cell(made.source.strip(), **how))
         self.text += below
         self.flush()
 
@@ -228,8 +224,7 @@ def edition(
 
 def editions(site: Path, cache_path: str, address: str, solutions: bool) -> dict[str, NotebookNode]:
     """The notebooks of a built site, by page (``book/01-training``), with the outputs that the cache holds."""
-    owner, _, repository = address.removeprefix("https://github.com/").partition("/")
-    online = f"https://{owner}.github.io/{repository}" if address else "../html"
+    online = re.sub(r"^https://github\.com/(.*?)/", r"https://\1.github.io/", address) or "../html"
     package = f'"rnnrev @ git+{address}"' if address else "rnnrev"
     pages = {f.stem: f.read_text("utf-8") for f in sorted((site / "book").glob("*.html"))}
     references = {str(c["id"]): c.p for c in article_of(pages["references"]).select(".citation")}
