@@ -12,11 +12,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .. import toy
-from ..fixed_points import FixedPoints
-from ..linear import OperatingPoint
-from ..model import SentimentRNN
-from .style import (
+from ... import toy
+from ...fixed_points import FixedPoints
+from ...linear import OperatingPoint
+from ...model import SentimentRNN
+from ...plots.style import (
     CONTROL,
     INTACT,
     MODIFIERS,
@@ -29,7 +29,7 @@ from .style import (
     label_panels,
 )
 
-__all__ = ["factors", "first_order", "modes", "reaches", "seeds", "trajectories", "two_units", "undone"]
+__all__ = ["factors", "first_order", "modes", "reaches", "trajectories", "two_units", "undone"]
 
 NOT, VERY = MODIFIERS["negated"], MODIFIERS["intensified"]
 
@@ -164,33 +164,6 @@ def first_order(point: OperatingPoint, contexts: Sequence[str], words: Sequence[
     ax.axline((0, 0), slope=1, color=CONTROL, lw=1, ls="--", zorder=0)
     ax.set(xlabel="wᵀ J_inp(h) x", ylabel="wᵀ [F(h, x) − F(h, 0)]")
     ax.legend(fontsize=8)
-    return fig
-
-
-def seeds(table: pd.DataFrame) -> Figure:
-    """Which modes carry what in every network: (a) the eigenvalue of *not*'s carrier, (b) of *very*'s (size), (c) the
-    share that it undoes against that of the next mode."""
-    fig, axes = figure(1, 2, height=3.0, width_ratios=(1, 1.25))
-    _plane(axes[0])
-    own = table[table.data == "twelve words/4"]
-    for name in own.network.unique():
-        rows = own[own.network == name].set_index(["measure", "condition"]).value
-        if ("carrier", "not: size") not in rows:
-            continue
-        look = architecture(name) | {"linestyle": "none"}
-        period = rows.get(("carrier", "not: period"), np.nan)
-        angle = 0 if np.isnan(period) else 2 * np.pi / period
-        value = rows["carrier", "not: size"] * np.exp(1j * angle)
-        axes[0].plot([value.real] * 2, [value.imag, -value.imag], ms=6, **look)
-        for x, word in enumerate(("not", "very")):
-            for dx, which, fill in ((-0.12, "carrier", "full"), (0.12, "next mode", "none")):
-                axes[1].plot(x + dx, rows["undone", f"{word}: {which}"], ms=6, fillstyle=fill, **look)
-    axes[1].set(xticks=[0, 1], xticklabels=["not", "very"], ylabel="share undone", xlim=(-0.5, 1.5))
-    axes[1].axhline(0, color=NEUTRAL, lw=0.8, zorder=0)
-    for kind in ("gru", "ugrnn", "lstm", "vanilla"):
-        axes[1].plot([], [], label=kind, **(architecture(kind) | {"linestyle": "none"}))
-    axes[1].legend(fontsize=8, ncols=2)
-    label_panels(axes)
     return fig
 
 
