@@ -218,21 +218,9 @@ class Jacobians:
 class Cell:
     """A recurrent cell with its weights: ``h' = F(h, x)`` on a flat state.
 
-    Parameters
-    ----------
-    kind : str
-        A key of :data:`CELLS`.
-    W, U : array, (D, G·N) and (N, G·N)
-        Input and recurrent weights, gates side by side.
-    b, b_rec : array, (G·N,)
-        Biases of the two maps.
-    h0 : array, (S,)
-        The trained initial state; S = N, or 2N for an LSTM.
-
-    Raises
-    ------
-    ValueError
-        If a shape does not fit, or a weight is not finite; the message names it.
+    ``kind`` is a key of :data:`CELLS`; ``W`` (D, G·N) and ``U`` (N, G·N) are input and recurrent weights, gates side by
+    side, ``b`` and ``b_rec`` (G·N,) the biases of the two maps, ``h0`` (S,) the trained initial state; S = N, or 2N for
+    an LSTM. ``ValueError`` names a weight whose shape does not fit, or that is not finite.
     """
 
     kind: str
@@ -319,14 +307,9 @@ class Cell:
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Elementwise derivatives of the step; everything that is nonlinear about a Jacobian.
 
-        States h are (..., S), projected inputs u (..., G·N); ``a`` is ``recur(h)`` where it is known already.
-
-        Returns
-        -------
-        d_h : array, (..., k, k, N)
-            Of state block i after with respect to state block j before (directly, not through a).
-        d_u, d_a : arrays, (..., k, G, N)
-            Of state block i with respect to gate g's input and recurrent share.
+        States h are (..., S), projected inputs u (..., G·N); ``a`` is ``recur(h)`` where it is known already. Returns
+        d_h (..., k, k, N), of state block i after with respect to block j before (directly, not through a), and d_u and
+        d_a (..., k, G, N), with respect to gate g's input and recurrent share.
         """
         a = self.recur(h) if a is None else a
         spec = CELLS[self.kind]

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +25,7 @@ from .files import RECORDS
 from .stats import Estimate, text_of
 
 __all__ = [
-    "CLAIMS", "VERDICTS", "Claim", "Verdict", "claim", "judge", "networks", "read", "summary", "verdict", "verdicts",
+    "CLAIMS", "VERDICTS", "Claim", "Verdict", "claim", "judge", "networks", "read", "verdict", "verdicts",
 ]  # fmt: skip
 
 #: What can become of a claim.
@@ -168,13 +167,7 @@ def _verdict(claim: Claim, cells: _Cells, network: str, data: str) -> Verdict:
 
 
 def verdict(claim: Claim, table: pd.DataFrame) -> Verdict:
-    """What a table of one network on one text says of a claim.
-
-    Raises
-    ------
-    ValueError
-        If the table holds more than one network or text (:func:`verdicts` takes those).
-    """
+    """What a table of one network on one text says of a claim; ``ValueError`` for more than one (:func:`verdicts`)."""
     pairs = table[["network", "data"]].drop_duplicates()
     if len(pairs) != 1:
         raise ValueError(f"the table holds {len(pairs)} pairs of network and text: give one, or use verdicts")
@@ -204,51 +197,8 @@ def verdicts(table: pd.DataFrame, record: str = "networks") -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-# --- many networks ------------------------------------------------------------------------------
-
-ALL = "all texts"
-
-
-def summary(found: pd.DataFrame) -> pd.DataFrame:
-    """How many networks each claim holds in, text by text: one row a claim and ``data``, from :func:`verdicts`.
-
-    Columns ``claim``, ``data``, ``networks`` (all that were asked), how many have each of :data:`VERDICTS`, and
-    ``median``, ``lowest``, ``highest`` value over networks: points, so they stay inside what is possible. Texts read
-    by the same network are no further networks. The row "all texts" counts each once: it holds in a network if it does
-    on every text that could be measured, does not if it does on none, and else in part.
-    """
-    rows = []
-    for (name, data), group in [*found.groupby(["claim", "data"], sort=False), *_on_all(found)]:
-        counts, value = group.verdict.value_counts(), group.value
-        rows.append({
-            "claim": name, "data": data, "networks": len(group), **{v: int(counts.get(v, 0)) for v in VERDICTS},
-            "median": value.median(), "lowest": value.min(), "highest": value.max(),
-        })  # fmt: skip
-    order = {c.id: i for i, c in enumerate(CLAIMS)}
-    return pd.DataFrame(rows).sort_values("claim", key=lambda c: c.map(order), kind="stable", ignore_index=True)
-
-
-def _on_all(found: pd.DataFrame) -> Iterator[tuple[tuple[str, str], pd.DataFrame]]:
-    for name, group in found.groupby("claim", sort=False):
-        if group.data.nunique() < 2:
-            continue
-        once = group.groupby("network", sort=False).agg(verdict=("verdict", _together), value=("value", "median"))
-        yield (str(name), ALL), once
-
-
-def _together(told: pd.Series) -> str:
-    measured = set(told) - {_NOT_MEASURED}
-    return _NOT_MEASURED if not measured else measured.pop() if len(measured) == 1 else _IN_PART
-
-
 def read(name: str) -> pd.DataFrame:
-    """A shipped tidy record, ``rnnrev/records/NAME.csv``.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is none; the message names those there are.
-    """
+    """A shipped tidy record, ``rnnrev/records/NAME.csv``; ``FileNotFoundError`` names those there are."""
     file = Path(RECORDS) / f"{name}.csv"
     if not file.is_file():
         there = ", ".join(sorted(f.stem for f in RECORDS.glob("*.csv"))) or "none"

@@ -79,10 +79,7 @@ _ONE_WAY = tuple(
 class Language:
     """The specification of a language; vary it with :func:`dataclasses.replace`. All shares are of running text.
 
-    Raises
-    ------
-    ValueError
-        If a number makes no sense; the message names it.
+    ``ValueError`` names a number that makes no sense.
     """
 
     n_valence: int = 60  #: valence words, half of them positive

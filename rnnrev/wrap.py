@@ -24,11 +24,7 @@ def from_keras(model: keras.Model, vocabulary: Vocabulary | Sequence[str], name:
 
     Dropout and masking layers in between are allowed. ``vocabulary`` has the word of each embedding row, in order;
     ``TextVectorization.get_vocabulary()`` fits: its first two entries (padding and unknown) are renamed.
-
-    Raises
-    ------
-    ValueError
-        If the model is of another make; the message names the layer and the fix.
+    ``ValueError`` for a model of another make names the layer and the fix.
     """
     kinds = {"GRU": "gru", "LSTM": "lstm", "SimpleRNN": "vanilla"}
     roles = {"Embedding": "embedding", "Dense": "readout"} | dict.fromkeys(kinds, "cell")
@@ -77,11 +73,7 @@ def from_torch(
     PyTorch itself is not needed: ``{k: v.numpy() for k, v in model.state_dict().items()}``, or what
     ``safetensors.numpy.load_file`` gives, will do. Parts are told by their names' ends (``weight_ih_l0``, …)
     and their shapes. Layers (``num_layers``) must be one-directional, with tanh, and the readout at the last token.
-
-    Raises
-    ------
-    ValueError
-        If a part is missing or there are two of it; the message names it.
+    ``ValueError`` names a part that is missing, or that there are two of.
     """
     arrays = {k: np.asarray(v) for k, v in state_dict.items()}
     told = {k.split(".")[-1] for k in arrays}

@@ -109,13 +109,8 @@ def load(name: str | os.PathLike[str], kind: type[Classifier] = Classifier) -> C
     """A shipped network by its name, e.g. ``gru-imdb``, or a model from the file that :func:`save` wrote.
 
     ``kind`` is what it must be: :class:`rnnrev.model.SentimentRNN` for analyses of a recurrent network. Shipped
-    networks are read once: who asks again is given the same object.
-
-    Raises
-    ------
-    ModelFileError
-        There is no such network or file, it is no model of this package or one of another ``kind``, its format is
-        newer, or it was changed or cut short.
+    networks are read once: who asks again is given the same object. ``ModelFileError`` if there is no such network or
+    file, or it is of another ``kind``, no model of this package, of a newer format, changed or cut short.
     """
     model = _shipped(str(name)) if name in names() else _read(_path(name))
     if not isinstance(model, kind):

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from rnnrev import claims
+from rnnrev.book.verdicts import summary
 from rnnrev.claims import CLAIMS, VERDICTS, Claim, judge
 from rnnrev.measure import COLUMNS, PARTS
 from rnnrev.stats import Estimate
@@ -120,7 +121,7 @@ def test_every_network_and_text_has_its_verdict(measured):
 
 
 def test_texts_read_by_one_network_are_not_many_networks(measured):
-    counts = claims.summary(claims.verdicts(measured)).set_index("data")
+    counts = summary(claims.verdicts(measured)).set_index("data")
     assert counts.networks.to_dict() == {"x": 4, "y": 3, "all texts": 4}
     assert counts.loc["x", list(VERDICTS)].tolist() == [2, 0, 1, 1]
     # a holds on both, b on one of two, c on none, d was never measured: nothing is dropped
@@ -129,7 +130,7 @@ def test_texts_read_by_one_network_are_not_many_networks(measured):
 
 
 def test_ranges_over_networks_stay_inside_what_is_possible(measured):
-    row = claims.summary(claims.verdicts(measured)).set_index("data").loc["x"]
+    row = summary(claims.verdicts(measured)).set_index("data").loc["x"]
     assert (row["lowest"], row["median"], row["highest"]) == (0.5, 2, 2)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from html import escape
 
@@ -16,7 +16,7 @@ from .page import Html, publish
 #: How a narrow column names the texts of the record.
 SHORT = {"imdb/test": "IMDB", "sst2/validation": "SST-2", "yelp_polarity/test": "Yelp"}
 
-__all__ = ["all_claims", "claims", "over_networks", "points", "value"]
+__all__ = ["all_claims", "claims", "over_networks", "points", "summary", "value"]
 
 #: Networks that learned from restaurants and hotels are shown on restaurants, where films' networks are on films.
 HOME = {"-yelp": "yelp_polarity/test"}
@@ -128,12 +128,12 @@ def all_claims(chapters: Iterable[int] = range(1, 10)) -> Html:
         if asked.empty:
             rows.append({"Claim": _link(rule), "Limit": escape(rule.rule), "Verdict": "not measured"})
             continue
-        by_text = {row["data"]: row for row in rules.summary(asked).to_dict("records")}
-        whole = by_text.get(rules.ALL, next(iter(by_text.values())))
+        by_text = {row["data"]: row for row in summary(asked).to_dict("records")}
+        whole = by_text.get(_ALL, next(iter(by_text.values())))
         texts = [
             f"{escape(SHORT.get(name, name))}: {r['holds']} of {r['networks']}"
             for name, r in by_text.items()
-            if name != rules.ALL
+            if name != _ALL
         ]
         yelp = asked[asked.network.str.endswith("-yelp") & (asked.data == HOME["-yelp"])]
         points = ", ".join(text_of(float(whole[name]), rule.format) for name in ("lowest", "median", "highest"))
@@ -146,6 +146,44 @@ def all_claims(chapters: Iterable[int] = range(1, 10)) -> Html:
             "Verdict": ", ".join(f"{v} in {whole[v]}" for v in rules.VERDICTS if whole[v]),
         })  # fmt: skip
     return _html(rows, "claims all-networks")
+
+
+# --- many networks ------------------------------------------------------------------------------
+
+_ALL = "all texts"
+
+
+def summary(found: pd.DataFrame) -> pd.DataFrame:
+    """How many networks each claim holds in, text by text: one row a claim and ``data``.
+
+    ``found`` is of :func:`rnnrev.claims.verdicts`. Columns ``claim``, ``data``, ``networks`` (all that were asked), how
+    many have each of :data:`rnnrev.claims.VERDICTS`, and ``median``, ``lowest``, ``highest`` value over networks:
+    points, so they stay inside what is possible. Texts read by the same network are no further networks. The row "all
+    texts" counts each once: it holds in a network if it does on every text that could be measured, does not if it does
+    on none, and else in part.
+    """
+    rows = []
+    for (name, data), group in [*found.groupby(["claim", "data"], sort=False), *_on_all(found)]:
+        counts, value = group.verdict.value_counts(), group.value
+        rows.append({
+            "claim": name, "data": data, "networks": len(group), **{v: int(counts.get(v, 0)) for v in rules.VERDICTS},
+            "median": value.median(), "lowest": value.min(), "highest": value.max(),
+        })  # fmt: skip
+    order = {c.id: i for i, c in enumerate(rules.CLAIMS)}
+    return pd.DataFrame(rows).sort_values("claim", key=lambda c: c.map(order), kind="stable", ignore_index=True)
+
+
+def _on_all(found: pd.DataFrame) -> Iterator[tuple[tuple[str, str], pd.DataFrame]]:
+    for name, group in found.groupby("claim", sort=False):
+        if group.data.nunique() < 2:
+            continue
+        once = group.groupby("network", sort=False).agg(verdict=("verdict", _together), value=("value", "median"))
+        yield (str(name), _ALL), once
+
+
+def _together(told: pd.Series) -> str:
+    measured = set(told) - {"not measured"}
+    return "not measured" if not measured else measured.pop() if len(measured) == 1 else "in part"
 
 
 def _link(rule: rules.Claim) -> str:

@@ -124,14 +124,8 @@ def write_assets(
     """Write widgets.js, widgets.css and gru-imdb.js, all that a static page with widgets loads, and others on demand.
 
     ``model``, ``bag`` and ``augmented`` are the shipped ones unless a model is given, and so is the second network, in
-    a file of its own; ``others`` are written under their names. Weights are stored as
-    :func:`rnnrev.zoo.save` stores them with ``compact=True`` (int8 embedding, float16 rest), so for a shipped network
-    nothing is lost.
-
-    Raises
-    ------
-    ValueError
-        If the model is not a GRU with one logit, or the bag of words has other words.
+    a file of its own; ``others`` are written under their names. Weights are stored as :func:`rnnrev.zoo.save` stores
+    them with ``compact=True``. ``ValueError`` for a model that is not a GRU with one logit, or a bag of other words.
     """
     if model is None:
         model, bag = zoo.load(_NETWORK, SentimentRNN), zoo.load("bow-imdb", BagOfWords)
