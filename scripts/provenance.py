@@ -67,6 +67,11 @@ RECIPES = {
         "nothing: trains 24 networks; those that are shipped are not trained again",
         ("toy.measured", "toy.plan", "toy.PHRASES"),
     ),
+    "flips": Recipe(
+        "python scripts/flips.py --vectors runs/vectors-imdb.npz",
+        "shipped teachers; IMDB, SST, Yelp, revised reviews; vectors (scripts/vectors.py); trains 27 GRUs and 4 bags",
+        ("flips.measured", "flips.over_seeds", "flips.plan"),
+    ),
     "language": Recipe("python scripts/sweeps.py language", "nothing: trains 12 networks", ("sweeps.known", *SWEEP)),
     "difficulty": Recipe("python scripts/sweeps.py difficulty", "nothing: trains 9 networks", ("sweeps.harder",)),
     "bags": Recipe(
