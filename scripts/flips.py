@@ -10,13 +10,15 @@ is gru-imdb, of restaurants gru-yelp, each scaled as in scripts/label.py; both h
 with are word vectors of films' texts. A bag of words learns from the same hard labels. The record holds both teachers,
 read in the same way: do small networks show what whole ones do?
 
-The limits, written before the first network was trained: "hard labels take more away" holds where hard less soft,
-paired by texts and seed, is under 0 with its interval; "turned round" where the mean over seeds lies under −1 with its
-interval. Two trials of one seed with hard labels, of films and of phrases, came before and set size and learning rate
-(with a fifth of the rate, reviews alone taught no modifiers in five epochs). The rule for the network that the chapters open: of the shipped networks whose AUC on revised reviews lies
-above that of the bag of their own texts (intervals apart), and whose effects are clear (in mid-text negation's interval
-under −½, intensifiers' over ¼), the one with the highest AUC; where its interval holds the AUC of the network that the
-chapters have, which passes as well, they keep it. That rule is of today, and the records it reads are older.
+The limits, written before these networks were trained: "hard labels take more away" holds where hard less soft, paired
+by texts and seed, is under 0 with its interval; "turned round" where the mean over seeds lies under −1 with its
+interval. Three trials of one seed with hard labels, two of films and one of phrases, came before and set size, epochs
+and learning rate (with a third of the rate, films' reviews taught no modifiers in five epochs).
+
+The rule for the network that the chapters open: of the shipped networks whose AUC on revised reviews lies above that of
+the bag of their own texts (intervals apart), and whose effects are clear (in mid-text negation's interval under −½,
+intensifiers' over ¼), the one with the highest AUC; where its interval holds the AUC of the network that the chapters
+have, which passes as well, they keep it. That rule is of today, and the records it reads are older.
 
 It can be stopped at any time, and goes on where it stopped.
 """
