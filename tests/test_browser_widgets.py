@@ -64,10 +64,11 @@ def shown(
     model: SentimentRNN, second: SentimentRNN, bag: BagOfWords, point: OperatingPoint
 ) -> dict[str, widgets.Widget]:
     lab = make_lab(point)
+    other = operating_point(second, texts=[TEXT, "not bad. very good. a movie was bad the"], n_tokens=8)
     made = [
         widgets.sentiment_trace(model, bag, "good"), widgets.flow_2d(), widgets.attractor_3d(SCENE),
         widgets.relax(SYSTEM), widgets.modifier_lab(point, lab, TEXT), widgets.barcode_explorer(lab),
-        widgets.where_it_stands(point, TEXT * 4, "bad"), widgets.build_a_bag(small_bag(model.vocabulary), model),
+        widgets.where_it_stands(point, TEXT * 4, "bad", other), widgets.build_a_bag(small_bag(model.vocabulary), model),
         widgets.who_still_matters(model, TEXT), widgets.the_plane([make_chart(model), make_chart(second, 3)], TEXT),
         widgets.toy_trainer(),
     ]  # fmt: skip
@@ -80,7 +81,7 @@ def site(
     shown: dict[str, widgets.Widget],
 ) -> Path:  # fmt: skip
     folder = tmp_path_factory.mktemp("site")
-    widgets.write_assets(folder / "rnnrev", model, bag, small_bag(model.vocabulary), [second])
+    widgets.write_assets(folder / "rnnrev", model, bag, small_bag(model.vocabulary), [(second, bag)])
     for name, made in (("all", list(shown.values())), *((kind, [w]) for kind, w in shown.items())):
         body = PAGE.replace("{}", "\n".join(w.html() for w in made))
         (folder / f"{name}.html").write_text(body, encoding="utf-8")
@@ -180,6 +181,7 @@ def test_typed_sentence_gives_the_logits_of_the_package(pages: Pages, model: Sen
         ("build_a_bag", {"text": "good", "modifiers": False, "beginning": True}),
         ("where_it_stands", {"text": TEXT * 5, "phrase": "not very good"}),
         ("where_it_stands", {"text": "good movie", "phrase": ""}),
+        ("where_it_stands", {"text": TEXT, "phrase": "not good", "texts": "restaurants"}),
         ("who_still_matters", {"text": TEXT * 3, "word": 4}),
         ("who_still_matters", {"text": "not very good", "read": 2, "word": 9}),
         ("the_plane", {"text": "not very good", "word": "bad", "k": 7, "volume": "doubled"}),
@@ -417,6 +419,25 @@ def test_without_javascript_there_is_a_table(pages: Pages, shown: dict[str, widg
     page = pages.open("all", java_script_enabled=False)
     assert page.locator("table caption").count() == len(shown)
     assert page.get_by_role("cell", name="(start)").first.is_visible()
+
+
+def test_a_second_network_is_loaded_when_its_texts_are_chosen(pages: Pages) -> None:
+    page = pages.open("where_it_stands")
+    page.get_by_label("Words to slide through").fill("good")
+    page.get_by_text("The network runs in this page").wait_for()
+    films = set_controls(page, "where_it_stands", place=0)
+    assert not any("other.js" in url for url in pages.requests)
+    page.get_by_label("films").focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function(
+        "m => document.querySelector('[data-widget]').rnnrev.get('frame').lasting !== m", arg=films["lasting"]
+    )
+    assert page.get_by_label("restaurants").is_checked()
+    assert sum("other.js" in url for url in pages.requests) == 1
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_function(
+        "m => document.querySelector('[data-widget]').rnnrev.get('frame').lasting === m", arg=films["lasting"]
+    )
 
 
 def test_page_says_so_when_it_holds_another_network(pages: Pages, bag: BagOfWords, site: Path) -> None:

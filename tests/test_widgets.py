@@ -13,7 +13,7 @@ import pytest
 from conftest import small_network
 from traitlets import TraitError
 
-from rnnrev import driven, perturb, widgets
+from rnnrev import driven, perturb, widgets, zoo
 from rnnrev.augmented_bow import AugmentedBagOfWords
 from rnnrev.balanced import balanced_modes, petrov_galerkin
 from rnnrev.data import Vocabulary
@@ -81,6 +81,15 @@ def test_trace_works_for_any_network(kind: str, bag: BagOfWords) -> None:
     assert widgets.sentiment_trace(model, bag, TEXT).frame["network"][-1] == pytest.approx(
         model.logits([TEXT])[0], abs=1e-5
     )
+
+
+def test_a_reader_chooses_what_the_networks_learned_from() -> None:
+    widget = widgets.sentiment_trace(text="The pizza was bland.")
+    for texts, network, bag in (("restaurants", "gru-yelp", "bow-yelp"), ("films", "gru-imdb", "bow-imdb")):
+        widget.texts = texts
+        for key, name in (("network", network), ("bag", bag)):
+            assert widget.frame[key][-1] == pytest.approx(zoo.load(name).logits([widget.text])[0], abs=1e-4)
+    assert widget.props["of"]["restaurants"]["network"] == "gru-yelp"
 
 
 def test_long_texts_are_cut(point: OperatingPoint, bag: BagOfWords) -> None:

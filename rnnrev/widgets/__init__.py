@@ -35,6 +35,7 @@ MAX_TOKENS = 300  #: longer texts are cut: what is drawn has to answer within a 
 PLACES = 31  #: at how many places of a review a phrase is put, at most
 FILLERS = 16  #: tokens of the average word that a token is compared with
 _MODES = 8  #: balanced modes that can be kept, if there are as many
+FILMS, RESTAURANTS = "films", "restaurants"  #: what the networks learned from that a reader can choose
 #: What is done to the volume coordinate after every token: a gain on its distance from its mean; None holds it.
 _VOLUMES = {"as it is": 1.0, "removed": 0.0, "doubled": 2.0, "held at its start": None}
 
@@ -77,11 +78,15 @@ def sentiment_trace(
 ) -> Widget:
     """Type a sentence: the logit of a network and of a bag of words (default: the shipped ones) after each token.
 
-    Control: ``text``.
+    With the shipped ones, a pair that learned from restaurants is there to choose. Controls: ``text``, ``texts``.
     """
-    network, words = model or zoo.load("gru-imdb", SentimentRNN), bag or zoo.load("bow-imdb", BagOfWords)
+    shipped = model is None and bag is None
+    readers = {FILMS: (model or zoo.load("gru-imdb", SentimentRNN), bag or zoo.load("bow-imdb", BagOfWords))}
+    if shipped:
+        readers[RESTAURANTS] = zoo.load("gru-yelp", SentimentRNN), zoo.load("bow-yelp", BagOfWords)
 
-    def compute(text: str) -> Frame:
+    def compute(text: str, texts: str) -> Frame:
+        network, words = readers[texts]
         ids, frame = _read(network.vocabulary, text)
         counted = np.cumsum(words.beta[_read(words.vocabulary, text)[0]], dtype=float)
         logits = perturb.run(network, [ids]).logits[0]
@@ -90,9 +95,19 @@ def sentiment_trace(
     return Widget(
         "sentiment_trace", "Logit after each token",
         compute, lambda frame: _token_rows(frame, **{"network": "network", "bag of words": "bag"}),
-        controls={"text": t.Unicode(text)},
-        props={"network": network.name, "fingerprint": fingerprint(network), "bag_fingerprint": fingerprint(words)},
+        controls={"text": t.Unicode(text), "texts": t.Enum(list(readers), FILMS)},
+        props=_chosen({k: {"network": network.name, "fingerprint": fingerprint(network),
+                           "bag_fingerprint": fingerprint(words)} for k, (network, words) in readers.items()}),
     )  # fmt: skip
+
+
+def _chosen(props: Mapping[str, Frame]) -> Frame:
+    """What a widget has of each network, by the texts it learned from: of the first, and, under ``of``, of the others.
+
+    A page loads the others' weights when a reader chooses them.
+    """
+    (_, own), *others = props.items()
+    return own | {"of": dict(others)}
 
 
 def flow_2d(A: ArrayLike | None = None, presets: Mapping[str, ArrayLike] | None = None) -> Widget:
@@ -326,27 +341,32 @@ def barcode_explorer(lab: perturb.Lab, words: Sequence[str] | None = None) -> Wi
     )  # fmt: skip
 
 
-def where_it_stands(point: OperatingPoint, text: str | None = None, phrase: str = "excellent") -> Widget:
+def where_it_stands(
+    point: OperatingPoint, text: str | None = None, phrase: str = "excellent", restaurants: OperatingPoint | None = None
+) -> Widget:
     """Slide words through a review: their influence on its final logit, by place, under three conditions.
 
     The network as it is; with h₀ replaced by the state on the attractor of the same integrated coordinate; with the
     fast modes removed from the last state (:func:`rnnrev.linear.slow_readout`). Beside them what the words count on the
     attractor, for good.
 
-    Controls: ``text`` (default: the shortest embedded review), ``phrase``; setting: ``place`` (its number on the axis).
+    ``restaurants`` is the point of a network that learned from these, for a reader to choose. Controls: ``text``
+    (default: the shortest embedded review), ``phrase``, ``texts``; setting: ``place`` (its number on the axis).
     """
     text = min(load_reviews("book").texts, key=len) if text is None else text
-    model = point.model.astype(np.float32)  # twice as fast, and what the page computes in
-    slow = linear.slow_readout(point)
-    start = point.h_star + point.r * (point.l @ (model.cell.h0 - point.h_star))
+    points = {FILMS: point} | ({} if restaurants is None else {RESTAURANTS: restaurants})
 
-    def compute(text: str, phrase: str) -> Frame:
+    def compute(text: str, phrase: str, texts: str) -> Frame:
+        point = points[texts]
+        model = point.model.astype(np.float32)  # twice as fast, and what the page computes in
+        slow = linear.slow_readout(point)
+        start = point.h_star + point.r * (point.l @ (model.cell.h0 - point.h_star))
         ids, frame = _read(model.vocabulary, text)
         inserted = model.vocabulary.encode(phrase)[:MAX_TOKENS]
         n = min(len(ids) + 1, PLACES)
         places = np.floor(np.arange(n) * len(ids) / max(n - 1, 1) + 0.5).astype(int)
-        texts = [ids, *(np.insert(ids, place, inserted) for place in places)]
-        ends = (perturb.run(model, texts, change).last for change in ((), perturb.start_from(start)))
+        read = [ids, *(np.insert(ids, place, inserted) for place in places)]
+        ends = (perturb.run(model, read, change).last for change in ((), perturb.start_from(start)))
         whole, replaced = (last[1:] - last[0] for last in ends)
         lasting = perturb.run(model, [inserted], perturb.start_from(point.h_star)).last[0] - point.h_star
         return frame | {
@@ -361,9 +381,11 @@ def where_it_stands(point: OperatingPoint, text: str | None = None, phrase: str 
         "where_it_stands", "Influence of words on the final logit, by their place in a review", compute,
         lambda frame: (["tokens before it", "intact", "h₀ replaced", "fast modes removed at the end"],
                        list(zip(*(frame[name] for name in ("places", "intact", "start", "slow"))))),
-        controls={"text": t.Unicode(text), "phrase": t.Unicode(phrase)}, looks={"place": t.Int(0, min=0)},
-        props={"network": point.model.name, "fingerprint": fingerprint(point.model)},
-        for_page={"point": {name: pack(getattr(point, name)) for name in ("h_star", "l", "r")}},
+        controls={"text": t.Unicode(text), "phrase": t.Unicode(phrase), "texts": t.Enum(list(points), FILMS)},
+        looks={"place": t.Int(0, min=0)},
+        props=_chosen({k: {"network": p.model.name, "fingerprint": fingerprint(p.model),
+                           "point": {name: pack(getattr(p, name)) for name in ("h_star", "l", "r")}}
+                       for k, p in points.items()}),
     )  # fmt: skip
 
 

@@ -29,7 +29,8 @@ _HERE = Path(__file__).parent
 #: Sources in order of use; a name of one file is used by later files only.
 _SOURCES = ("engine", "trainer", "frames", "draw", "renderers")
 _NETWORK = "gru-imdb"  #: what a page runs, and the name of its file
-_SECOND = "gru-imdb-pretrained"  #: what it loads beside it when a reader asks for a second network
+#: What it loads when a reader asks for a second network, and which bag of words comes with it.
+_OTHERS = {"gru-imdb-pretrained": "", "gru-yelp": "bow-yelp"}
 _IMPORT = re.compile(r"^import .*?;\n", re.MULTILINE | re.DOTALL)
 
 
@@ -119,18 +120,18 @@ def write_assets(
     model: SentimentRNN | None = None,
     bag: BagOfWords | None = None,
     augmented: AugmentedBagOfWords | None = None,
-    others: Sequence[SentimentRNN] = (),
+    others: Sequence[tuple[SentimentRNN, BagOfWords | None]] = (),
 ) -> list[Path]:
     """Write widgets.js, widgets.css and gru-imdb.js, all that a static page with widgets loads, and others on demand.
 
-    ``model``, ``bag`` and ``augmented`` are the shipped ones unless a model is given, and so is the second network, in
-    a file of its own; ``others`` are written under their names. Weights are stored as :func:`rnnrev.zoo.save` stores
+    ``model``, ``bag`` and ``augmented`` are the shipped ones unless a model is given, and so are ``others``, each with
+    a bag of words or none in a file of its name. Weights are stored as :func:`rnnrev.zoo.save` stores
     them with ``compact=True``. ``ValueError`` for a model that is not a GRU with one logit, or a bag of other words.
     """
     if model is None:
         model, bag = zoo.load(_NETWORK, SentimentRNN), zoo.load("bow-imdb", BagOfWords)
         augmented = zoo.load("augmented-bow-imdb", AugmentedBagOfWords)
-        others = [zoo.load(_SECOND, SentimentRNN)]
+        others = [(zoo.load(n, SentimentRNN), zoo.load(b, BagOfWords) if b else None) for n, b in _OTHERS.items()]
     texts = {"widgets.js": script(), "widgets.css": css(), f"{_NETWORK}.js": _asset(model, _NETWORK, bag, augmented)}
-    texts |= {f"{m.name}.js": _asset(m, m.name) for m in others}
+    texts |= {f"{m.name}.js": _asset(m, m.name, b) for m, b in others}
     return [write_text(Path(folder) / name, text) for name, text in texts.items()]

@@ -94,6 +94,12 @@ export function choiceControl(model, name, legend, options) {
   return html("fieldset", { class: "rw-control" }, html("legend", {}, legend), inputs.map((i) => i.label));
 }
 
+// Which texts the network learned from, where there is a choice
+export function textsControl(model) {
+  const texts = ["films", ...Object.keys(model.get("props").of ?? {})];
+  return texts.length > 1 && choiceControl(model, "texts", "The network learned from", Object.fromEntries(texts.map((t) => [t, t])));
+}
+
 export function checkControl(model, name, label) {
   const id = unique(name);
   const input = html("input", { type: "checkbox", id, onchange: () => send(model, name, input.checked) });

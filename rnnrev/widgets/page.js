@@ -70,20 +70,26 @@ class PageModel {
     this.save_changes();
   }
 
+  // What the widget has of the network that learned from the chosen texts; the first one's unless others are chosen
+  chosen() {
+    const props = this.get("props");
+    return props.of?.[this.get("texts")] ?? props;
+  }
+
   async prepare() {
     if (WITHOUT_NETWORK.has(this.get("kind"))) return null;
-    if (!this.net) {
+    const props = this.chosen();
+    if (this.shown !== props) {
       this.tell("status", "The network is being loaded \u2026");
       try {
-        const net = await loadNetwork();
-        const props = this.get("props");
+        const net = await loadNetwork(props === this.get("props") ? ASSET : props.network);
         const same = [["fingerprint", net.fingerprint], ["bag_fingerprint", net.bagFingerprint], ["augmented_fingerprint", net.augmentedFingerprint]]
           .every(([name, held]) => (props[name] ?? held) === held);
         if (!same) {
           this.tell("status", `This page cannot run ${props.network} by itself: run the notebook to change the picture.`);
           return undefined;
         }
-        this.net = net;
+        [this.net, this.shown] = [net, props];
         this.tell("status", "The network runs in this page.");
       } catch (error) {
         this.tell("status", `The picture stays as it is: ${error.message}.`);
@@ -118,7 +124,7 @@ class PageModel {
     if (net === undefined || turn !== this.turn) return;
     const others = await this.others();
     if (others === undefined || turn !== this.turn) return;
-    const made = FRAMES[this.get("kind")](net, this.get("props"), (name) => this.get(name), others);
+    const made = FRAMES[this.get("kind")](net, this.chosen(), (name) => this.get(name), others);
     if (typeof made.next !== "function") {
       this.tell("frame", made);
       return;

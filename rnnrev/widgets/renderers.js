@@ -1,6 +1,6 @@
 import {
   barRows, buttonsControl, checkControl, choiceControl, clamp, examplesControl, extent, groupOf, handle, html, legend, lineChart, linear,
-  menuControl, niceTicks, path, pathOf, plain, plane, planeChart, send, signed, sliderControl, steps, svg, textControl, tokenStrip, unique, view,
+  menuControl, niceTicks, path, pathOf, plain, plane, planeChart, send, signed, sliderControl, steps, svg, textControl, textsControl, tokenStrip, unique, view,
 } from "./draw.js";
 import { unpack } from "./engine.js";
 import { eigenvalues, restingLine, ToyNetwork, Training } from "./trainer.js";
@@ -25,6 +25,7 @@ const RENDERERS = {
       title: "Type a sentence: the logit after each token",
       controls: [
         textControl(model, "text", "Sentence"),
+        textsControl(model),
         examplesControl(model, "text", ["This movie is awesome.", "This movie is not awesome.", "This movie is extremely awesome."]),
       ],
       draw(frame, width) {
@@ -195,6 +196,7 @@ const RENDERERS = {
       controls: [
         textControl(model, "phrase", "Words to slide through", { rows: 1, maxlength: 120 }),
         textControl(model, "text", "Review", { rows: 4 }),
+        textsControl(model),
         place,
       ],
       draw(frame, width) {
