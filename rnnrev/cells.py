@@ -32,13 +32,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-__all__ = ["CELLS", "NUMPY_OPS", "WEIGHTS", "Cell", "CellKind", "Jacobians", "Ops", "initial_weights", "tensorflow_ops"]
+__all__ = ["CELLS", "NUMPY_OPS", "WEIGHTS", "Cell", "Jacobians", "initial_weights", "tensorflow_ops"]
 
 WEIGHTS = ("W", "U", "b", "b_rec", "h0")  #: of a :class:`Cell`, in its order
 
 
 @dataclass(frozen=True)
-class Ops:
+class _Ops:
     """What a cell does to arrays that NumPy and TensorFlow have different names for."""
 
     sigmoid: Callable[[np.ndarray], np.ndarray]
@@ -55,14 +55,14 @@ def _sigmoid(x: np.ndarray) -> np.ndarray:
     return half * (1 + np.tanh(half * x))
 
 
-NUMPY_OPS = Ops(_sigmoid, np.tanh, np.exp, np.cos, np.sin, np.concatenate)
+NUMPY_OPS = _Ops(_sigmoid, np.tanh, np.exp, np.cos, np.sin, np.concatenate)
 
 
-def tensorflow_ops() -> Ops:
+def tensorflow_ops() -> _Ops:
     """The operations in TensorFlow, imported only when asked for; arrays are then its tensors."""
     import tensorflow as tf
 
-    return Ops(tf.sigmoid, tf.tanh, tf.exp, tf.cos, tf.sin, tf.concat)
+    return _Ops(tf.sigmoid, tf.tanh, tf.exp, tf.cos, tf.sin, tf.concat)
 
 
 def _gates(x: np.ndarray, n: int, count: int) -> list[np.ndarray]:
@@ -74,26 +74,26 @@ def _gates(x: np.ndarray, n: int, count: int) -> list[np.ndarray]:
 # partials(ops, h, u, a) returns (d_h, d_u, d_a), lists of lists of (..., N) arrays or None for zero:
 # d_h[i][j] = d h'_i / d h_j over state blocks i, j; d_u[i][g] and d_a[i][g] over gates g.
 
-Rows = list[list[np.ndarray | None]]
+_Rows = list[list[np.ndarray | None]]
 
 
-def _vanilla(ops: Ops, h: np.ndarray, u: np.ndarray, a: np.ndarray) -> np.ndarray:
+def _vanilla(ops: _Ops, h: np.ndarray, u: np.ndarray, a: np.ndarray) -> np.ndarray:
     return ops.tanh(u + a)
 
 
-def _vanilla_partials(ops: Ops, h: np.ndarray, u: np.ndarray, a: np.ndarray) -> tuple[Rows, Rows, Rows]:
+def _vanilla_partials(ops: _Ops, h: np.ndarray, u: np.ndarray, a: np.ndarray) -> tuple[_Rows, _Rows, _Rows]:
     slope = 1 - ops.tanh(u + a) ** 2
     return [[None]], [[slope]], [[slope]]
 
 
-def _ugrnn(ops: Ops, h: np.ndarray, u: np.ndarray, a: np.ndarray) -> np.ndarray:
+def _ugrnn(ops: _Ops, h: np.ndarray, u: np.ndarray, a: np.ndarray) -> np.ndarray:
     n = h.shape[-1]
     (u_g, u_c), (a_g, a_c) = _gates(u, n, 2), _gates(a, n, 2)
     g, c = ops.sigmoid(u_g + a_g), ops.tanh(u_c + a_c)
     return c + g * (h - c)
 
 
-def _ugrnn_partials(ops: Ops, h: np.ndarray, u: np.ndarray, a: np.ndarray) -> tuple[Rows, Rows, Rows]:
+def _ugrnn_partials(ops: _Ops, h: np.ndarray, u: np.ndarray, a: np.ndarray) -> tuple[_Rows, _Rows, _Rows]:
     n = h.shape[-1]
     (u_g, u_c), (a_g, a_c) = _gates(u, n, 2), _gates(a, n, 2)
     g, c = ops.sigmoid(u_g + a_g), ops.tanh(u_c + a_c)
@@ -102,7 +102,7 @@ def _ugrnn_partials(ops: Ops, h: np.ndarray, u: np.ndarray, a: np.ndarray) -> tu
     return [[g]], [[d_g, d_c]], [[d_g, d_c]]
 
 
-def _gru(ops: Ops, h: np.ndarray, u: np.ndarray, a: np.ndarray) -> np.ndarray:
+def _gru(ops: _Ops, h: np.ndarray, u: np.ndarray, a: np.ndarray) -> np.ndarray:
     n = h.shape[-1]
     (u_z, u_r, u_c), (a_z, a_r, a_c) = _gates(u, n, 3), _gates(a, n, 3)
     z, r = ops.sigmoid(u_z + a_z), ops.sigmoid(u_r + a_r)
@@ -110,7 +110,7 @@ def _gru(ops: Ops, h: np.ndarray, u: np.ndarray, a: np.ndarray) -> np.ndarray:
     return c + z * (h - c)
 
 
-def _gru_partials(ops: Ops, h: np.ndarray, u: np.ndarray, a: np.ndarray) -> tuple[Rows, Rows, Rows]:
+def _gru_partials(ops: _Ops, h: np.ndarray, u: np.ndarray, a: np.ndarray) -> tuple[_Rows, _Rows, _Rows]:
     n = h.shape[-1]
     (u_z, u_r, u_c), (a_z, a_r, a_c) = _gates(u, n, 3), _gates(a, n, 3)
     z, r = ops.sigmoid(u_z + a_z), ops.sigmoid(u_r + a_r)
@@ -122,14 +122,14 @@ def _gru_partials(ops: Ops, h: np.ndarray, u: np.ndarray, a: np.ndarray) -> tupl
     return [[z]], [[d_z, d_r, d_c]], [[d_z, d_r, d_ca]]
 
 
-def _lstm(ops: Ops, h: np.ndarray, u: np.ndarray, a: np.ndarray) -> np.ndarray:
+def _lstm(ops: _Ops, h: np.ndarray, u: np.ndarray, a: np.ndarray) -> np.ndarray:
     n = h.shape[-1] // 2
     i, f, g, o = _gates(u + a, n, 4)
     cell = ops.sigmoid(f) * h[..., n:] + ops.sigmoid(i) * ops.tanh(g)
     return ops.concat([ops.sigmoid(o) * ops.tanh(cell), cell], -1)
 
 
-def _lstm_partials(ops: Ops, h: np.ndarray, u: np.ndarray, a: np.ndarray) -> tuple[Rows, Rows, Rows]:
+def _lstm_partials(ops: _Ops, h: np.ndarray, u: np.ndarray, a: np.ndarray) -> tuple[_Rows, _Rows, _Rows]:
     n = h.shape[-1] // 2
     i, f, g, o = _gates(u + a, n, 4)
     i, f, g, o = ops.sigmoid(i), ops.sigmoid(f), ops.tanh(g), ops.sigmoid(o)
@@ -141,18 +141,18 @@ def _lstm_partials(ops: Ops, h: np.ndarray, u: np.ndarray, a: np.ndarray) -> tup
     return [[None, through * f], [None, f]], [hidden, cell], [hidden, cell]
 
 
-def _mingru(ops: Ops, h: np.ndarray, u: np.ndarray, a: np.ndarray) -> np.ndarray:
+def _mingru(ops: _Ops, h: np.ndarray, u: np.ndarray, a: np.ndarray) -> np.ndarray:
     u_z, u_c = _gates(u, h.shape[-1], 2)
     return u_c + ops.sigmoid(u_z) * (h - u_c)
 
 
-def _mingru_partials(ops: Ops, h: np.ndarray, u: np.ndarray, a: np.ndarray) -> tuple[Rows, Rows, Rows]:
+def _mingru_partials(ops: _Ops, h: np.ndarray, u: np.ndarray, a: np.ndarray) -> tuple[_Rows, _Rows, _Rows]:
     u_z, u_c = _gates(u, h.shape[-1], 2)
     z = ops.sigmoid(u_z)
     return [[z]], [[(h - u_c) * z * (1 - z), 1 - z]], [[None, None]]
 
 
-def _eigenvalues(ops: Ops, a: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _eigenvalues(ops: _Ops, a: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     # an LRU's λ = exp(−e^ν + iθ), real and imaginary, e^ν, and the scale √(1 − |λ|²) that keeps h of order 1
     nu, theta = _gates(a, a.shape[-1] // 2, 2)
     rate = ops.exp(nu)
@@ -160,46 +160,46 @@ def _eigenvalues(ops: Ops, a: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.nd
     return size * ops.cos(theta), size * ops.sin(theta), rate, (1 - size * size) ** 0.5
 
 
-def _lru(ops: Ops, h: np.ndarray, u: np.ndarray, a: np.ndarray) -> np.ndarray:
+def _lru(ops: _Ops, h: np.ndarray, u: np.ndarray, a: np.ndarray) -> np.ndarray:
     n = h.shape[-1] // 2
     (re, im), (u_re, u_im) = _gates(h, n, 2), _gates(u, n, 2)
     l_re, l_im, _, scale = _eigenvalues(ops, a)
     return ops.concat([l_re * re - l_im * im + scale * u_re, l_im * re + l_re * im + scale * u_im], -1)
 
 
-def _lru_partials(ops: Ops, h: np.ndarray, u: np.ndarray, a: np.ndarray) -> tuple[Rows, Rows, Rows]:
+def _lru_partials(ops: _Ops, h: np.ndarray, u: np.ndarray, a: np.ndarray) -> tuple[_Rows, _Rows, _Rows]:
     n = h.shape[-1] // 2
     (re, im), (u_re, u_im) = _gates(h, n, 2), _gates(u, n, 2)
     l_re, l_im, rate, scale = _eigenvalues(ops, a)
     turned_re, turned_im = l_re * re - l_im * im, l_im * re + l_re * im
     d_scale = rate * (1 - scale * scale) / scale
-    d_a: Rows = [[d_scale * u_re - rate * turned_re, -turned_im], [d_scale * u_im - rate * turned_im, turned_re]]
+    d_a: _Rows = [[d_scale * u_re - rate * turned_re, -turned_im], [d_scale * u_im - rate * turned_im, turned_re]]
     return [[l_re, -l_im], [l_im, l_re]], [[scale, None], [None, scale]], d_a
 
 
 @dataclass(frozen=True)
-class CellKind:
+class _CellKind:
     """What distinguishes one architecture from another."""
 
     title: str
     gates: tuple[str, ...]
     blocks: int  #: state blocks of N units: 1, or 2 for an LSTM (hidden, cell) and an LRU (real, imaginary)
-    combine: Callable[[Ops, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
-    partials: Callable[[Ops, np.ndarray, np.ndarray, np.ndarray], tuple[Rows, Rows, Rows]]
+    combine: Callable[[_Ops, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+    partials: Callable[[_Ops, np.ndarray, np.ndarray, np.ndarray], tuple[_Rows, _Rows, _Rows]]
     sees_state: bool = True  #: whether gates depend on the state; where they do not, U is zero
 
 
-CELLS: dict[str, CellKind] = {
-    "vanilla": CellKind("vanilla tanh", ("c",), 1, _vanilla, _vanilla_partials),
-    "ugrnn": CellKind("UGRNN", ("g", "c"), 1, _ugrnn, _ugrnn_partials),
-    "gru": CellKind("GRU", ("z", "r", "c"), 1, _gru, _gru_partials),
-    "lstm": CellKind("LSTM", ("i", "f", "g", "o"), 2, _lstm, _lstm_partials),
-    "mingru": CellKind("minGRU", ("z", "c"), 1, _mingru, _mingru_partials, sees_state=False),
-    "lru": CellKind("LRU", ("re", "im"), 2, _lru, _lru_partials, sees_state=False),
+CELLS: dict[str, _CellKind] = {
+    "vanilla": _CellKind("vanilla tanh", ("c",), 1, _vanilla, _vanilla_partials),
+    "ugrnn": _CellKind("UGRNN", ("g", "c"), 1, _ugrnn, _ugrnn_partials),
+    "gru": _CellKind("GRU", ("z", "r", "c"), 1, _gru, _gru_partials),
+    "lstm": _CellKind("LSTM", ("i", "f", "g", "o"), 2, _lstm, _lstm_partials),
+    "mingru": _CellKind("minGRU", ("z", "c"), 1, _mingru, _mingru_partials, sees_state=False),
+    "lru": _CellKind("LRU", ("re", "im"), 2, _lru, _lru_partials, sees_state=False),
 }
 
 
-def cell_kind(kind: str) -> CellKind:
+def _cell_kind(kind: str) -> _CellKind:
     """An architecture; ``ValueError`` names those there are."""
     if kind not in CELLS:
         raise ValueError(f"unknown cell {kind!r}: choose one of {', '.join(CELLS)}")
@@ -231,7 +231,7 @@ class Cell:
     h0: np.ndarray = field(repr=False)
 
     def __post_init__(self) -> None:
-        spec = cell_kind(self.kind)
+        spec = _cell_kind(self.kind)
         if np.ndim(self.U) != 2 or np.ndim(self.W) != 2:
             raise ValueError("W and U must be matrices, (D, G·N) and (N, G·N)")
         n, width = len(self.U), len(self.U) * len(spec.gates)
@@ -316,7 +316,7 @@ class Cell:
         shape = np.broadcast_shapes(np.shape(h)[:-1], np.shape(u)[:-1], np.shape(a)[:-1])
         zero = np.zeros((*shape, self.n_units), dtype=np.result_type(h, u, a))
 
-        def pack(rows: Rows) -> np.ndarray:
+        def pack(rows: _Rows) -> np.ndarray:
             full = [[zero if d is None else np.broadcast_to(d, zero.shape) for d in r] for r in rows]
             return np.stack([np.stack(r, -2) for r in full], -3)
 
@@ -388,7 +388,7 @@ def initial_weights(kind: str, n_inputs: int, n_units: int, seed: int = 0) -> Ce
     gradients reach the start of a review; a vanilla cell starts near the identity (Le, Jaitly & Hinton 2015).
     Float32; h0 is zero.
     """
-    spec = cell_kind(kind)
+    spec = _cell_kind(kind)
     if n_inputs < 1 or n_units < 1:
         raise ValueError(f"need at least one input and one unit, got {n_inputs} and {n_units}")
     rng = np.random.default_rng([seed, 11])

@@ -35,7 +35,7 @@ __all__ = [
     "Decay", "NowAndLater", "Profile", "agreement", "by_axes", "compare_barcodes", "compare_shares", "decay_length",
     "end_effects", "end_profiles", "end_readouts", "first_tokens", "in_context_profile", "insertion_response",
     "last_tokens", "leak_rate", "memory_trace", "neutral_texts", "now_and_later", "profile", "read_modes", "readouts",
-    "start_profile", "starts", "state_barcode", "subspace_share",
+    "start_profile", "starts", "state_barcode",
 ]  # fmt: skip
 
 #: Tokens before the word, and after it, at which emphasis is measured; what counts as near an edge and far from it.
@@ -273,7 +273,7 @@ def state_barcode(point: OperatingPoint, h: np.ndarray, words: np.ndarray) -> np
     return valence(point, words, h) - valence(point, words)
 
 
-def subspace_share(point: OperatingPoint, h: np.ndarray, subspace: Subspace) -> np.ndarray:
+def _subspace_share(point: OperatingPoint, h: np.ndarray, subspace: Subspace) -> np.ndarray:
     """Share of the squared deflection h − h* in a subspace, the slow mode left out of both: (…, S) -> (…,)."""
     off = off_attractor(point, np.asarray(h, float) - point.h_star)
     return np.square(subspace.coordinates(h)).sum(-1) / np.square(off).sum(-1)
@@ -296,7 +296,7 @@ def compare_shares(
         "h₀ in a random subspace": (h0, [random_subspace(point, subspace.dim, i) for i in range(n)]),
     }
     return {
-        name: _spread(np.concatenate([subspace_share(point, h, s) for s in spaces]))
+        name: _spread(np.concatenate([_subspace_share(point, h, s) for s in spaces]))
         for name, (h, spaces) in cases.items()
     }
 
@@ -388,7 +388,7 @@ def by_axes(
         for k in dims:
             few = [s.take(k) for s in spaces]
             begun = start_profile(point, texts, words, (0,), h0=_without(h0, few))
-            share = _spread(np.array([subspace_share(point, h0, s) for s in few]))
+            share = _spread(np.array([_subspace_share(point, h0, s) for s in few]))
             rows.append({"axes": k, "removed": name, "left": begun.minus(level).estimate(0), "share": share})
     return pd.DataFrame(rows)
 

@@ -36,7 +36,7 @@ from .stats import Estimate, bootstrap, estimate, interval, resample, shown
 __all__ = [
     "Alignment", "Attractor", "CurveShape", "Dimensionality", "Predictions", "Sorting", "Spectra", "alignment",
     "bag_valence", "curve_shape", "dimensionality", "find_attractor", "linear_predictions", "local_dimension",
-    "mode_spectra", "next_modes", "principal_curve", "rank_correlation", "score_logits", "spread_starts", "step_error",
+    "mode_spectra", "next_modes", "rank_correlation", "score_logits", "spread_starts", "step_error",
     "unrest", "valence_sorting", "visited_states", "word_kinds",
 ]  # fmt: skip
 
@@ -146,7 +146,7 @@ def find_attractor(
     F = mean_map(model, seed=seed)
     starts = spread_starts(model, texts, n_starts, seed)
     points = find_fixed_points(F, starts, damping=damping, unique_tol=None, max_distance=None, stability=False)
-    curve, tangent, order = principal_curve(points.h_star, model.w)
+    curve, tangent, order = _principal_curve(points.h_star, model.w)
     points = points[order]
     arc = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(curve[order], axis=0), axis=-1))])
     logit = model.readout(points.h_star)
@@ -155,7 +155,7 @@ def find_attractor(
     )
 
 
-def principal_curve(
+def _principal_curve(
     points: np.ndarray, w: np.ndarray, *, leave_out: bool = False
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A smooth curve through a cloud of points that is long in one direction.
@@ -218,8 +218,8 @@ def curve_shape(model: SentimentRNN, points: np.ndarray) -> CurveShape:
     centred = points - points.mean(0)
     if np.sqrt((centred**2).sum(-1).mean()) <= 1e-3 * np.linalg.norm(points.mean(0)):
         raise Unmeasured("all searches ended in one and the same point: there is no curve")
-    curve, _, order = principal_curve(points, model.w)
-    off = ((points - principal_curve(points, model.w, leave_out=True)[0]) ** 2).sum(-1)
+    curve, _, order = _principal_curve(points, model.w)
+    off = ((points - _principal_curve(points, model.w, leave_out=True)[0]) ** 2).sum(-1)
     total = (centred**2).sum(-1)
     off_line = total - (centred @ np.linalg.svd(centred, full_matrices=False)[2][0]) ** 2
     along, logit = curve[order], model.readout(points)

@@ -23,7 +23,7 @@ from .model import SentimentRNN, last_states, states_along
 __all__ = [
     "FLOOR", "Eigenmodes", "LinearModel", "ModeKernel", "NoSlowMode", "OperatingPoint", "Unmeasured", "eigenmodes",
     "fitted_recurrence", "frequent_words", "input_effect", "linear_model", "linearize", "mode_kernel",
-    "operating_point", "slow_mode", "slow_readout", "slowest_first", "tau_groups", "time_constants", "valence",
+    "operating_point", "slow_mode", "slow_readout", "slowest_first", "time_constants", "valence",
 ]  # fmt: skip
 
 #: Words rarer than this share of running text are not looked at: their embeddings are hardly trained.
@@ -275,7 +275,7 @@ def valence(
 # --- responses by mode ------------------------------------------------------------------------
 
 
-def tau_groups(tau: np.ndarray) -> dict[str, np.ndarray]:
+def _tau_groups(tau: np.ndarray) -> dict[str, np.ndarray]:
     """Masks (A,) of modes of like time constant (A,) in tokens; growing ones, τ < 0, last; no group is empty."""
     names = ("growing", "τ < 3", "3 ≤ τ < 10", "10 ≤ τ < 100", "τ ≥ 100")
     place = np.digitize(tau, (0, 3, 10, 100))
@@ -301,12 +301,12 @@ class ModeKernel:
 
     def by_tau(self) -> dict[str, np.ndarray]:
         """Sums (K, L) over modes of like time constant; growing modes apart."""
-        return {name: self.parts[:, which].sum(1) for name, which in tau_groups(self.modes.tau).items()}
+        return {name: self.parts[:, which].sum(1) for name, which in _tau_groups(self.modes.tau).items()}
 
     def groups(self) -> dict[str, np.ndarray]:
         """Sums (K, L): the slow mode, others that grow, the rest by τ with how many they are."""
         rest = np.delete(np.arange(len(self.modes.tau)), self.slow)
-        groups = reversed(tau_groups(self.modes.tau[rest]).items())
+        groups = reversed(_tau_groups(self.modes.tau[rest]).items())
         sums = {f"{name} ({which.sum()})": self.parts[:, rest[which]].sum(1) for name, which in groups}
         return {"slow mode": self.parts[:, self.slow]} | sums
 

@@ -63,11 +63,11 @@ class Step:
         return self.lengths == self.t
 
 
-Advance = Callable[[np.ndarray, np.ndarray], np.ndarray]
+_Advance = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def forward(
-    advance: Advance, h0: np.ndarray, ids: Sequence[np.ndarray], visit: Callable[[np.ndarray, Step], np.ndarray], *,
+    advance: _Advance, h0: np.ndarray, ids: Sequence[np.ndarray], visit: Callable[[np.ndarray, Step], np.ndarray], *,
     batch_size: int = 128, progress: bool = False,
 ) -> None:  # fmt: skip
     """The loop over texts and tokens that every forward pass of the book takes.
@@ -99,7 +99,7 @@ def forward(
 
 
 def states_along(
-    advance: Advance, h0: np.ndarray, ids: Sequence[np.ndarray], batch_size: int = 128
+    advance: _Advance, h0: np.ndarray, ids: Sequence[np.ndarray], batch_size: int = 128
 ) -> list[np.ndarray]:
     """States before the first token of texts and after each, (T + 1, S) a text; arguments as of :func:`forward`."""
     out = Ragged(ids, h0.shape[-1:], h0.dtype)
@@ -112,7 +112,7 @@ def states_along(
     return out.arrays()
 
 
-def last_states(advance: Advance, h0: np.ndarray, ids: Sequence[np.ndarray], progress: bool = False) -> np.ndarray:
+def last_states(advance: _Advance, h0: np.ndarray, ids: Sequence[np.ndarray], progress: bool = False) -> np.ndarray:
     """The state after the last token of texts, (n, S)."""
     out = np.empty((len(ids), h0.shape[-1]), h0.dtype)
 

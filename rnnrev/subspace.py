@@ -21,8 +21,8 @@ from .modifiers import Probes, WordList, nearest, probe_words, quick, states_aft
 from .stats import Estimate, bootstrap, shown
 
 __all__ = [
-    "Dimension", "Plane", "Subspace", "Volume", "captured", "chosen_subspace", "control_subspaces", "deflections",
-    "loudness", "matched_subspace", "modifier_subspace", "off_attractor", "random_subspace", "slow_subspace",
+    "Dimension", "Plane", "Subspace", "Volume", "chosen_subspace", "control_subspaces", "deflections",
+    "matched_subspace", "modifier_subspace", "off_attractor", "random_subspace", "slow_subspace",
     "subspace_dimension", "top_words", "valence_plane", "volume",
 ]  # fmt: skip
 
@@ -85,7 +85,7 @@ def deflections(point: OperatingPoint, words: WordList) -> np.ndarray:
     return off_attractor(point, states_after(point, words) - point.mean_map(point.h_star))
 
 
-def loudness(point: OperatingPoint, h: np.ndarray) -> np.ndarray:
+def _loudness(point: OperatingPoint, h: np.ndarray) -> np.ndarray:
     """How much words count at states h (n, S): the spread of their valence over running text, (n,) in nats."""
     F = point.mean_map
     return np.sqrt(valence(point, F.words, h) ** 2 @ F.weights)
@@ -99,13 +99,13 @@ def modifier_subspace(point: OperatingPoint, words: WordList, dim: int) -> Subsp
     """The leading ``dim`` axes of words' :func:`deflections`.
 
     Uncentred principal axes: a deflection counts from h*, where nothing is modified. Each axis is turned so that words
-    count more on its positive side (:func:`loudness`).
+    count more on its positive side.
     """
     d = deflections(point, words)
     if not 1 <= dim <= min(d.shape):
         raise ValueError(f"{len(d)} words in {d.shape[1]} dimensions span no {dim}: lower dim or give more words")
     _, size, axes = np.linalg.svd(d, full_matrices=False)
-    up, down = (loudness(point, point.h_star + sign * axes[:dim]) for sign in (1, -1))
+    up, down = (_loudness(point, point.h_star + sign * axes[:dim]) for sign in (1, -1))
     basis = (axes[:dim] * np.where(up < down, -1.0, 1.0)[:, None]).T
     share = (size**2 / np.sum(size**2))[:dim]
     return Subspace(*_with_dual(point, basis), share, point.model.vocabulary.names(words))
@@ -232,7 +232,7 @@ def matched_subspace(point: OperatingPoint, like: Subspace, states: np.ndarray, 
     the variance of their component, slow mode left out, is that of ``like`` (or as near as the axes allow).
     """
     off = off_attractor(point, states - point.h_star)
-    covariance, wanted = off.T @ off, captured(point, like, states)
+    covariance, wanted = off.T @ off, _captured(point, like, states)
     free = _without(np.column_stack([like.basis, point.l]), np.eye(len(covariance)))
     size, axes = np.linalg.eigh(free @ covariance @ free)
     size, axes = np.sqrt(size[size > 1e-12 * size[-1]]), axes[:, size > 1e-12 * size[-1]]
@@ -253,7 +253,7 @@ def matched_subspace(point: OperatingPoint, like: Subspace, states: np.ndarray, 
     return made(high if excess(high) <= 0 else low)
 
 
-def captured(point: OperatingPoint, subspace: Subspace, states: np.ndarray) -> float:
+def _captured(point: OperatingPoint, subspace: Subspace, states: np.ndarray) -> float:
     """Share of the states' squared distance from the attractor's tangent that lies in a subspace."""
     off = off_attractor(point, states - point.h_star)
     return float(np.sum((off @ subspace.basis) ** 2) / np.sum(off**2))

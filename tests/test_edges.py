@@ -298,7 +298,7 @@ def test_subspace_share(point):
     subspace = Subspace(point.h_star, basis, basis - np.outer(point.l, point.r @ basis))
     inside = basis @ [0.3, -2.0] + 5 * point.r
     outside = np.linalg.svd(np.column_stack([basis, point.l]).T)[2][-1]
-    share = edges.subspace_share(point, np.stack([inside, outside, basis[:, 0] + outside]), subspace)
+    share = edges._subspace_share(point, np.stack([inside, outside, basis[:, 0] + outside]), subspace)
     assert share == pytest.approx([1, 0, 0.5], abs=1e-12)
 
 
@@ -313,7 +313,7 @@ def test_starts_change_what_they_say_and_keep_what_is_integrated():
     h0 = found["intact"]
     for name in ("component removed", "other words' subspace removed", "random subspace removed", "random change"):
         assert (found[name] - h0) @ point.l == pytest.approx(0, abs=1e-12)
-    assert edges.subspace_share(point, found["component removed"], subspace) == pytest.approx(0, abs=1e-12)
+    assert edges._subspace_share(point, found["component removed"], subspace) == pytest.approx(0, abs=1e-12)
     assert subspace.coordinates(found["only the component"]) == pytest.approx(subspace.coordinates(h0))
     moved = np.linalg.norm(found["component removed"] - h0)
     assert np.linalg.norm(found["random change"] - h0, axis=1) == pytest.approx(np.full(20, moved))

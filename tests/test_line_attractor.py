@@ -67,7 +67,7 @@ def curved(n: int = 80, noise: float = 0.0) -> np.ndarray:
 def test_principal_curve_follows_a_bent_line_and_its_tangent():
     points = curved(200)
     order = np.random.default_rng(0).permutation(200)
-    curve, tangent, along = la.principal_curve(points[order], np.array([1.0, 0, 0]))
+    curve, tangent, along = la._principal_curve(points[order], np.array([1.0, 0, 0]))
     t = points[order][:, 0]
     assert (np.diff(t[along]) > 0).all()
     inner = np.abs(t) < 0.8
@@ -76,7 +76,7 @@ def test_principal_curve_follows_a_bent_line_and_its_tangent():
     want = np.stack([np.ones(200), 0.6 * t, 0.3 * np.cos(3 * t)], -1)
     want /= np.linalg.norm(want, axis=-1, keepdims=True)
     assert (tangent * want).sum(-1)[inner].min() > 0.99
-    backwards = la.principal_curve(points[order], np.array([-1.0, 0, 0]))[2]
+    backwards = la._principal_curve(points[order], np.array([-1.0, 0, 0]))[2]
     assert (np.diff(t[backwards]) < 0).all()
 
 

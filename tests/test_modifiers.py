@@ -222,8 +222,8 @@ def test_controls():
     random = subspace.random_subspace(point, 2, seed=3)
     np.testing.assert_allclose(point.l @ random.basis, 0, atol=1e-10)
     matched = subspace.matched_subspace(point, like, states, seed=3)
-    share = subspace.captured(point, like, states)
-    assert subspace.captured(point, matched, states) == pytest.approx(share, rel=0.02)
+    share = subspace._captured(point, like, states)
+    assert subspace._captured(point, matched, states) == pytest.approx(share, rel=0.02)
     np.testing.assert_allclose(like.basis.T @ matched.basis, 0, atol=1e-8)
     slow = subspace.slow_subspace(point)
     P = np.eye(len(slow.basis)) - slow.basis @ slow.dual.T
@@ -338,7 +338,7 @@ def test_volume_of_a_network_with_one_knob(volume):
     found = subspace.volume(volume, table, subspace.modifier_subspace(volume, ["not", "very"], 1), probes)
     np.testing.assert_allclose(found.curve, 1 + knob_gain(found.x), rtol=1e-6)
     assert found.correlation.value > 0.98
-    assert (np.diff(subspace.loudness(volume, np.stack([0 * found.x, found.x], 1))) > 0).all()
+    assert (np.diff(subspace._loudness(volume, np.stack([0 * found.x, found.x], 1))) > 0).all()
 
 
 def test_half_lives_by_kind():
