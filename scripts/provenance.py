@@ -73,6 +73,11 @@ RECIPES = {
         ("flips.measured", "flips.over_seeds", "flips.plan"),
     ),
     "language": Recipe("python scripts/sweeps.py language", "nothing: trains 12 networks", ("sweeps.known", *SWEEP)),
+    "subjects": Recipe(
+        "python scripts/subjects.py",
+        "nothing: trains 6 networks",
+        ("subjects.measured", "subjects.TRAININGS", "sweeps.SEEDS"),
+    ),
     "difficulty": Recipe("python scripts/sweeps.py difficulty", "nothing: trains 9 networks", ("sweeps.harder",)),
     "bags": Recipe(
         "python scripts/sweeps.py bags",
