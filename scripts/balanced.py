@@ -1,17 +1,20 @@
 """What chapter "The network in a few numbers" claims, measured on every shipped network: rnnrev/records/balanced.csv.
 
-    python scripts/balanced.py [NETWORK ...] [--parts PART ...] [--out FOLDER] [--sweeps FOLDER]
+    python scripts/balanced.py [NETWORK ...] [--parts PART ...] [--out FOLDER] [--sweeps FOLDER] [--add]
 
-Balancing takes IMDB's training reviews, three draws of sixty. Scores are on texts that no network and no balancing has
-seen: IMDB's test reviews, SST-2's validation sentences, Yelp's test reviews, revised reviews. The marks on the known
-language are of the networks that `scripts/sweeps.py language` has trained. One network takes three minutes on two quiet
-cores. It can be stopped at any time: OUT has a file for each network and part, made anew when the code of the part has
-changed. The record is written when all networks have all parts. Needs the data sets.
+Balancing takes IMDB's training reviews, three draws of sixty, or Yelp's where a network learned from those. Scores are
+on texts that no network and no balancing has seen: IMDB's test reviews, SST-2's validation sentences, Yelp's test
+reviews, revised reviews. The marks on the known language are of the networks that `scripts/sweeps.py language` has
+trained. One network takes four minutes on two quiet cores. It can be stopped at any time: OUT has a file for each
+network and part, made anew when the code of the part has changed. The record is written when all networks have all
+parts; with --add what was asked for is put into the record that is there, if its code is that of today. A network is a
+shipped one or a model file. Needs the data sets.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -27,10 +30,11 @@ from scipy.optimize import brentq
 from scipy.stats import spearmanr
 from sweep import Cell, grid, minutes, sweep
 
-from rnnrev import balanced, driven, linear, measure, modifiers, recovery, stats, zoo
+from rnnrev import balanced, claims, driven, linear, measure, modifiers, recovery, stats, zoo
 from rnnrev.analysis import Analysis
-from rnnrev.balanced import BalancedModes, balance, balanced_modes, explained, petrov_galerkin, volume_axis
+from rnnrev.balanced import BalancedModes, ReducedRNN, balance, balanced_modes, explained, petrov_galerkin, volume_axis
 from rnnrev.data import Reviews, load_reviews
+from rnnrev.files import RECORDS
 from rnnrev.fixed_points import mean_map
 from rnnrev.language import Language
 from rnnrev.measure import COLUMNS
@@ -54,6 +58,14 @@ CHAPTERS_SCORED = 500  #: reviews, the same ones as at h* (scripts/records.py)
 Row = dict[str, Any]
 
 
+#: Names of texts that change places for a network that learned from Yelp.
+SWAPPED = {TRAIN: YELP, YELP: TRAIN, "imdb/test": "yelp_polarity/test", "yelp_polarity/test": "imdb/test"}
+
+
+def learned_yelp(model: SentimentRNN) -> bool:
+    return str(model.record["config"]["data"]).startswith("yelp")
+
+
 @cache
 def texts_of_test(n: int = 200) -> dict[str, Reviews]:
     """The texts that are scored, none of them seen by a network."""
@@ -71,19 +83,24 @@ def texts_of_test(n: int = 200) -> dict[str, Reviews]:
 
 @dataclass(eq=False)
 class Study:
-    """One network, its training texts as token numbers (draws of sixty), and the logits of all test texts."""
+    """One network, its training texts as token numbers (draws of sixty), and the logits of all test texts.
+
+    Where a network learned from Yelp, IMDB and Yelp change places here, and back in the rows (:func:`measured`).
+    """
 
     model: SentimentRNN
     tests: dict[str, Reviews]
     train: Sequence[str] = field(repr=False)
     hotels: Sequence[str] = field(repr=False)
-    yelp: Sequence[str] = field(repr=False)
+    other: Sequence[str] = field(repr=False)
 
     @classmethod
     def of(cls, model: SentimentRNN) -> Study:
+        places = {"imdb": "yelp_polarity", "yelp_polarity": "imdb"} if learned_yelp(model) else {}
         samples = (("imdb", 3000), ("hotels", 200), ("yelp_polarity", 60 * DRAWS))
-        texts = (load_reviews(name, "train").sample(n).texts for name, n in samples)
-        return cls(model, texts_of_test(), *texts)
+        texts = (load_reviews(places.get(name, name), "train").sample(n).texts for name, n in samples)
+        tests = texts_of_test()
+        return cls(model, {name: tests[SWAPPED.get(name, name) if places else name] for name in tests}, *texts)
 
     @cached_property
     def draws(self) -> list[list[np.ndarray]]:
@@ -127,7 +144,7 @@ class Study:
 
     @cached_property
     def bag(self) -> BagOfWords:
-        return zoo.load("bow-imdb", BagOfWords)
+        return zoo.load("bow-yelp" if learned_yelp(self.model) else "bow-imdb", BagOfWords)
 
 
 def r2(whole: np.ndarray, other: np.ndarray) -> Estimate:
@@ -363,7 +380,7 @@ def axes(study: Study) -> Iterator[Row]:
     ]
     yield from in_roles(tables, TRAIN)
     # balanced on another kind of text, all anew
-    draws = enumerate(study.drawn(study.yelp)[:2])
+    draws = enumerate(study.drawn(study.other)[:2])
     others = [balanced.axes(model, balance(model, ids, seed=d), ids, WORDS, N_AXES, seed=d) for d, ids in draws]
     yield from in_roles(others, YELP)
     shares = np.array([m.hankel[:10] / m.hankel.sum() for m in study.modes])
@@ -430,9 +447,11 @@ def counted(study: Study) -> Iterator[Row]:
 
 def planes(study: Study) -> Iterator[Row]:
     """Memory and volume alone: how well they read, whether volume multiplies, where the average word leads."""
-    ids = study.draws[0]
-    for name, model, modes in (("", study.model, study.modes[0]), ("untrained", study.fresh, study.fresh_modes)):
-        small = plane(model, modes, balanced.axes(model, modes, ids, k=N_AXES))
+    charted: dict[str, list[ReducedRNN]] = {}
+    for name, model, found in (("", study.model, study.modes), ("untrained", study.fresh, [study.fresh_modes])):
+        drawn = list(enumerate(zip(found, study.draws)))
+        charted[name] = [plane(model, m, balanced.axes(model, m, ids, k=N_AXES, seed=d)) for d, (m, ids) in drawn]
+        small, ids = charted[name][0], study.draws[0]
         states = np.concatenate([h[10:] for h in model.states_of(ids) if len(h) > 10])
         z = np.random.default_rng(3).permutation(seen_from(small, states))[:60]
         words = word_matrices(small, linear.frequent_words(model), z)
@@ -445,16 +464,26 @@ def planes(study: Study) -> Iterator[Row]:
         )
         yield row("volume_gain", name, stats.bootstrap(pairs, lambda b, A: float(b @ A / (b @ b)), n=300), len(words))
         yield row("matrix_fit", name, stats.bootstrap(words.r2.to_numpy(), np.median), len(words))
-        found = landscape(small, n_steps=500)
-        yield row("plane_fixed_points", name, len(found.fixed), 1)
-        yield row("plane_stable_points", name, int(found.stable.sum()), 1)
-        if found.stable.any():
-            slow = -1 / np.log(np.sort(np.abs(found.eigvals[found.stable][0]))[::-1])
+    for data in study.logits:
+        yield from scored(study, charted[""][0], "memory and volume", 2, data)
+    yield from landscapes(charted)
+
+
+def landscapes(charted: dict[str, list[ReducedRNN]]) -> Iterator[Row]:
+    """All fixed points and basins of the averaged map in the plane: over draws of text, and on a grid twice as fine."""
+    found = {name: [landscape(small) for small in drawn] for name, drawn in charted.items()}
+    for name, each in {**found, "finer grid": [landscape(charted[""][0], n=81)]}.items():
+        counts = {
+            "fixed_points": [len(f.fixed) for f in each], "stable_points": [int(f.stable.sum()) for f in each],
+            "basins": [len(np.unique(f.basin[f.basin >= 0])) for f in each],
+            "drains": [float(np.mean(f.basin >= 0)) for f in each],
+        }  # fmt: skip
+        for what, values in counts.items():
+            yield row(f"plane_{what}", name, spread(values), len(each))
+        if each[0].stable.any():
+            slow = -1 / np.log(np.sort(np.abs(each[0].eigvals[each[0].stable][0]))[::-1])
             for i, tau in enumerate(slow, 1):
                 yield row("plane_tau", name, tau, 1, i)
-        if not name:
-            for data in study.logits:
-                yield from scored(study, small, "memory and volume", 2, data)
 
 
 def matrices(study: Study) -> Iterator[Row]:
@@ -487,14 +516,15 @@ def chapters(study: Study) -> Iterator[Row]:
 
     Conditions are those of the record of networks, behind "along text"; texts are the same ones too.
     """
-    analysis = Analysis.of(study.model, load_reviews("imdb", "test"), CHAPTERS_SCORED)
     along, slow = study.along, study.along.slow
     R, L = along.modes.R.astype(complex), along.modes.L.astype(complex)
     R[:, slow], L[slow] = along.r, along.l  # what lasts, where chapter 5 takes modes apart
-    analysis.lasting = replace(along, modes=replace(along.modes, R=R, L=L))
     parts = [p for p in measure.PARTS if p.name in CHAPTERS]
-    for r in measure.tabulate(analysis, parts, progress=False).to_dict("records"):
-        yield r | {"condition": f"along text: {r['condition']}" if r["condition"] else "along text"}
+    for data in ("imdb", "sst2", "yelp_polarity"):
+        analysis = Analysis.of(study.model, load_reviews(data), CHAPTERS_SCORED)
+        analysis.lasting = replace(along, modes=replace(along.modes, R=R, L=L))
+        for r in measure.tabulate(analysis, parts, progress=False).to_dict("records"):
+            yield r | {"condition": f"along text: {r['condition']}" if r["condition"] else "along text"}
 
 
 # --- the known language -----------------------------------------------------------------------------------------
@@ -543,8 +573,27 @@ def measured(cell: Cell, trained: Path) -> list[dict[str, object]]:
         model = zoo.load(trained / "models" / f"{name}.safetensors", SentimentRNN)
         rows = known(replace(model, name=name), Language())
     else:
-        rows = PARTS[part](study_of(name))
-    return [{**r, "network": name} for r in rows]
+        study = study_of(name)
+        rows = PARTS[part](study)
+        if learned_yelp(study.model) and part != "chapters":  # those name their texts themselves
+            rows = ({**r, "data": SWAPPED.get(r["data"], r["data"])} for r in rows)
+    return [{**r, "network": Path(name).stem} for r in rows]
+
+
+def add(table: pd.DataFrame, source: Source, took: float) -> str:
+    """Put rows into the record, in the place of those that say what they say; what it told of itself stays."""
+    about = json.loads((RECORDS / "balanced.json").read_text(encoding="utf-8"))
+    if about["code"] != source.code("balanced"):
+        raise SystemExit(
+            "the record's code is not that of today: measure all of it, or show that numbers stay and stamp"
+        )
+    keys = ["network", "data", "measure", "condition", "at"]
+    known = claims.read("balanced")
+    whole = pd.concat([known, table]).drop_duplicates(keys, keep="last", ignore_index=True)
+    there = networks([n for n in table.network.unique() if n in zoo.names()])
+    about |= {"networks": about["networks"] | there, "minutes": round(about["minutes"] + took, 1)}
+    changed = len(known) + len(table) - len(whole)
+    return f"{len(table):,} rows, {changed:,} of them in the place of others: {write_table('balanced', whole, about)}"
 
 
 def main() -> None:
@@ -554,6 +603,7 @@ def main() -> None:
     parser.add_argument("--parts", nargs="*", default=names, choices=names, help="what to measure (all)")
     parser.add_argument("--out", type=Path, default=Path("runs/balanced"), help="folder of parts (%(default)s)")
     parser.add_argument("--sweeps", type=Path, default=Path("runs/sweeps"), help="OUT of sweeps.py (%(default)s)")
+    parser.add_argument("--add", action="store_true", help="put these rows into the record that is there")
     options = parser.parse_args()
     source = Source()
     code = {part: source.code((f"balanced.{part}", "balanced.Study", "balanced.texts_of_test"))[:12] for part in names}
@@ -563,10 +613,13 @@ def main() -> None:
         if (cell["part"] == "known") == (cell["network"] in LEARNED)
     ]
     table = sweep(cells, options.out, partial(measured, trained=options.sweeps), workers=1)
+    table = table.reindex(columns=list(COLUMNS)).fillna({"condition": "", "note": ""})
+    if options.add:
+        print(add(table, source, minutes(options.out, cells)))
+        return
     if len(cells) < len(shipped) * len(PARTS) + len(LEARNED):
         print(f"{len(table):,} rows; the record is written when all networks and parts are asked for")
         return
-    table = table.reindex(columns=list(COLUMNS)).fillna({"condition": "", "note": ""})
     about = {
         "code": source.code("balanced"), "draws": DRAWS, "texts_per_draw": 60, "seeds": [0],
         "networks": networks(shipped), "data": {name: r.fingerprint for name, r in texts_of_test().items()},

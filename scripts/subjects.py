@@ -83,7 +83,7 @@ def measured(cell: Cell, folder: Path) -> list[Row]:
 
 
 def nats(padded: np.ndarray, lengths: np.ndarray) -> dict[str, float]:
-    """Cross-entropy of the next word, from the second on: of the best reader, and of one that only knows frequencies."""
+    """Cross-entropy of words from the second on: of the best reader, and of one that only knows frequencies."""
     inside = (np.arange(padded.shape[1]) < lengths[:, None])[:, 1:]
     beliefs, words = LANGUAGE.beliefs(padded)[:, 1:-1][inside], padded[:, 1:][inside]
     best = np.einsum("nc,cn->n", beliefs, LANGUAGE.subjects[:, words])
