@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from scipy.special import expit
 
 from rnnrev.data import tokenize
-from rnnrev.language import TWELVE_WORDS, Language, Modifier
+from rnnrev.language import TWELVE_WORDS, Language, Modifier, SubjectLanguage
 
 PLAIN = Language(
     n_valence=4, modifiers=(Modifier("flip", -2.0, 2.0, -0.5), Modifier("both", 1.0, 3.0, both_ways=True)),
@@ -278,3 +279,39 @@ def test_a_reach_that_makes_no_sense_is_refused(wrong):
 def test_sums_that_depend_on_what_comes_later_are_refused(change):
     with pytest.raises(ValueError, match="so far"):
         replace(TWELVE_WORDS, **change).running(np.full((1, 3), 2), np.array([3]))
+
+
+def test_subjects_leave_frequencies_and_meaning_alone_and_tell_of_the_next_word() -> None:
+    plain = Language(min_tokens=40)
+    language = SubjectLanguage(min_tokens=40, n_subjects=4, stay=0.9, own=0.6)
+    np.testing.assert_allclose(language.shares @ language.subjects, language.frequencies)
+    (padded, lengths), (before, _) = language.sample_ids(20_000, 5), plain.sample_ids(20_000, 5)
+    first = len(plain.vocabulary) - plain.n_neutral
+    assert ((padded == before) | ((padded >= first) & (before >= first))).all()
+    np.testing.assert_array_equal(language.totals(padded, lengths), plain.totals(before, lengths))
+    # two neutral words in a row are of one subject's words: Σ over both hidden subjects
+    whose, p = (padded - first) % 4, language.shares
+    pairs = (padded[:, :-1] >= first) & (padded[:, 1:] >= first)
+    told = 0.6 * np.eye(4) + 0.4 * p  # of the words' subject by the hidden one
+    joint = p[:, None] * (0.9 * np.eye(4) + 0.1 * p)
+    same = np.trace(told.T @ joint @ told)
+    assert np.mean((whose[:, :-1] == whose[:, 1:])[pairs]) == pytest.approx(same, abs=0.005)
+
+
+def test_beliefs_of_the_best_reader_are_those_of_all_hidden_paths() -> None:
+    language = SubjectLanguage(n_valence=2, n_neutral=4, n_subjects=2, modifiers=(), n_decoys=0, stay=0.8, own=0.6)
+    words, E = np.array([4, 2, 7, 6]), language.subjects
+    T = 0.8 * np.eye(2) + 0.2 * language.shares
+    chance = np.zeros(2)
+    for path in itertools.product(range(2), repeat=5):
+        steps = [E[a, w] * T[a, b] for a, b, w in zip(path, path[1:], words)]
+        chance[path[-1]] += language.shares[path[0]] * np.prod(steps)
+    np.testing.assert_allclose(language.beliefs(words[None])[0, -1], chance / chance.sum())
+
+
+@pytest.mark.parametrize(
+    ("change", "match"), [({"stay": 1.0}, "stay < 1"), ({"n_subjects": 0}, "n_subjects"), ({"own": 2}, "own ≤ 1")]
+)
+def test_subjects_that_make_no_sense(change, match) -> None:
+    with pytest.raises(ValueError, match=match):
+        SubjectLanguage(**change)
