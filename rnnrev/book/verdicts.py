@@ -14,7 +14,9 @@ from ..stats import Estimate, text_of
 from .page import Html, publish
 
 #: How a narrow column names the texts of the record.
-SHORT = {"imdb/test": "IMDB", "sst2/validation": "SST-2", "yelp_polarity/test": "Yelp"}
+SHORT = {
+    "imdb/test": "IMDB", "sst2/validation": "SST-2", "yelp_polarity/test": "Yelp", "yelp_polarity/train": "Yelp",
+}  # fmt: skip
 
 __all__ = ["all_claims", "claims", "over_networks", "points", "summary", "value"]
 
@@ -66,7 +68,8 @@ def over_networks(
     asked = asked[(asked.data == data) & asked.measure.isin([which[0] for which in columns.values()])]
 
     def row(network: str) -> dict[str, str]:
-        there = next((text for ending, text in HOME.items() if network.endswith(ending)), data)
+        home = next((text for ending, text in HOME.items() if network.endswith(ending)), data)
+        there = home.replace("/test", "/train") if data.endswith("/train") else home
         named = network if there == data else f"{network}, on {SHORT[there]}"
         return {"network": named} | {title: cell(network, there, which) for title, which in columns.items()}
 

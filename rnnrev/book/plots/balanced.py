@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from ...balanced import ReducedRNN
-from ...plane import Landscape, steps
+from ...plane import Chart, landscape, steps
 from ...plots.style import (
     CONTROL,
     CYCLE,
@@ -29,7 +29,7 @@ from ...plots.style import (
     sign_colors,
 )
 
-__all__ = ["by_number", "covariances", "fields", "landscape", "matrices", "oblique", "paths", "roles", "spectrum"]
+__all__ = ["by_number", "covariances", "fields", "landscapes", "matrices", "oblique", "paths", "roles", "spectrum"]
 
 _VOLUME = "volume (s.d.)"
 _MEMORY = "memory (s.d.)"
@@ -213,21 +213,32 @@ def paths(small: ReducedRNN, texts: Sequence[str], z: np.ndarray, *, ax: Axes | 
     return fig
 
 
-def landscape(found: Landscape, z: np.ndarray, h0: np.ndarray) -> Figure:
-    """Where the average word leads: its steps as stream lines, how far one goes as shade, fixed points and h₀."""
-    fig, ax = figure(height=4.0)
-    speed = np.log10(np.linalg.norm(found.step, axis=-1))
-    shade = ax.contourf(found.x, found.y, speed, levels=12, cmap="Greys", vmax=speed.max() + 1.5)
-    flow = np.moveaxis(found.step, -1, 0)
-    ax.streamplot(found.x, found.y, *flow, color=NEUTRAL, density=0.9, linewidth=0.7, arrowsize=0.8)
-    ax.contour(found.x, found.y, found.step[..., 1], [0], colors=PERTURBED, linewidths=1.6)
-    ax.plot(*z.T, ".", color=POSITIVE, markersize=1.5, alpha=0.25, rasterized=True)
-    for point, stable in zip(found.fixed, found.stable):
-        ax.plot(*point, "o", color=INTACT, markersize=8, fillstyle="full" if stable else "none")
-    ax.plot(*h0, "s", color=INTACT, markersize=6)
-    ax.annotate("h₀", tuple(h0), xytext=(7, -3), textcoords="offset points")
-    fig.colorbar(shade, ax=ax, label="log₁₀ step (s.d. a token)")
-    ax.set(xlabel=_MEMORY, ylabel=_VOLUME, xlim=found.x[[0, -1]], ylim=found.y[[0, -1]])
+def landscapes(charts: Mapping[str, Chart]) -> Figure:
+    """Where the average word leads in the plane of each network: flow, fixed points, basins (dashed) and h₀."""
+    fig, axes = figure(-(-len(charts) // 3), 3, height=2.9 * -(-len(charts) // 3), sharex=True, sharey=True)
+    for ax, (name, chart) in zip(axes.flat, charts.items()):
+        found = landscape(chart.small)
+        speed = np.log10(np.linalg.norm(found.step, axis=-1))
+        ax.contourf(found.x, found.y, speed, levels=12, cmap="Greys", vmax=speed.max() + 1.5)
+        flow = np.moveaxis(found.step, -1, 0)
+        ax.streamplot(found.x, found.y, *flow, color=NEUTRAL, density=0.6, linewidth=0.6, arrowsize=0.6)
+        ax.contour(found.x, found.y, found.step[..., 1], [0], colors=PERTURBED, linewidths=1.6)
+        edges = np.unique(found.basin)[1:] - 0.5
+        if len(edges):
+            ax.contour(found.x, found.y, found.basin, edges, colors=INTACT, linewidths=1, linestyles="--")
+        ax.plot(*chart.visited.T, ".", color=POSITIVE, markersize=1.2, alpha=0.25, rasterized=True)
+        for point, stable in zip(found.fixed, found.stable):
+            ax.plot(*point, "o", color=INTACT, markersize=6, fillstyle="full" if stable else "none")
+        ax.plot(*chart.small.cell.h0, "s", color=INTACT, markersize=5)
+        ax.set(xlim=found.x[[0, -1]], ylim=found.y[[0, -1]])
+        ax.set_title(name, loc="left")
+    for ax in axes.flat[len(charts) :]:
+        ax.set_axis_off()
+    for ax in axes[-1]:
+        ax.set_xlabel(_MEMORY)
+    for ax in axes[:, 0]:
+        ax.set_ylabel(_VOLUME)
+    label_panels(axes.flat[: len(charts)])
     return fig
 
 
