@@ -65,11 +65,16 @@ def over_networks(
     Rows are of the texts ``data``, or of :data:`HOME` for networks that learned from others, which their row says.
     """
     asked = _record(record)
-    asked = asked[(asked.data == data) & asked.measure.isin([which[0] for which in columns.values()])]
+    asked = asked[asked.measure.isin([which[0] for which in columns.values()])]
+
+    def home(network: str) -> str:
+        text = next((text for ending, text in HOME.items() if network.endswith(ending)), data)
+        return text.replace("/test", "/train") if data.endswith("/train") else text
+
+    asked = asked[asked.data == asked.network.map(home)]
 
     def row(network: str) -> dict[str, str]:
-        home = next((text for ending, text in HOME.items() if network.endswith(ending)), data)
-        there = home.replace("/test", "/train") if data.endswith("/train") else home
+        there = home(network)
         named = network if there == data else f"{network}, on {SHORT[there]}"
         return {"network": named} | {title: cell(network, there, which) for title, which in columns.items()}
 
