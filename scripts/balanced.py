@@ -589,7 +589,9 @@ def add(table: pd.DataFrame, source: Source, took: float) -> str:
         )
     keys = ["network", "data", "measure", "condition", "at"]
     known = claims.read("balanced")
-    whole = pd.concat([known, table]).drop_duplicates(keys, keep="last", ignore_index=True)
+    order = {name: i for i, name in enumerate(dict.fromkeys([*known.network, *table.network]))}
+    whole = pd.concat([known, table]).drop_duplicates(keys, keep="last")
+    whole = whole.sort_values("network", key=lambda c: c.map(order), kind="stable")
     there = networks([n for n in table.network.unique() if n in zoo.names()])
     about |= {"networks": about["networks"] | there, "minutes": round(about["minutes"] + took, 1)}
     changed = len(known) + len(table) - len(whole)
