@@ -72,6 +72,11 @@ RECIPES = {
         "shipped teachers; IMDB, SST, Yelp, revised reviews; vectors (scripts/vectors.py); trains 27 GRUs and 4 bags",
         ("flips.measured", "flips.over_seeds", "flips.plan"),
     ),
+    "gates": Recipe(
+        "python scripts/gates.py",
+        "IMDB, SST-2, revised reviews, CheckList; trains 21 readers",
+        ("gates.gates", "gates.READERS", *SWEEP),
+    ),
     "language": Recipe("python scripts/sweeps.py language", "nothing: trains 12 networks", ("sweeps.known", *SWEEP)),
     "subjects": Recipe(
         "python scripts/subjects.py",
