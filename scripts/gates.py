@@ -143,6 +143,15 @@ def gates(cell: Cell, folder: Path) -> list[Row]:
     return rows + [{"network": model.name, "data": "phrases", "condition": ""} | row for row in more]
 
 
+def with_shares(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with each reader's gain of negation as a share of the GRU's, mean over its seeds."""
+    gain = table[(table.measure == "negated_gain") & (table.condition == "")]
+    whole = gain[gain.network.str.startswith("gru-")].value.mean()
+    value, low, high = gain.value / whole, gain.high / whole, gain.low / whole  # gains are negative
+    shares = gain.assign(measure="negated_gain_share", value=value, low=low, high=high)
+    return pd.concat([table, shares], ignore_index=True)
+
+
 def main() -> None:
     for variable in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(variable, "1")  # readers are trained side by side, each on one core
@@ -157,6 +166,7 @@ def main() -> None:
     cells = [cell | {"code": code[:12]} for cell in grid(cell=args.cells, seed=list(SEEDS))]
     table = sweep(cells, args.out / "gates", partial(gates, folder=args.out), workers=args.workers)
     table = table.reindex(columns=list(COLUMNS)).fillna({"condition": "", "note": ""})
+    table = with_shares(table)
     table.to_csv(args.out / "gates.csv", index=False)
     if tuple(args.cells) == READERS:
         files = sorted((args.out / "models").glob(f"*-films-*{zoo.SUFFIX}"))

@@ -75,7 +75,7 @@ RECIPES = {
     "gates": Recipe(
         "python scripts/gates.py",
         "IMDB, SST-2, revised reviews, CheckList; trains 18 readers",
-        ("gates.gates", "gates.READERS", *SWEEP),
+        ("gates.gates", "gates.READERS", "gates.with_shares", *SWEEP),
     ),
     "language": Recipe("python scripts/sweeps.py language", "nothing: trains 12 networks", ("sweeps.known", *SWEEP)),
     "subjects": Recipe(

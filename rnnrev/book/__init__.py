@@ -2,9 +2,9 @@
 
 from . import judges  # noqa: F401  they fill the register of exercises
 from .answers import check
-from .page import Html, estimates, glue, table
+from .page import Html, estimates, glue, seeds, table
 from .verdicts import all_claims, claims, over_networks, points, value
 
 __all__ = [
-    "Html", "all_claims", "check", "claims", "estimates", "glue", "over_networks", "points", "table", "value",
+    "Html", "all_claims", "check", "claims", "estimates", "glue", "over_networks", "points", "seeds", "table", "value",
 ]  # fmt: skip

@@ -56,13 +56,26 @@ OPEN = {
     "ex-universality-1": "Ask what a softmax does when the same number is added to all its inputs.",
     "ex-universality-2": "Compare the same measure on the known language before you blame the networks.",
     "ex-universality-3": "Report several seeds, with a control and an interval.",
+    "ex-gates-3": "Compare three seeds, and another axis as control.",
     "ex-augmented-2": "List what each of the two models was given, and ask which differences have to do with reading.",
 }
 
 
 def exercises() -> tuple[str, ...]:
     """Names of all exercises, in the order of the book; open ones are among them."""
-    order = ("training", "la", "toy", "modifiers", "start", "end", "augmented", "reduced", "language", "universality")
+    order = (
+        "training",
+        "la",
+        "toy",
+        "modifiers",
+        "start",
+        "end",
+        "augmented",
+        "reduced",
+        "language",
+        "universality",
+        "gates",
+    )
     return tuple(sorted({*_JUDGES, *OPEN}, key=lambda n: (order.index(n.split("-")[1]), n)))
 
 

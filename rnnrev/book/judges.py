@@ -639,3 +639,20 @@ def _louder(answer: object) -> str:
         "Those are places: take the step, the new place less the old one.":
             moved[:, 0] + _balanced_plane()[0].cell.h0[0],
     })  # fmt: skip
+
+
+@judges("ex-gates-1")
+def _one_unit(answer: object) -> str:
+    left = -0.5 * 0.9
+    return judge(
+        answer, [1, -1, left + 1, left - 1], "four logits: good, bad, not good, not bad",
+        {"What “not” wrote fades by .9 when the next word is read.": [1, -1, 0.5, -1.5]},
+    )  # fmt: skip
+
+
+@judges("ex-gates-2")
+def _factors(answer: object) -> str:
+    return judge(
+        answer, [1, 0], "two factors, of good and of bad",
+        {"That drives the two apart: which word should keep what “not” wrote?": [0, 1]},
+    )  # fmt: skip

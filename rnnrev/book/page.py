@@ -12,9 +12,9 @@ from typing import Any
 
 import pandas as pd
 
-from ..stats import Estimate, text_of
+from ..stats import Estimate, over_seeds, text_of
 
-__all__ = ["Html", "estimates", "glue", "minus", "publish", "table"]
+__all__ = ["Html", "estimates", "glue", "minus", "publish", "seeds", "table"]
 
 
 class Html:
@@ -82,6 +82,19 @@ def estimates(rows: pd.DataFrame, index: str, columns: str, spec: str) -> Html:
     text = [text_of(Estimate(*v), spec) for v in rows[["value", "low", "high"]].to_numpy()]
     wide = rows.assign(text=text).pivot(index=index, columns=columns, values="text")
     return table(wide.loc[rows[index].unique(), rows[columns].unique()])
+
+
+def seeds(rows: pd.DataFrame, index: str, columns: str, spec: str) -> Html:
+    """As :func:`estimates`, over networks that differ in their seed: the mean over seeds with its interval.
+
+    ``"reader"`` is the name of a network up to its first hyphen.
+    """
+    rows = rows.assign(reader=rows.network.str.split("-").str[0])
+    means = [
+        {index: name, columns: column} | over_seeds(own.value)._asdict()
+        for (name, column), own in rows.dropna(subset="value").groupby([index, columns], sort=False)
+    ]
+    return estimates(pd.DataFrame(means), index, columns, spec)
 
 
 def minus(text: str) -> str:
