@@ -74,7 +74,8 @@ class Claim:
 
 
 _PAGES = ("", "01-training", "02-line-attractor", "03-modifier-subspace", "04-initial-condition", "05-end-of-review",
-          "06-augmented-bag-of-words", "07-few-numbers", "08-known-language", "09-universality", "10-gates")  # fmt: skip
+          "06-augmented-bag-of-words", "07-few-numbers", "08-known-language", "09-universality",
+          "10-gates")  # fmt: skip
 
 
 def _load() -> tuple[Claim, ...]:

@@ -26,6 +26,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+import pandas as pd
 from provenance import Source, write_table
 from sweep import Cell, Row, grid, minutes, sweep
 from sweeps import SEEDS
