@@ -63,19 +63,10 @@ OPEN = {
 
 def exercises() -> tuple[str, ...]:
     """Names of all exercises, in the order of the book; open ones are among them."""
-    order = [
-        "training",
-        "la",
-        "toy",
-        "modifiers",
-        "start",
-        "end",
-        "augmented",
-        "reduced",
-        "language",
-        "universality",
+    order = (
+        "training", "la", "toy", "modifiers", "start", "end", "augmented", "reduced", "language", "universality",
         "gates",
-    ]
+    )  # fmt: skip
     return tuple(sorted({*_JUDGES, *OPEN}, key=lambda n: (order.index(n.split("-")[1]), n)))
 
 
