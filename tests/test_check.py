@@ -192,6 +192,15 @@ def test_sums_of_the_known_language() -> None:
     assert "bag of words" in hint("ex-language-1", [0.7, 0.7])
 
 
+def test_layers_of_one_unit() -> None:
+    h = {"": 0.0, "not ": -0.5}
+    right("ex-gates-1", [0.9 * h[m] + b for m in h for b in (1, -1)])
+    assert "fades" in hint("ex-gates-1", [1, -1, 0.5, -1.5])
+    apart = {(a, b): (1 - 0.5 * a) - (-1 - 0.5 * b) for a in (0, 0.5, 1) for b in (0, 0.5, 1)}
+    right("ex-gates-2", min(apart, key=lambda factors: apart[factors]))
+    assert "drives the two apart" in hint("ex-gates-2", [0, 1])
+
+
 # --- answers of the shipped networks, by the code of the book's solutions ------------------------
 
 

@@ -115,7 +115,7 @@ def test_along_text_takes_stacks_and_fixed_points_say_that_they_do_not():
     texts = [" ".join(np.random.default_rng(i).choice(WORDS, 60)) for i in range(60)]
     with pytest.raises(Unmeasured, match="one layer"):
         operating_point(model, texts=texts)
-    point = driven_point(model, texts, lag=12, n_texts=20, n_words=8)
+    point = driven_point(model, texts, lag=12)
     assert np.isclose(point.l @ point.r, 1)
     whole = reduce(model, model.cell.n_state, texts)
     np.testing.assert_allclose(whole.logits(texts[:5]), model.logits(texts[:5]), atol=1e-5)
