@@ -139,7 +139,7 @@ def glued(call: ast.Call) -> list[str]:
 
 
 def test_claims_of_every_chapter_are_collected() -> None:
-    made = {f"claims-{number}" for p in CHAPTERS for number in re.findall(r"\bclaims\((\d)\)", text_of(p))}
+    made = {f"claims-{number}" for p in CHAPTERS for number in re.findall(r"\bclaims\((\d+)\)", text_of(p))}
     assert set(re.findall(r"\{glue:any\} ([\w-]+)", text_of(BOOK / "claims.md"))) == made
     assert len(made) == len(CHAPTERS)
 
