@@ -67,7 +67,8 @@ def shown(
     other = operating_point(second, texts=[TEXT, "not bad. very good. a movie was bad the"], n_tokens=8)
     made = [
         widgets.sentiment_trace(model, bag, "good"), widgets.flow_2d(), widgets.attractor_3d(SCENE),
-        widgets.relax(SYSTEM), widgets.modifier_lab(point, lab, TEXT), widgets.barcode_explorer(lab),
+        widgets.relax(SYSTEM), widgets.modifier_lab(point, lab, TEXT, restaurants=(other, make_lab(other))),
+        widgets.barcode_explorer(lab),
         widgets.where_it_stands(point, TEXT * 4, "bad", other), widgets.build_a_bag(small_bag(model.vocabulary), model),
         widgets.who_still_matters(model, TEXT), widgets.the_plane([make_chart(model), make_chart(second, 3)], TEXT),
         widgets.toy_trainer(),
@@ -176,6 +177,7 @@ def test_typed_sentence_gives_the_logits_of_the_package(pages: Pages, model: Sen
         ("relax", {"start": [0.5, 1.0], "sequence": ["", "awful", "", "great"]}),
         ("modifier_lab", {"text": "not very good", "gain": 2.45, "dimension": 3, "space": "random directions"}),
         ("modifier_lab", {"text": TEXT * 3, "gain": -1.0, "dimension": 1, "space": "other words", "begin": "middle"}),
+        ("modifier_lab", {"text": "not good", "gain": 2.0, "texts": "restaurants"}),
         ("barcode_explorer", {"words": ["the", "don't"]}),
         ("build_a_bag", {"text": TEXT, "beginning": True, "end": True}),
         ("build_a_bag", {"text": "good", "modifiers": False, "beginning": True}),

@@ -258,25 +258,28 @@ def modifier_lab(
     text: str = "The movie was not good.",
     gain: float = 0.0,
     begin: str = "h0",
+    restaurants: tuple[OperatingPoint, perturb.Lab] | None = None,
 ) -> Widget:
     """Turn the modifier subspace of the state up and down (:func:`rnnrev.perturb.amplify`) and watch the logit.
 
-    ``lab`` is :func:`rnnrev.perturb.lab` of the operating point, made here if not given. Controls: ``text``; ``gain``
-    (−1 … 3) of the place in the subspace that the network would have: 0 removes it, 1 changes nothing, −1 mirrors it;
-    ``dimension``; ``space`` (a name among ``lab.spaces``); ``begin`` (h0, as a review; middle, in the state h*).
+    ``lab`` is :func:`rnnrev.perturb.lab` of the operating point, made here if not given; ``restaurants`` the same two
+    of a network that learned from these, for a reader to choose. Controls: ``text``; ``gain`` (−1 … 3) of the place in
+    the subspace that the network would have: 0 removes it, 1 changes nothing, −1 mirrors it; ``dimension``; ``space`` (a
+    name among ``lab.spaces``); ``begin`` (h0, as a review; middle, in the state h*); ``texts``.
     """
-    lab = perturb.lab(point) if lab is None else lab
-    spaces, h_star = lab.spaces, point.h_star
-    width = spaces["modifiers"].dim
+    labs = {FILMS: (point, perturb.lab(point) if lab is None else lab)}
+    labs |= {} if restaurants is None else {RESTAURANTS: restaurants}
+    spaces, width = list(labs[FILMS][1].spaces), min(own.spaces["modifiers"].dim for _, own in labs.values())
 
-    def compute(text: str, gain: float, dimension: int, space: str, begin: str) -> Frame:
+    def compute(text: str, gain: float, dimension: int, space: str, begin: str, texts: str) -> Frame:
+        point, own = labs[texts]
         ids, frame = _read(point.model.vocabulary, text)
-        plane = spaces[space].dual[:, :2]
+        plane = own.spaces[space].dual[:, :2]
         start = [perturb.start_from(point.h_star)] if begin == "middle" else []
-        change = perturb.amplify(spaces[space].take(dimension), gain)
+        change = perturb.amplify(own.spaces[space].take(dimension), gain)
         for name, changes in (("intact", start), ("perturbed", [*start, change])):
             h, frame[name] = _states(point.model, ids, changes)
-            frame[f"{name}_path"] = _numbers((h - h_star) @ plane)
+            frame[f"{name}_path"] = _numbers((h - point.h_star) @ plane)
         return frame
 
     made = Widget(
@@ -284,15 +287,15 @@ def modifier_lab(
         lambda frame: _token_rows(frame, **{"intact": "intact", f"gain {made.gain:g}": "perturbed"}),
         controls={
             "text": t.Unicode(text), "gain": t.Float(gain, min=-1.0, max=3.0),
-            "dimension": t.Int(lab.dimension, min=1, max=width),
-            "space": t.Enum(list(spaces), next(iter(spaces))), "begin": t.Enum(["h0", "middle"], begin),
+            "dimension": t.Int(labs[FILMS][1].dimension, min=1, max=width),
+            "space": t.Enum(spaces, spaces[0]), "begin": t.Enum(["h0", "middle"], begin),
+            "texts": t.Enum(list(labs), FILMS),
         },
-        props={
-            "network": point.model.name, "fingerprint": fingerprint(point.model), "dimensions": width,
-            "spaces": list(spaces), "landmarks": _landmarks(lab),
-        },
-        for_page={"lab": {"h_star": pack(h_star)} | {
-            name: {"basis": pack(space.basis), "dual": pack(space.dual)} for name, space in spaces.items()}},
+        props={"dimensions": width, "spaces": spaces} | _chosen({
+            k: {"network": p.model.name, "fingerprint": fingerprint(p.model), "landmarks": _landmarks(own),
+                "lab": {"h_star": pack(p.h_star)} | {
+                    name: {"basis": pack(space.basis), "dual": pack(space.dual)} for name, space in own.spaces.items()}}
+            for k, (p, own) in labs.items()}),
     )  # fmt: skip
     return made
 

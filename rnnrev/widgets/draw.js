@@ -94,6 +94,12 @@ export function choiceControl(model, name, legend, options) {
   return html("fieldset", { class: "rw-control" }, html("legend", {}, legend), inputs.map((i) => i.label));
 }
 
+// What a widget has of the network that learned from the chosen texts: the first one's unless others are chosen
+export function chosenProps(model) {
+  const props = model.get("props");
+  return props.of?.[model.get("texts")] ?? props;
+}
+
 // Which texts the network learned from, where there is a choice
 export function textsControl(model) {
   const texts = ["films", ...Object.keys(model.get("props").of ?? {})];

@@ -1,5 +1,6 @@
 import { FRAMES, WITHOUT_NETWORK } from "./frames.js";
 import { Network } from "./engine.js";
+import { chosenProps } from "./draw.js";
 import { render } from "./renderers.js";
 
 // The static page: no kernel, so the network runs here. Weights are a script beside this one, loaded when a reader
@@ -70,15 +71,9 @@ class PageModel {
     this.save_changes();
   }
 
-  // What the widget has of the network that learned from the chosen texts; the first one's unless others are chosen
-  chosen() {
-    const props = this.get("props");
-    return props.of?.[this.get("texts")] ?? props;
-  }
-
   async prepare() {
     if (WITHOUT_NETWORK.has(this.get("kind"))) return null;
-    const props = this.chosen();
+    const props = chosenProps(this);
     if (this.shown !== props) {
       this.tell("status", "The network is being loaded \u2026");
       try {
@@ -124,7 +119,7 @@ class PageModel {
     if (net === undefined || turn !== this.turn) return;
     const others = await this.others();
     if (others === undefined || turn !== this.turn) return;
-    const made = FRAMES[this.get("kind")](net, this.chosen(), (name) => this.get(name), others);
+    const made = FRAMES[this.get("kind")](net, chosenProps(this), (name) => this.get(name), others);
     if (typeof made.next !== "function") {
       this.tell("frame", made);
       return;

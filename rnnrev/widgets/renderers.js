@@ -1,5 +1,5 @@
 import {
-  barRows, buttonsControl, checkControl, choiceControl, clamp, examplesControl, extent, groupOf, handle, html, legend, lineChart, linear,
+  barRows, buttonsControl, checkControl, choiceControl, chosenProps, clamp, examplesControl, extent, groupOf, handle, html, legend, lineChart, linear,
   menuControl, niceTicks, path, pathOf, plain, plane, planeChart, send, signed, sliderControl, steps, svg, textControl, textsControl, tokenStrip, unique, view,
 } from "./draw.js";
 import { unpack } from "./engine.js";
@@ -60,6 +60,7 @@ const RENDERERS = {
       hint: "The gain multiplies the place in the subspace that the state would have: 1 is the network as trained, 0 removes it, less than 0 mirrors it.",
       controls: [
         textControl(model, "text", "Sentence"),
+        textsControl(model),
         examplesControl(model, "text", ["The movie was not good.", "The movie was not bad.", "The movie was extremely good."]),
         sliderControl(model, "gain", "Gain", { min: -1, max: 3, step: 0.05, show: (v) => plain(v), ticks: [0, 1] }),
         sliderControl(model, "dimension", "Dimensions", { min: 1, max: props.dimensions, step: 1 }),
@@ -74,7 +75,7 @@ const RENDERERS = {
         ];
         const labels = [START, ...frame.tokens];
         const landmarks = model.get("space") !== modifiers ? [] :
-          props.landmarks.map((p) => ({ x: p.x, y: p.y, label: p.word, style: p.kind }));
+          chosenProps(model).landmarks.map((p) => ({ x: p.x, y: p.y, label: p.word, style: p.kind }));
         return [
           legend(series),
           lineChart({ width, series, labels, yLabel: "logit in nats (above 0: positive)", description: this.summary(frame) }),

@@ -33,7 +33,7 @@ from ...plots.style import (
 from ...subspace import Plane, Volume
 
 __all__ = [
-    "abolition", "barcodes", "by_dimension", "costs", "dimension", "gains", "judgement", "modes", "networks", "plane",
+    "abolition", "barcodes", "by_dimension", "costs", "dimension", "flips", "gains", "judgement", "modes", "networks", "plane",
     "ranking", "transients", "volume",
 ]  # fmt: skip
 
@@ -231,6 +231,31 @@ def gains(found: pd.DataFrame) -> Figure:
     right.set_ylabel("valence without modifier (nats)")
     left.legend()
     label_panels([left, right])
+    return fig
+
+
+def flips(found: pd.DataFrame) -> Figure:
+    """Gains after every epoch of small networks (``scripts/flips.py``): texts by column, labels by line, all seeds."""
+    labels = {"hard": (INTACT, "-"), "soft": (CYCLE[2], "--"), "smoothed": (CYCLE[3], ":")}
+    names = {"imdb": "film reviews", "sst5": "phrases", "yelp": "restaurants", "all": "all three"}
+    fig, axes = figure(2, len(names), height=4.4, sharex=True, sharey="row")
+    found = found[found["at"].notna()]
+    for row, kind in zip(axes, ("negated", "intensified")):
+        for ax, (data, title) in zip(row, names.items()):
+            for name, (color, dashes) in labels.items():
+                own = found[(found.network == f"{data}-{name}") & (found.measure == f"gain_{kind}")]
+                for condition, part in own.groupby("condition"):
+                    look: Look = {"linewidth": 0.6, "alpha": 0.6} if condition else {"linewidth": 1.8, "label": name}
+                    ax.plot(part["at"], part["value"], color=color, linestyle=dashes, **look)
+            ax.axhline(0, color=NEUTRAL, linewidth=0.6)
+            if kind == "negated":
+                ax.axhline(-1, color=NEUTRAL, linewidth=0.6, linestyle="--")
+                ax.set_title(title)
+        row[0].set_ylabel(f"gain, {kind}")
+    for ax in axes[1]:
+        ax.set(xlabel="epoch", xticks=range(1, 6))
+    axes[1, -1].legend(fontsize=8, title="labels")
+    label_panels(axes[:, 0])
     return fig
 
 
