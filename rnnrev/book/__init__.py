@@ -3,8 +3,9 @@
 from . import judges  # noqa: F401  they fill the register of exercises
 from .answers import check
 from .page import Html, estimates, glue, seeds, table
-from .verdicts import all_claims, claims, over_networks, points, value
+from .verdicts import all_claims, claims, over_networks, points, readers, value
 
 __all__ = [
-    "Html", "all_claims", "check", "claims", "estimates", "glue", "over_networks", "points", "seeds", "table", "value",
+    "Html", "all_claims", "check", "claims", "estimates", "glue", "over_networks", "points", "readers", "seeds",
+    "table", "value",
 ]  # fmt: skip

@@ -18,7 +18,7 @@ SHORT = {
     "imdb/test": "IMDB", "sst2/validation": "SST-2", "yelp_polarity/test": "Yelp", "yelp_polarity/train": "Yelp",
 }  # fmt: skip
 
-__all__ = ["all_claims", "claims", "over_networks", "points", "summary", "value"]
+__all__ = ["all_claims", "claims", "over_networks", "points", "readers", "summary", "value"]
 
 #: Networks that learned from restaurants and hotels are shown on restaurants, where films' networks are on films.
 HOME = {"-yelp": "yelp_polarity/test"}
@@ -85,6 +85,23 @@ def over_networks(
             return "not measured"
 
     return _html([row(name) for name in networks or dict.fromkeys(asked.network)])
+
+
+def readers() -> pd.DataFrame:
+    """The rule for the network that chapters open (``scripts/flips.py``): shipped networks, and whether each passes.
+
+    Columns: AUC on revised reviews, gains in mid-text on the kind of text that it learned from, and ``passes``: its AUC
+    lies above its bag's, intervals apart, negation's interval under −½ and intensifiers' over ¼.
+    """
+    rows = {}
+    for name in dict.fromkeys(_record("networks").query("measure == 'gain_negated'").network):
+        home, ending = next(((text, e) for e, text in HOME.items() if name.endswith(e)), (SHOWN["data"], "-imdb"))
+        revised = {"data": "imdb_counterfactual/revised", "record": "context"}
+        auc, bag = (value("auc", network=n, **revised) for n in (name, f"bow{ending}"))
+        less, more = (value(f"gain_{k}", "intact", network=name, data=home) for k in ("negated", "intensified"))
+        passes = auc.low > bag.high and less.high < -0.5 and more.low > 0.25
+        rows[name] = {"AUC, revisions": auc, "negated": less, "intensified": more, "passes": passes}
+    return pd.DataFrame(rows).T.rename_axis("network")
 
 
 def points(table: pd.DataFrame, measures: Mapping[str, tuple[str, str]], by: str = "data") -> Html:

@@ -264,8 +264,8 @@ def modifier_lab(
 
     ``lab`` is :func:`rnnrev.perturb.lab` of the operating point, made here if not given; ``restaurants`` the same two
     of a network that learned from these, for a reader to choose. Controls: ``text``; ``gain`` (−1 … 3) of the place in
-    the subspace that the network would have: 0 removes it, 1 changes nothing, −1 mirrors it; ``dimension``; ``space`` (a
-    name among ``lab.spaces``); ``begin`` (h0, as a review; middle, in the state h*); ``texts``.
+    the subspace that the network would have: 0 removes it, 1 changes nothing, −1 mirrors it; ``dimension``;
+    ``space`` (of ``lab.spaces``); ``begin`` (h0, as a review; middle, in the state h*); ``texts``.
     """
     labs = {FILMS: (point, perturb.lab(point) if lab is None else lab)}
     labs |= {} if restaurants is None else {RESTAURANTS: restaurants}

@@ -33,8 +33,8 @@ from ...plots.style import (
 from ...subspace import Plane, Volume
 
 __all__ = [
-    "abolition", "barcodes", "by_dimension", "costs", "dimension", "flips", "gains", "judgement", "modes", "networks", "plane",
-    "ranking", "transients", "volume",
+    "abolition", "barcodes", "by_dimension", "costs", "dimension", "flips", "gains", "judgement", "modes", "networks",
+    "plane", "ranking", "transients", "volume",
 ]  # fmt: skip
 
 _LOOKS: dict[str, Look] = {
