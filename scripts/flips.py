@@ -112,7 +112,7 @@ def gains(model: SentimentRNN, texts: tuple[str, ...]) -> list[Row]:
 
 def measured(cell: Cell, folder: Path, vectors: Path) -> list[Row]:
     """The rows of one network: after every epoch, and when it is trained."""
-    texts, name = texts_of(str(cell["texts"])), f"{cell['texts']}-{cell['labels']}"
+    texts, name = texts_of(str(cell["texts"])), f"{cell['texts']}-{cell.get('labels')}"
     where: Row = {"network": name, "data": cell["texts"], "condition": ""}
     if "network" in cell:
         shipped = zoo.load(str(cell["network"]), SentimentRNN)
