@@ -167,6 +167,20 @@ def test_numbers_of_a_record_by_name() -> None:
     assert shown[2]["untrained"] == "not measured"
 
 
+def test_the_rule_for_the_opened_network_asks_for_reading_and_for_effects(monkeypatch: pytest.MonkeyPatch) -> None:
+    revised, home = "imdb_counterfactual/revised", {"gru-yelp": "yelp_polarity/test"}
+    auc = {"bow-imdb": 0.77, "bow-yelp": 0.81, "gru-imdb": 0.88, "gru-yelp": 0.82, "lstm-imdb": 0.87, "ugrnn-imdb": 0.9}
+    gains = {"gru-imdb": (-0.9, 0.5), "gru-yelp": (-0.6, 0.4), "lstm-imdb": (-0.51, 0.5), "ugrnn-imdb": (-0.9, 0.26)}
+    rows = [row(name, revised, "auc", value, 0.02) for name, value in auc.items()]
+    for name, pair in gains.items():
+        text = home.get(name, "imdb/test")
+        rows += [row(name, text, f"gain_{k}", g, 0.02, "intact") for k, g in zip(("negated", "intensified"), pair)]
+    monkeypatch.setattr(verdicts, "_record", lambda name: pd.DataFrame(rows))
+    assert book.readers().passes.to_dict() == {
+        "gru-imdb": True, "gru-yelp": False, "lstm-imdb": False, "ugrnn-imdb": False
+    }  # fmt: skip
+
+
 @pytest.mark.usefixtures("record")
 def test_a_network_stands_in_tables_with_the_text_it_learned_from(monkeypatch: pytest.MonkeyPatch) -> None:
     table = pd.concat([rules.read("networks"), pd.DataFrame([
