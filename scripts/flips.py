@@ -131,7 +131,8 @@ def measured(cell: Cell, folder: Path, vectors: Path) -> list[Row]:
         fit(bag := Bag(config, len(vocabulary)), ids, labels, config, lambda: np.nan, progress=False)
         return tested(bag.to_model(vocabulary, name))
     network = Network(config, len(vocabulary), 2, load_vectors(vectors, vocabulary, config.n_inputs))
-    network.recurrent.shards = 1  # cells run side by side, each on one core
+    (layer,) = network.stack
+    layer.shards = 1  # cells run side by side, each on one core
 
     def after_epoch() -> float:
         made = network.to_model(vocabulary, name)
