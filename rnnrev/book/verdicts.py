@@ -96,8 +96,8 @@ def readers() -> pd.DataFrame:
     rows = {}
     for name in dict.fromkeys(_record("networks").query("measure == 'gain_negated'").network):
         home, ending = next(((text, e) for e, text in HOME.items() if name.endswith(e)), (SHOWN["data"], "-imdb"))
-        revised = {"data": "imdb_counterfactual/revised", "record": "context"}
-        auc, bag = (value("auc", network=n, **revised) for n in (name, f"bow{ending}"))
+        revised = "imdb_counterfactual/revised"
+        auc, bag = (value("auc", network=n, data=revised, record="context") for n in (name, f"bow{ending}"))
         less, more = (value(f"gain_{k}", "intact", network=name, data=home) for k in ("negated", "intensified"))
         passes = auc.low > bag.high and less.high < -0.5 and more.low > 0.25
         rows[name] = {"AUC, revisions": auc, "negated": less, "intensified": more, "passes": passes}
