@@ -280,7 +280,7 @@ def _jacobian(F: MeanMap, h: np.ndarray) -> np.ndarray:
     return out
 
 
-def doubts(point: OperatingPoint, texts: Texts, *, seed: int = 0) -> tuple[str, ...]:
+def doubts(point: OperatingPoint, texts: Texts) -> tuple[str, ...]:
     """Why a point's vectors may say little about text, in words; none where nothing speaks against them.
 
     Three tests: the visited states lie on one side of it, their mean ℓ·(h − h*) over two of their standard deviations
@@ -288,7 +288,7 @@ def doubts(point: OperatingPoint, texts: Texts, *, seed: int = 0) -> tuple[str, 
     texts rank the frequent words otherwise (Spearman under .9).
     """
     model, modes, found = point.model, point.modes, []
-    ids = token_arrays(model, texts, 120, seed=seed)
+    ids = token_arrays(model, texts, 120)
     if modes.growing.any():
         fastest = np.abs(modes.eigvals).max()
         found.append(f"{int(modes.growing.sum())} growing modes, the fastest by {fastest - 1:.1%} a token")
