@@ -9,6 +9,7 @@ import sys
 from functools import cache
 from html import unescape
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -289,6 +290,27 @@ def test_figures_become_slides() -> None:
         assert f'href="{link}"' in page
     assert not re.search(r"(src|href)=\"https?:", page.replace("https://a.org", "").replace('href=""', ""))
     assert make("book/01-training", "Title", "About", "<h2>No figure</h2>") == ""
+
+
+@pytest.mark.parametrize("address", ["", "https://github.com/someone/somewhere"])
+def test_what_leads_to_the_repository_follows_its_address(address: str) -> None:
+    site, hosts = extension("book_site"), {"colab_url": "https://colab", "binderhub_url": "https://binder"}
+    options = {"repository_url": address, "launch_buttons": hosts}
+    app = SimpleNamespace(srcdir=ROOT, config=SimpleNamespace(html_theme_options=options, html_title=""))
+    site.buttons(app, app.config)
+    options = app.config.html_theme_options
+    assert {on for name, on in options.items() if name.startswith("use_")} == {bool(address)}
+    assert options["launch_buttons"] == (hosts if address else {})
+    cited = ["\nCITATION\n"]
+    site.cite(app, "book/index", cited)
+    assert ("url    = {" + address + "}" in cited[0]) == ("url" in cited[0]) == bool(address)
+    if address:
+        launch = [{"text": "Colab"}, {"text": "Binder"}]
+        site.improve_page(app, "book/a", "", {"script_files": [], "header_buttons": [{"buttons": launch}]}, None)
+        assert [button["url"] for button in launch] == [
+            "https://colab/github/someone/somewhere/blob/gh-pages/_sources/book/a.ipynb",
+            "https://binder/v2/gh/someone/somewhere/gh-pages?urlpath=lab/tree/_sources/book/a.ipynb",
+        ]
 
 
 def test_solutions_can_be_left_out() -> None:
