@@ -24,8 +24,9 @@ DEV := $(VENV)/.dev
 $(ENV): requirements.lock pyproject.toml $(wildcard book/_lab/*)
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	rm -rf $(VENV)/lib/python*/site-packages/tensorflow/include
 	mkdir -p $(VENV)/etc/jupyter/labconfig $(VENV)/share/jupyter/labextensions/rnnrev-lab
 	cp book/_lab/default_setting_overrides.json $(VENV)/etc/jupyter/labconfig
 	cp book/_lab/package.json book/_lab/sources.js $(VENV)/share/jupyter/labextensions/rnnrev-lab

@@ -9,6 +9,7 @@ The package comes from a wheel of this folder, not from its address. Needs a pac
 from __future__ import annotations
 
 import argparse
+import re
 import shutil
 import subprocess
 import sys
@@ -63,7 +64,7 @@ def run(notebook: Path, python: Path, package: Path, folder: Path) -> nbformat.N
     made = nbformat.read(notebook, 4)
     setup = next(c for c in made.cells if "setup" in c.metadata.get("tags", ()))
     lines = setup.source.splitlines()
-    setup.source = "\n".join(f'{line.split(chr(34))[0]}"{package}"' if "rnnrev @" in line else line for line in lines)
+    setup.source = "\n".join(re.sub(r"(--no-deps ).*", rf'\1"{package}"', line) for line in lines)
     file, out = folder / notebook.name, folder / f"executed-{notebook.name}"
     nbformat.write(made, file)
     play = (
