@@ -125,9 +125,9 @@ def recover(language: Language, model: SentimentRNN, test: Reviews | None = None
         point = operating_point(model, texts=test.sample(300, seed).texts, seed=seed)
         probes = modifiers.probe_words(point)
         effects = modifiers.modifier_effects(point, frequent_words(model), probes)
-        words = _found_words(language, point, effects, probes)
-        marks |= _mark_words(words) | _mark_ranking(words, effects)
-        profiles, of_ends = _mark_ends(language, point, ids, probes, effects, seed)
+        words = found_words(language, point, effects, probes)
+        marks |= mark_words(words) | mark_ranking(words, effects)
+        profiles, of_ends = mark_ends(language, point, ids, probes, effects, seed)
         marks |= of_ends
         if best > without:
             marks["subspace_dimension"], logits = _removed(point, ids, effects, probes, seed)
@@ -155,7 +155,7 @@ def _removed(
     return k, {name: perturb.run(point.model, ids, change).final for name, change in changes.items()}
 
 
-def _found_words(
+def found_words(
     language: Language, point: OperatingPoint, effects: pd.DataFrame, probes: modifiers.Probes
 ) -> pd.DataFrame:
     """The truth of every word that means or changes anything, and what the analyses find."""
@@ -177,7 +177,7 @@ def _found_words(
     return words
 
 
-def _mark_words(words: pd.DataFrame) -> dict[str, float]:
+def mark_words(words: pd.DataFrame) -> dict[str, float]:
     marks = {}
     own = words[words.role.isin(["positive", "negative"])]
     marks["valence_spearman"] = stats.spearmanr(own.true_valence, own.found_valence).statistic
@@ -193,7 +193,7 @@ def _mark_words(words: pd.DataFrame) -> dict[str, float]:
     return marks
 
 
-def _mark_ranking(words: pd.DataFrame, effects: pd.DataFrame) -> dict[str, float]:
+def mark_ranking(words: pd.DataFrame, effects: pd.DataFrame) -> dict[str, float]:
     """How well the ranking of all frequent words finds those that change valence by a third or more."""
     from sklearn.metrics import roc_auc_score
 
@@ -208,7 +208,7 @@ def _mark_ranking(words: pd.DataFrame, effects: pd.DataFrame) -> dict[str, float
     return marks
 
 
-def _mark_ends(
+def mark_ends(
     language: Language, point: OperatingPoint, ids: Sequence[np.ndarray], probes: modifiers.Probes,
     effects: pd.DataFrame, seed: int,
 ) -> tuple[pd.DataFrame, dict[str, float]]:  # fmt: skip

@@ -546,9 +546,9 @@ def known(model: SentimentRNN, language: Language) -> Iterator[Row]:
         try:
             probes = modifiers.probe_words(point)
             effects = modifiers.modifier_effects(point, linear.frequent_words(model), probes)
-            found = recovery._found_words(language, point, effects, probes)
-            marks = recovery._mark_words(found) | recovery._mark_ranking(found, effects)
-            marks |= recovery._mark_ends(language, point, ids, probes, effects, seed)[1]
+            found = recovery.found_words(language, point, effects, probes)
+            marks = recovery.mark_words(found) | recovery.mark_ranking(found, effects)
+            marks |= recovery.mark_ends(language, point, ids, probes, effects, seed)[1]
         except linear.Unmeasured as error:
             yield row("valence_spearman", name, np.nan, 0, data="language/test") | {"note": str(error)}
             continue

@@ -72,7 +72,7 @@ def test_marks_of_words_by_hand() -> None:
         "found_gain": [0, 0, 0, -0.5, 0.5, 0], "found_gain_settled": [0, 0, 0, 1.0, -1.0, 0],
         "decay": [np.nan] * 3 + [2.0, 4.0, np.nan], "found_decay": [np.nan] * 3 + [3.0, 3.0, np.nan],
     })  # fmt: skip
-    marks = recovery._mark_words(words)
+    marks = recovery.mark_words(words)
     assert marks["valence_spearman"] == pytest.approx(1)
     assert (marks["valence_slope"], marks["valence_slope_settled"]) == pytest.approx((0.5, 1))
     assert (marks["gain_slope"], marks["gain_slope_settled"], marks["gain_r2_settled"]) == pytest.approx((0.5, -1, 1))
@@ -84,7 +84,7 @@ def test_marks_of_a_ranking_by_hand() -> None:
                           "true_gain": [-1.0, 0.2, 0.0]})  # fmt: skip
     effects = pd.DataFrame({"word": ["no", "idle", "thing", "very"], "strength": [0.5, 0.9, 0.1, 0.2],
                             "kind": ["negator", "intensifier", "other", "other"]})  # fmt: skip
-    marks = recovery._mark_ranking(words, effects)  # "very" changes too little to be one
+    marks = recovery.mark_ranking(words, effects)  # "very" changes too little to be one
     assert marks == {"modifiers_called": 2, "decoys_called": 1, "precision": 0.5, "recall": 1,
                      "modifier_auc": pytest.approx(2 / 3)}  # fmt: skip
 
