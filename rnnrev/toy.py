@@ -4,8 +4,8 @@ CP20 opens its argument with it (section 4, Fig. 2, supplementary Figs. 11–14)
 what the next four tokens add, *very* doubles the next one (:data:`rnnrev.language.TWELVE_WORDS`), and the network is to
 say the sum so far at every token. What it has learned is read off the fixed points at x* = 0.
 
-Training is back-propagation through time in NumPy with the cells' exact partials, so that it needs nothing else and
-starts at once; the page's widget does the same in JavaScript.
+Training is a step of :class:`rnnrev.train.RunningSum` on new texts each time; the page's widget does the same in
+JavaScript.
 
 Source: CP20, section 4 and its supplement (state noise, L2, clipping); Kingma & Ba 2015 (Adam). Batches, rates and
 lengths are ours: the authors took 40,000 steps.
@@ -16,15 +16,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import reduce
-from operator import add
 from pathlib import Path
 
 import numpy as np
 from tqdm.auto import tqdm
 
 from . import zoo
-from .cells import CELLS, NUMPY_OPS, WEIGHTS, Cell, initial_weights
+from .cells import WEIGHTS, Cell, initial_weights
 from .fixed_points import FixedPoints, MeanMap, find_fixed_points
 from .language import TWELVE_WORDS, Language, Modifier
 from .linear import Eigenmodes, OperatingPoint, eigenmodes, slow_mode
@@ -47,7 +45,6 @@ __all__ = [
     "factor",
     "fixed_points",
     "follow_ups",
-    "gradients",
     "learn",
     "load",
     "mode_groups",
@@ -113,57 +110,10 @@ def load(name: str | Path = "gru-100-0") -> SentimentRNN:
     return zoo.load(FOLDER / name, SentimentRNN)
 
 
-def gradients(
-    weights: Weights, kind: str, words: np.ndarray, target: np.ndarray, noise: np.ndarray | float = 0.0
-) -> tuple[float, Weights]:
-    """Mean squared error of what is said after every token, and its gradient, by back-propagation through time.
-
-    ``words`` (T, B) count from the first row of W, ``target`` (T, B), ``noise`` (T, B, S) is added to the states.
-    """
-    spec, U, w = CELLS[kind], weights["U"], weights["w"]
-    n, (steps, rows) = len(U), words.shape
-    u = weights["W"][words] + weights["b"]
-    h = np.empty((steps + 1, rows, n * spec.blocks), U.dtype)
-    h[0] = weights["h0"]
-    a = np.empty((steps, rows, U.shape[1]), U.dtype)
-    noise = np.broadcast_to(np.asarray(noise, U.dtype), h[1:].shape)
-    for t in range(steps):
-        np.matmul(h[t, :, :n], U, out=a[t])
-        a[t] += weights["b_rec"]
-        np.add(spec.combine(NUMPY_OPS, h[t], u[t], a[t]), noise[t], out=h[t + 1])
-    error = h[1:, :, :n] @ w + weights["readout_b"] - target
-    above = (2 / error.size * error)[..., None]
-    g = np.zeros_like(h[0])
-    g_u, g_a, back = np.empty_like(u), np.empty_like(a), np.ascontiguousarray(U.T)
-    for t in reversed(range(steps)):
-        g[:, :n] += above[t] * w
-        parts = np.split(g, spec.blocks, -1)
-        d_h, d_u, d_a = spec.partials(NUMPY_OPS, h[t], u[t], a[t])
-
-        for j in range(len(spec.gates)):
-            g_u[t, :, j * n : (j + 1) * n] = _through(d_u, j, parts)
-            g_a[t, :, j * n : (j + 1) * n] = _through(d_a, j, parts)
-        g = np.concatenate([_through(d_h, j, parts) for j in range(spec.blocks)], -1)
-        g[:, :n] += g_a[t] @ back
-    one_hot = np.eye(len(weights["W"]), dtype=U.dtype)[words.ravel()]
-    flat_u, flat_a, flat_h = (x.reshape(-1, x.shape[-1]) for x in (g_u, g_a, h[:-1, :, :n]))
-    gradient = {
-        "W": one_hot.T @ flat_u, "U": flat_h.T @ flat_a, "b": flat_u.sum(0), "b_rec": flat_a.sum(0), "h0": g.sum(0),
-        "w": (above * h[1:, :, :n]).sum((0, 1)), "readout_b": above.sum(),
-    }  # fmt: skip
-    return float(np.mean(error**2)), gradient
-
-
-def _through(partials: list[list[np.ndarray | None]], column: int, g: list[np.ndarray]) -> np.ndarray:
-    """What reaches one block or gate of the gradients g of the state blocks."""
-    terms = [row[column] * part for row, part in zip(partials, g) if row[column] is not None]
-    return reduce(add, terms) if terms else np.zeros_like(g[0])
-
-
 def learn(
     kind: str = "gru", n_units: int = 100, seed: int = 0, language: Language = TWELVE_WORDS, *,
     steps: int = 8000, batch: int | None = None, rate: float | None = None, noise: float = 0.003, l2: float = 1e-5,
-    clip: float = 1.0, enough: float = 0.8 * LIMIT, watch: Callable[[int, SentimentRNN], object] | None = None,
+    clip: float = 1.0, enough: float = 0.8 * LIMIT, watch: Callable[[SentimentRNN], object] | None = None,
     progress: bool = False,
 ) -> SentimentRNN:  # fmt: skip
     """Train a network to say the sum so far at every token of texts that are drawn as it goes.
@@ -180,55 +130,50 @@ def learn(
         units on; .003 for a vanilla network.
     noise, l2, clip : float
         Standard deviation of what is added to the states, weight of Σθ², largest norm of a gradient.
-    watch : function (step, network), optional
-        Called every twentieth of the steps.
+    watch : function, optional
+        Called with the network every twentieth of the steps.
 
     Returns
     -------
     SentimentRNN
         Its ``record`` has the settings, the curve (step, mean squared error on 100 texts) and the processor's seconds.
     """
+    from .train import RunningSum
+
     began, big = time.process_time(), n_units >= 64
     batch = (32 if big else 64) if batch is None else batch
     rate = (0.003 if kind == "vanilla" else 0.005 if big else 0.01) if rate is None else rate
     rng = np.random.default_rng([seed, 151])
     cell = initial_weights(kind, len(language.words), n_units, seed)
-    weights = {k: np.array(getattr(cell, k), np.float32) for k in WEIGHTS}
-    weights["w"] = rng.normal(0, 1 / np.sqrt(n_units), n_units).astype(np.float32)
-    weights["readout_b"] = np.zeros((), np.float32)
-    mean, square = ({k: np.zeros_like(v) for k, v in weights.items()} for _ in range(2))
+    learner = RunningSum(cell, rng.normal(0, 1 / np.sqrt(n_units), n_units))
+    take = learner.learner(steps, rate, clip, l2)
+    settings = {"cell": kind, "n_units": n_units, "seed": seed, "steps": steps, "batch": batch, "rate": rate}
+    record: dict[str, object] = {"config": settings | {"noise": noise, "l2": l2, "clip": clip}}
+
+    def now() -> SentimentRNN:
+        seconds = round(time.process_time() - began, 1)
+        weights = {k: np.asarray(getattr(learner.recurrent, k)) for k in WEIGHTS}
+        weights |= {"w": np.asarray(learner.w), "readout_b": np.asarray(learner.bias)}
+        model = network(weights, kind, language, f"{kind}-{n_units}-{seed}")
+        return replace(model, record=record | {"curve": list(curve), "seconds": seconds})
+
     curve: list[tuple[int, float]] = []
     bar = tqdm(range(1, steps + 1), disable=not progress, unit="step", mininterval=5)
     for step in bar:
-        short = step <= 0.6 * steps
-        words, target = _drawn(language, batch, rng, short)
-        disturbed = noise * rng.standard_normal((*words.shape, cell.n_state), np.float32)
-        _, gradient = gradients(weights, kind, words, target, disturbed)
-        for k, v in weights.items():
-            gradient[k] = gradient[k] + 2 * l2 * v
-        scale = min(1.0, clip / np.sqrt(sum(float(np.sum(g * g)) for g in gradient.values())))
-        now = rate * min(1, step / 100) * (0.02 + 0.49 * (1 + np.cos(np.pi * step / steps)))
-        now *= np.sqrt(1 - 0.999**step) / (1 - 0.9**step)
-        for k, g in gradient.items():
-            mean[k] += 0.1 * (scale * g - mean[k])
-            square[k] += 0.001 * (np.square(scale * g) - square[k])
-            weights[k] = (weights[k] - now * mean[k] / (np.sqrt(square[k]) + 1e-8)).astype(np.float32)
+        words, target = _drawn(language, batch, rng, step <= 0.6 * steps)
+        take(words, target, noise * rng.standard_normal((*words.T.shape, cell.n_state), np.float32))
         if step % max(1, steps // 20) == 0:
-            model = network(weights, kind, language, f"{kind}-{n_units}-{seed}")
-            curve.append((step, squared_error(model, language, 100, TEST_SEED + 5)))
+            curve.append((step, squared_error(now(), language, 100, TEST_SEED + 5)))
             bar.set_postfix_str(f"mean squared error {curve[-1][1]:.4f}")
             if watch is not None:
-                watch(step, model)
-            if step >= 0.7 * steps and squared_error(model, language, 300, TEST_SEED + 4) <= enough:
+                watch(now())
+            if step >= 0.7 * steps and squared_error(now(), language, 300, TEST_SEED + 4) <= enough:
                 break
-    settings = {"cell": kind, "n_units": n_units, "seed": seed, "steps": steps, "batch": batch, "rate": rate}
-    settings |= {"noise": noise, "l2": l2, "clip": clip}
-    record = {"config": settings, "curve": curve, "seconds": round(time.process_time() - began, 1)}
-    return replace(network(weights, kind, language, f"{kind}-{n_units}-{seed}"), record=record)
+    return now()
 
 
 def _drawn(language: Language, n: int, rng: np.random.Generator, short: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Texts and their running sums, (T, n): whole ones, or short ones that tend to one side."""
+    """Texts, counted from the first word, and their sums so far, (n, T): whole, or short and leaning to one side."""
     padded, lengths = language.sample_ids(n, int(rng.integers(2**31)))
     if short:
         padded = padded[:, : max(4, round(0.4 * language.max_tokens))]
@@ -236,7 +181,7 @@ def _drawn(language: Language, n: int, rng: np.random.Generator, short: bool) ->
         below = rng.random(padded.shape) > rng.random((n, 1))
         sided = 2 + (padded - 2) % half + half * below  # the word of the same strength on the other side
         padded = np.where((padded >= 2) & (padded < 2 + 2 * half), sided, padded)
-    return padded.T - 2, language.running(padded, lengths).T.astype(np.float32)
+    return padded - 2, language.running(padded, lengths).astype(np.float32)
 
 
 # --- the fixed points at x* = 0, and the modes there ----------------------------------------------

@@ -40,7 +40,7 @@ from .model import BagOfWords, SentimentRNN, evaluate, labels_of
 from .stacks import CONV, WIDTH, DelayLine, convolved, padded_readout, parts_of, stack
 from .zoo import load, save
 
-__all__ = ["Recurrent", "Trainee", "fit", "load_soft_labels", "load_vectors", "scan", "train"]
+__all__ = ["Recurrent", "RunningSum", "Trainee", "adam", "fit", "load_soft_labels", "load_vectors", "scan", "train"]
 
 
 Curve = list[dict[str, float]]  #: one row an epoch
@@ -50,11 +50,13 @@ Step = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], tuple[tf.Tenso
 
 
 def scan(
-    kind: str, h0: tf.Tensor, u: tf.Tensor, U: tf.Tensor, b_rec: tf.Tensor, low: tf.DType = tf.float32
-) -> tf.Tensor:
+    kind: str, h0: tf.Tensor, u: tf.Tensor, U: tf.Tensor, b_rec: tf.Tensor, low: tf.DType = tf.float32,
+    noise: tf.Tensor | None = None,
+) -> tf.Tensor:  # fmt: skip
     """All states (T, B, S) of a cell over projected inputs ``u`` (T, B, G·N), with a hand-made gradient.
 
     ``h0`` is (B, S), ``U`` (N, G·N), ``b_rec`` (G·N,); ``low`` is the type of the matrix products, all else float32.
+    ``noise`` (T, B, S) is added to the states.
     """
     spec, ops = CELLS[kind], tensorflow_ops()
     n, width, n_state = U.shape[0], U.shape[1], h0.shape[-1]
@@ -88,12 +90,14 @@ def scan(
             return tf.TensorArray(dtype, steps, clear_after_read=False, element_shape=(None, size))
 
         inputs = array(width).unstack(u)
+        added = None if noise is None else array(n_state).unstack(noise)
 
         def forward(
             t: tf.Tensor, h: tf.Tensor, states: tf.TensorArray, recurrent: tf.TensorArray
         ) -> tuple[tf.Tensor, ...]:
             a = product(h[:, :n], low_U) + b_rec
             h = spec.combine(ops, h, inputs.read(t), a)
+            h = h if added is None else h + added.read(t)
             return t + 1, h, states.write(t, h), recurrent.write(t, a)
 
         start = (tf.constant(0), h0, array(n_state), array(width))
@@ -140,8 +144,8 @@ class Recurrent(keras.layers.Layer):
         self.U.trainable = CELLS[cell.kind].sees_state
         self.built = True
 
-    def states(self, x: tf.Tensor) -> tf.Tensor:
-        """Every state, time first: (B, T, D) -> (T, B, S)."""
+    def states(self, x: tf.Tensor, noise: tf.Tensor | None = None) -> tf.Tensor:
+        """Every state, time first, with ``noise`` (T, B, S) added: (B, T, D) -> (T, B, S)."""
         W = tf.cast(self.W, self.low)
         rows, steps = tf.shape(x)[0], tf.shape(x)[1]
         size = -(-rows // self.shards)
@@ -152,7 +156,9 @@ class Recurrent(keras.layers.Layer):
             flat = tf.reshape(tf.transpose(part, (1, 0, 2)), (-1, x.shape[-1]))
             u = tf.cast(tf.matmul(tf.cast(flat, self.low), W), tf.float32) + self.b
             u = tf.reshape(u, (steps, tf.shape(part)[0], self.U.shape[1]))
-            parts.append(scan(self.kind, tf.tile(h0[None], (tf.shape(part)[0], 1)), u, U, b_rec, self.low))
+            begin = tf.tile(h0[None], (tf.shape(part)[0], 1))
+            own = None if noise is None else noise[:, i * size : (i + 1) * size]
+            parts.append(scan(self.kind, begin, u, U, b_rec, self.low, own))
         return tf.concat(parts, 1)
 
     def call(self, x: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
@@ -242,6 +248,37 @@ class Network(keras.Model):
         if self.outputs_ == 1:
             w, b = w[:, 0], b[0]
         return SentimentRNN(cell, np.asarray(self.embedding), vocabulary, w, b, name)
+
+
+class RunningSum(keras.Model):
+    """One-hot words, :class:`Recurrent` and a readout that says a number after every token: a regression."""
+
+    def __init__(self, cell: Cell, w: np.ndarray, bias: float = 0.0) -> None:
+        super().__init__()
+        self.recurrent, self.n_words = Recurrent(cell, "float32"), cell.n_inputs
+        self.w, self.bias = weight(self, "w", w), weight(self, "bias", np.float32(bias))
+        self.built = True
+
+    def squared_error(self, words: tf.Tensor, target: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
+        """Mean over all tokens of texts of one length (B, T); ``noise`` (T, B, S) is added to the states."""
+        h = self.recurrent.states(tf.one_hot(words, self.n_words), noise)[..., : self.w.shape[0]]
+        said = tf.linalg.matvec(h, tf.convert_to_tensor(self.w)) + self.bias
+        return tf.reduce_mean(tf.square(said - tf.transpose(target)))
+
+    def learner(self, steps: int, rate: float, clip: float, l2: float) -> Callable[..., tf.Tensor]:
+        """A function that takes a step of Adam on :meth:`squared_error` of what it is given, and Σθ² times ``l2``."""
+        optimizer = adam(self.trainable_variables, steps, rate, clip, warm_up=100)
+        numbers = tf.TensorSpec((None, None, None)), tf.TensorSpec((None, None)), tf.TensorSpec((None, None), tf.int32)
+
+        @tf.function(input_signature=numbers[::-1])
+        def step(words: tf.Tensor, target: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
+            with tf.GradientTape() as tape:
+                error = self.squared_error(words, target, noise)
+                total = error + l2 * tf.add_n([tf.reduce_sum(tf.square(v.value)) for v in self.trainable_variables])
+            update(optimizer, self.trainable_variables, tape, total)
+            return error
+
+        return step
 
 
 class Bag(keras.Model):
@@ -346,10 +383,13 @@ def _restore(file: Path, key: str, variables: Sequence[keras.Variable]) -> tuple
 
 
 def adam(
-    variables: Sequence[keras.Variable], steps: int, learning_rate: float, clip_norm: float
+    variables: Sequence[keras.Variable], steps: int, learning_rate: float, clip_norm: float, *, warm_up: int = 0
 ) -> keras.optimizers.Optimizer:
-    """Adam with clipped gradients, its rate falling along a cosine to 2 % over ``steps``."""
-    schedule = keras.optimizers.schedules.CosineDecay(learning_rate, steps, alpha=0.02)
+    """Adam with clipped gradients, its rate falling along a cosine to 2 % over ``steps``, the ``warm_up`` before it."""
+    schedule = keras.optimizers.schedules.CosineDecay(
+        0.0 if warm_up else learning_rate, steps - warm_up, alpha=0.02,
+        warmup_target=learning_rate if warm_up else None, warmup_steps=warm_up,
+    )  # fmt: skip
     optimizer = keras.optimizers.Adam(schedule, global_clipnorm=clip_norm)
     optimizer.build(variables)
     return optimizer

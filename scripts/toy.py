@@ -48,12 +48,14 @@ def plan(out: Path) -> list[tuple[Path, dict[str, Any]]]:
             # all seeds are measured; those that only the record needs are not shipped, to stay under 300 kB
             folder = toy.FOLDER if seed == 0 or kind in ("gru", "ugrnn") else out
             files += [(folder / f"{kind}-{n}-{seed}", {"kind": kind, "n_units": n, "seed": seed}) for n in sizes]
+        for reach in REACHES:
+            files.append(
+                (out / f"gru-32-{seed}-reach{reach}", {"n_units": 32, "seed": seed, "language": toy.with_reach(reach)})
+            )
+        files.append((out / f"gru-32-{seed}-l2", {"n_units": 32, "seed": seed, "l2": toy.PAPER_L2}))
     for seed in (*SEEDS, 3):
         two = {"kind": "ugrnn", "n_units": 2, "seed": seed, "language": toy.FIVE_WORDS, "steps": 6000, "batch": 32}
         files.append((toy.FOLDER / f"ugrnn-2-{seed}", two | {"rate": 0.03, "noise": 0.0, "l2": 0.0}))
-    for reach in REACHES:
-        files.append((out / f"gru-32-0-reach{reach}", {"n_units": 32, "language": toy.with_reach(reach)}))
-    files.append((out / "gru-32-0-l2", {"n_units": 32, "l2": toy.PAPER_L2}))
     return [(file.with_name(file.name + ".safetensors"), options) for file, options in files]
 
 

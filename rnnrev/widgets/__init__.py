@@ -205,17 +205,25 @@ def relax(system: Mapping[str, Any]) -> Widget:
     return made
 
 
-def toy_trainer(text: str = "not a a bad good very good", reach: int = 4) -> Widget:
+def toy_trainer(
+    text: str = "not a a bad good very good", reach: int = 4, trained: Sequence[SentimentRNN] = ()
+) -> Widget:
     """Train a small network on the running sum of the twelve words, in the page, and look into it as it learns.
 
-    Training, the network that is trained and its pictures live in the front end; the kernel only tells the truth.
+    Training, the network that is trained and its pictures live in the front end; the kernel only tells the truth. With
+    ``trained``, what :func:`rnnrev.toy.learn` kept on its way, it begins with these, and the slider goes through them.
     Controls: ``text``; ``reach`` of *not* in tokens. Settings: ``cell`` ("gru", "ugrnn"), ``at``, which of the networks
     that were kept is shown (0 the first).
     """
-    language, trained = toy.with_reach(reach), toy.load("gru-32-0")
+    language = toy.with_reach(reach)
     words = list(language.words)
     numbers = language.vocabulary.numbers(words)
-    arrays = [trained.cell.W, trained.cell.U, trained.cell.b, trained.cell.b_rec, trained.cell.h0, trained.w, trained.b]
+
+    def kept(model: SentimentRNN) -> dict[str, object]:
+        cell, (step, error) = model.cell, model.record["curve"][-1]
+        arrays = [cell.W, cell.U, cell.b, cell.b_rec, cell.h0, model.w, model.b]
+        return {"kind": cell.kind, "units": cell.n_units, "step": step, "error": error,
+                "weights": pack(np.concatenate([np.ravel(a) for a in arrays]))}
 
     def compute(text: str, reach: int) -> Frame:
         tokens = tokenize(text)[:60]
@@ -235,8 +243,7 @@ def toy_trainer(text: str = "not a a bad good very good", reach: int = 4) -> Wid
                 "modifiers": [{"number": words.index(m.word), "gain": m.gain, "reach": m.reach, "alone": m.alone}
                               for m in language.modifiers],
             },
-            "trained": {"cell": trained.cell.kind, "units": trained.cell.n_units, "reach": 4,
-                        "weights": pack(np.concatenate([np.ravel(a) for a in arrays]))},
+            "trained": [kept(model) for model in trained or [toy.load("gru-32-0")]], "open": bool(trained),
         },
     )  # fmt: skip
 

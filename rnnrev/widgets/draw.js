@@ -71,8 +71,8 @@ export function sliderControl(model, name, label, { min, max, step, wide = false
     html("label", { for: id }, label, " ", output), input,
     list && html("datalist", { id: list }, ticks.map((t) => html("option", { value: t }))),
   );
-  control.limit = (value) => {
-    input.max = value;
+  control.limit = (value, disabled = false) => {
+    Object.assign(input, { max: value, disabled });
     refresh();
   };
   const refresh = bind(model, name, (value) => {

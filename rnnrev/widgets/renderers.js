@@ -641,11 +641,16 @@ const RENDERERS = {
     });
     const D = props.language.words.length;
     const not = props.language.modifiers.find((m) => m.alone).number;
-    let training = null; // or {history: [one]} of a network that came trained
+    let training = null; // or {history} of networks that came trained
     let timer = null;
     let pictured = 0;
     const kept = () => training?.history ?? [];
     const shown = () => kept()[Math.min(model.get("at"), kept().length - 1)] ?? null;
+    const show = (at) => {
+      scrubber.limit(Math.max(1, kept().length - 1), kept().length < 2);
+      send(model, "at", at);
+      made.redraw();
+    };
     const stop = () => {
       clearTimeout(timer);
       timer = null;
@@ -656,9 +661,7 @@ const RENDERERS = {
       stop();
       training = null;
       button.textContent = "Train";
-      scrubber.limit(1);
-      send(model, "at", 0);
-      made.redraw();
+      show(0);
     };
     const tick = () => {
       const until = performance.now() + 40;
@@ -666,9 +669,7 @@ const RENDERERS = {
       if (training.done) stop();
       else timer = setTimeout(tick, 0);
       if (!training.done && performance.now() - pictured < 200) return;
-      scrubber.limit(Math.max(1, kept().length - 1));
-      send(model, "at", kept().length - 1);
-      made.redraw();
+      show(kept().length - 1);
       pictured = performance.now();
     };
     const train = () => {
@@ -683,19 +684,15 @@ const RENDERERS = {
     };
     const take = () => {
       stop();
-      const { cell, units, weights } = props.trained;
-      training = { done: true, step: 0, history: [{ step: null, theta: unpack(weights).data, kind: cell, units }] };
-      if (model.get("reach") !== props.trained.reach) send(model, "reach", props.trained.reach);
-      scrubber.limit(1);
-      send(model, "at", 0);
-      made.redraw();
+      training = { done: true, history: props.trained.map((one) => ({ ...one, theta: unpack(one.weights).data })) };
+      show(kept().length - 1);
     };
     const button = html("button", { type: "button", "aria-pressed": "false", onclick: train }, "Train");
     const scrubber = sliderControl(model, "at", "Back through training", {
       min: 0, max: 1, step: 1, wide: true,
       show() {
         const at = shown();
-        return !at ? "nothing trained yet" : at.step === null ? "this one came trained" : `after ${counted(at.step, "step")}`;
+        return at ? `after ${counted(at.step, "step")}` : "nothing to go back through yet: press Train";
       },
     });
     for (const name of ["cell", "reach"]) {
@@ -703,7 +700,7 @@ const RENDERERS = {
       model.on(`change:${name}`, () => {
         if (model.get(name) === before) return;
         before = model.get(name);
-        if (training && (name === "cell" || shown()?.step !== null)) forget();
+        if (training && (name === "cell" || training.net)) forget();
       });
     }
     const made = view(el, model, {
@@ -757,9 +754,8 @@ const RENDERERS = {
         const truth = `The sum of \u201c${frame.tokens.join(" ")}\u201d is ${signed(last(frame.sums), 0)}`;
         if (!at) return `${truth}. No network has been trained yet.`;
         const { says, eigvals } = look(at, frame);
-        const trained = at.step === null ? "" : `After ${counted(at.step, "step")} the mean squared error is ${at.error.toPrecision(2)}. `;
         const pairs = eigvals.filter(([re, im]) => im > 1e-6 && Math.hypot(re, im) > 0.3).length;
-        return `${trained}${truth}, the network says ${signed(last(says))}. Its slowest mode has |\u03bb| = ${Math.hypot(...eigvals[0]).toFixed(2)}, and ${counted(pairs, "pair")} of complex ones ${pairs === 1 ? "is" : "are"} larger than 0.3.`;
+        return `After ${counted(at.step, "step")} the mean squared error is ${at.error.toPrecision(2)}. ${truth}, the network says ${signed(last(says))}. Its slowest mode has |\u03bb| = ${Math.hypot(...eigvals[0]).toFixed(2)}, and ${counted(pairs, "pair")} of complex ones ${pairs === 1 ? "is" : "are"} larger than 0.3.`;
       },
     });
 
