@@ -8,7 +8,8 @@ The limits stand in ``datasets/claims.toml``, each with where it comes from, and
 was seen say so. Where a paper states a number, that is the limit; the others are ours and ask for an effect that can be
 seen, not for a certain size.
 
-Sources: LA19 (chapter 2), CP20 (chapters 1, 3 to 6 and 8), Aitken et al. 2020 (chapter 9); most of chapter 7 is ours.
+Sources: LA19 (chapter 2), CP20 (chapters 1, 3 to 6 and 8, and 0, which is the toy's), Aitken et al. 2020 (chapter 9);
+most of chapter 7 is ours.
 """
 
 from __future__ import annotations
@@ -73,8 +74,8 @@ class Claim:
         return f"{_PAGES[self.chapter]}.html" + (f"#{self.figure}" if self.figure else "")
 
 
-_PAGES = ("", "01-training", "02-line-attractor", "03-modifier-subspace", "04-initial-condition", "05-end-of-review",
-          "06-augmented-bag-of-words", "07-few-numbers", "08-known-language", "09-universality",
+_PAGES = ("toy-language", "01-training", "02-line-attractor", "03-modifier-subspace", "04-initial-condition",
+          "05-end-of-review", "06-augmented-bag-of-words", "07-few-numbers", "08-known-language", "09-universality",
           "10-gates")  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """The networks of "A language of twelve words", trained, and what is claimed of them: rnnrev/records/toy.csv.
 
     python scripts/toy.py                train what is not there yet, then measure all of it
-    python scripts/toy.py --measure      measure what is there; --train: train what is not
+    python scripts/toy.py --measure      measure what is there; --train: train what is not; --only some of them
 
 Networks that the book ships go to rnnrev/networks/toy, those with another reach to --out. A network is kept as soon as
 it is trained, so that a run can be stopped and goes on. Some minutes a network on a quiet core.
@@ -10,6 +10,7 @@ it is trained, so that a run can be stopped and goes on. Some minutes a network 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import time
 from collections.abc import Iterator
@@ -23,8 +24,8 @@ import pandas as pd
 from provenance import write_table
 from scipy.linalg import subspace_angles
 
-from rnnrev import balanced, toy
-from rnnrev.files import digest
+from rnnrev import balanced, claims, toy
+from rnnrev.files import RECORDS, digest
 from rnnrev.language import TWELVE_WORDS, Language
 from rnnrev.linear import NoSlowMode, OperatingPoint
 from rnnrev.measure import COLUMNS
@@ -52,7 +53,7 @@ def plan(out: Path) -> list[tuple[Path, dict[str, Any]]]:
             files.append(
                 (out / f"gru-32-{seed}-reach{reach}", {"n_units": 32, "seed": seed, "language": toy.with_reach(reach)})
             )
-        files.append((out / f"gru-32-{seed}-l2", {"n_units": 32, "seed": seed, "l2": toy.PAPER_L2}))
+        files.append((out / f"gru-32-l2-{seed}", {"n_units": 32, "seed": seed, "l2": toy.PAPER_L2}))
     for seed in (*SEEDS, 3):
         two = {"kind": "ugrnn", "n_units": 2, "seed": seed, "language": toy.FIVE_WORDS, "steps": 6000, "batch": 32}
         files.append((toy.FOLDER / f"ugrnn-2-{seed}", two | {"rate": 0.03, "noise": 0.0, "l2": 0.0}))
@@ -208,16 +209,21 @@ def main() -> None:
         language, model = options.get("language", TWELVE_WORDS), toy.load(file.resolve()).astype(np.float64)
         five = language is toy.FIVE_WORDS
         data = "five words" if five else f"twelve words/{language.modifiers[0].reach}"
-        network = file.stem if file.stem.endswith("l2") else file.stem.split("-reach")[0]
+        network = file.stem.split("-reach")[0]
         rows = pd.DataFrame(measured(toy.centred(model, language), language))
         tables.append(rows.assign(network=network, data=data))
         if file.stem.startswith("gru-100"):  # and at x = 0 as training left it, which is no word
             tables.append(pd.DataFrame(at_rest(model, language)).assign(network=network, data=f"{data} as trained"))
         print(f"{file.stem} measured", flush=True)
     table = pd.concat(tables).reindex(columns=list(COLUMNS)).fillna({"condition": "", "note": ""})
+    before = claims.read("toy") if args.only else table.iloc[:0]  # rows of other networks stay as they are
+    new = set(zip(table.network, table.data))
+    table = pd.concat([before[[key not in new for key in zip(before.network, before.data)]], table])
+    digests = json.loads((RECORDS / "toy.json").read_text())["networks"] if args.only else {}
+    digests |= {f.stem: digest(f)[:16] for f, _ in files if f.exists()}
     about = {
         "seeds": list(SEEDS), "data": {}, "limit": toy.LIMIT, "language": str(TWELVE_WORDS),
-        "networks": {f.stem: digest(f)[:16] for f, _ in files if f.exists()},
+        "networks": digests,
         "minutes": round((time.time() - began) / 60, 1),
     }  # fmt: skip
     print(f"{len(table):,} rows; written to {write_table('toy', table, about)}")

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 BOOK = ROOT / "book"
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
 PAGES = sorted(BOOK.glob("*.md"))
-CHAPTERS = [p for p in PAGES if re.match(r"\d\d-", p.name)]
+CHAPTERS = [p for p in PAGES if re.match(r"\d\d-|toy-", p.name)]
 FENCE = re.compile(r"^(`{3,}|:{3,})\{code-cell\}.*?^\1[ \t]*$", re.MULTILINE | re.DOTALL)
 
 if not PAGES:

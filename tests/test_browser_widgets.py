@@ -16,6 +16,7 @@ from conftest import small_network
 from test_widgets import SCENE, SYSTEM, TEXT, make_chart, make_lab, small_bag
 
 from rnnrev import toy, widgets, zoo
+from rnnrev.cells import CELLS, WEIGHTS, Cell
 from rnnrev.data import tokenize
 from rnnrev.language import TWELVE_WORDS
 from rnnrev.linear import OperatingPoint, operating_point
@@ -317,20 +318,14 @@ def test_place_follows_its_slider(pages: Pages) -> None:
 
 # --- the network that is trained in the page ----------------------------------------------------------
 
-#: Largest difference of the gradient from finite differences, relative to its largest entry; and eigenvalues.
+#: A network with its gradient on three texts; its Jacobian's largest difference from finite ones; eigenvalues.
 CHECK = """([kind, language, matrix]) => {
   const random = randomly(3);
   const net = new ToyNetwork(kind, 5, language.words.length).start(random);
   net.h0.forEach((_, i) => (net.h0[i] = 0.1 * random.normal()));
   const texts = [0, 1, 2].map(() => drawText(language, 9, random));
   const targets = texts.map((text) => runningSums(language, text));
-  const { gradient } = net.loss(texts, targets);
-  const off = Array.from(gradient, (g, i) => {
-    const kept = net.theta[i];
-    const [up, down] = [1e-5, -1e-5].map((e) => ((net.theta[i] = kept + e), net.loss(texts, targets).error));
-    net.theta[i] = kept;
-    return Math.abs((up - down) / 2e-5 - g);
-  });
+  const { error, gradient } = net.loss(texts, targets);
   const h = Float64Array.from({ length: 5 }, () => random.normal());
   const J = net.knows(language).jacobian(h);
   const numeric = J.map((row, i) => Array.from(row, (v, j) => {
@@ -338,7 +333,7 @@ CHECK = """([kind, language, matrix]) => {
     const [up, down] = [1e-6, -1e-6].map(after);
     return Math.abs((up - down) / 2e-6 - v);
   }));
-  return { off: Math.max(...off) / Math.max(...gradient.map(Math.abs)), jacobian: Math.max(...numeric.flat()),
+  return { theta: [...net.theta], error, gradient: [...gradient], jacobian: Math.max(...numeric.flat()),
            eigvals: eigenvalues(matrix), texts, targets };
 }"""
 
@@ -353,7 +348,9 @@ def test_gradients_and_eigenvalues_in_the_page(browser: Any, shown: dict[str, wi
     page.set_content(f"<script type=module>{assets.module()}\nObject.assign(globalThis, {{{names}}});</script>")
     found = page.evaluate(CHECK, [kind, language, matrix.tolist()])
     page.close()
-    assert found["off"] < 1e-7
+    error, gradient = by_tensorflow(kind, found["theta"], np.array(found["texts"]), np.float32(found["targets"]))
+    assert found["error"] == pytest.approx(error, rel=1e-5)
+    np.testing.assert_allclose(found["gradient"], gradient, atol=1e-5 * np.abs(gradient).max())
     assert found["jacobian"] < 1e-8
     own, expected = np.array([complex(*v) for v in found["eigvals"]]), np.linalg.eigvals(matrix)
     apart = np.abs(own[:, None] - expected)
@@ -363,8 +360,26 @@ def test_gradients_and_eigenvalues_in_the_page(browser: Any, shown: dict[str, wi
         assert target == pytest.approx(TWELVE_WORDS.explain(text)["sum"].tolist())
 
 
+def by_tensorflow(kind: str, theta: list[float], words: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
+    """Mean squared error and its gradient, as the networks are trained that the book ships."""
+    train = pytest.importorskip("rnnrev.train")
+    n, G = 5, len(CELLS[kind].gates)
+    shapes = [(12, G * n), (n, G * n), (G * n,), (G * n,), (n,), (n,), ()]
+    ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
+    parts = [part.reshape(shape) for part, shape in zip(np.split(np.array(theta), ends[:-1]), shapes)]
+    learner = train.RunningSum(Cell(kind, *parts[:5]), *parts[5:])
+    noise = np.zeros((*words.T.shape, n), np.float32)
+    with train.tf.GradientTape() as tape:
+        error = learner.squared_error(words, target, noise)
+    found = tape.gradient(error, [v.value for v in learner.trainable_variables])
+    by_name = {v.name: np.ravel(g) for v, g in zip(learner.trainable_variables, found)}
+    return float(error), np.concatenate([by_name[k] for k in (*WEIGHTS, "w", "bias")])
+
+
 def test_a_network_is_trained_in_the_page(pages: Pages) -> None:
     page = pages.open("toy_trainer")
+    assert page.get_by_label("Back through training").is_disabled()
+    page.get_by_text("nothing to go back through yet").wait_for()
     page.get_by_role("button", name="Train", exact=True).click()
     at = "document.querySelector('[data-widget]').rnnrev.get('at')"
     page.wait_for_function(f"{at} >= 8", timeout=60_000)  # 200 steps
@@ -381,7 +396,22 @@ def test_a_network_is_trained_in_the_page(pages: Pages) -> None:
     page.get_by_text("after 0 steps").first.wait_for()
     assert kept >= 8
     page.get_by_role("button", name="Start again").click()
-    page.get_by_text("nothing trained yet").wait_for()
+    page.get_by_text("nothing to go back through yet").wait_for()
+
+
+def test_what_python_trained_is_gone_through_in_the_page(pages: Pages) -> None:
+    kept = [toy.load(name) for name in ("ugrnn-32-0", "gru-32-0")]
+    kept = [replace(m, record={"curve": [(100 * (i + 1), 0.5)]}) for i, m in enumerate(kept)]
+    (pages.site / "kept.html").write_text(PAGE.replace("{}", widgets.toy_trainer(trained=kept).html()), "utf-8")
+    page = pages.open("kept")
+    for key, model in (("ArrowRight", kept[1]), ("Home", kept[0])):
+        page.get_by_label("Back through training").press(key)
+        said = model.trace("not a a bad good very good").logits[-1]
+        summary = f"After {model.record['curve'][0][0]} steps the mean squared error is 0.50. "
+        page.wait_for_function(
+            "(parts) => parts.every((p) => document.querySelector('.rw-summary').textContent.includes(p))",
+            arg=[summary, f"the network says +{said:.2f}"],
+        )
 
 
 def test_a_trained_network_reads_a_known_sentence(pages: Pages) -> None:

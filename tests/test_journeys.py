@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[1]
 SITE = Path(os.environ.get("RNNREV_SITE", ROOT / "_build/html")).resolve()
 CONTENTS = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8")) if (ROOT / "_toc.yml").is_file() else {}
 TEXTS = [CONTENTS["root"], *(c["file"] for p in CONTENTS["parts"] for c in p["chapters"])] if CONTENTS else []
-CHAPTERS = [t for t in TEXTS if re.match(r"book/\d\d-", t)]
+CHAPTERS = [t for t in TEXTS if re.match(r"book/(\d\d|toy)-", t)]
 SLIDES = [f"slides/{Path(t).name}" for t in CHAPTERS]
 PAGES = [*TEXTS, *SLIDES, "search", "genindex", "py-modindex"]
 NOTEBOOKS = [t for t in TEXTS if "{code-cell}" in (ROOT / f"{t}.md").read_text(encoding="utf-8")]

@@ -47,17 +47,17 @@ def test_scan_and_its_gradient_equal_autodiff(kind, rng):
     u = tf.constant(rng.standard_normal((6, 4, cell.U.shape[1])), tf.float32)
     h0 = tf.constant(np.tile(cell.h0, (4, 1)))
     weights = [h0, u, tf.constant(cell.U), tf.constant(cell.b_rec)]
-    mix = tf.constant(rng.standard_normal((6, 4, cell.n_state)), tf.float32)
+    mix, noise = (tf.constant(rng.standard_normal((6, 4, cell.n_state)), tf.float32) for _ in range(2))
 
     def plain(h0, u, U, b_rec):
         h, out = h0, []
         for t in range(6):
-            h = CELLS[kind].combine(tensorflow_ops(), h, u[t], h[:, : cell.n_units] @ U + b_rec)
+            h = CELLS[kind].combine(tensorflow_ops(), h, u[t], h[:, : cell.n_units] @ U + b_rec) + noise[t]
             out.append(h)
         return tf.stack(out)
 
     results = []
-    for run in (plain, lambda *w: scan(kind, *w)):
+    for run in (plain, lambda *w: scan(kind, *w, noise=noise)):
         with tf.GradientTape() as tape:
             tape.watch(weights)
             states = run(*weights)

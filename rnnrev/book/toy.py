@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from .. import claims
 from ..stats import Estimate, over_seeds, text_of
 from .page import Html, table
 
-__all__ = ["PAPER", "beside_the_paper", "by_network", "record", "seeds"]
+__all__ = ["PAPER", "beside_the_paper", "by_network", "by_reach", "record", "seeds"]
 
 LANGUAGE = "twelve words/4"
 
@@ -59,6 +60,24 @@ def beside_the_paper(network: str = "gru-100") -> Html:
         found = seeds(measure, condition, network=network)
         ours: str | Estimate = over_seeds(found) if len(found) else "not measured"
         rows.append({"what": name, "paper": theirs, "ours": text_of(ours, spec)})
+    return table(pd.DataFrame(rows))
+
+
+def by_reach(reaches: tuple[int, ...] = (2, 4, 6, 8)) -> Html:
+    """By the reach of *not*, GRUs with 32 units: how many modes carry it, its factor within and after its reach."""
+    rows = []
+    for reach in reaches:
+        ask = partial(seeds, network="gru-32", data=f"twelve words/{reach}")
+        within, then = (ask("factor", "network", at) for at in (reach, reach + 1))
+        numbers = {
+            "mean squared error": (ask("squared_error"), ".4f"),
+            "dimensions of modes that carry “not”": (ask("dimensions", "not"), ".1f"),
+            "balanced modes": (ask("balanced_needed"), ".1f"),
+            "factor at its last token": (within, ".2f"),
+            "one token later": (then, ".2f"),
+        }
+        told = {name: text_of(over_seeds(found), spec) for name, (found, spec) in numbers.items()}
+        rows.append({"reach of “not” (tokens)": str(reach), "seeds": str(len(within))} | told)
     return table(pd.DataFrame(rows))
 
 

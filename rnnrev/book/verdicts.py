@@ -142,7 +142,7 @@ def claims(chapter: int) -> Html:
     return made
 
 
-def all_claims(chapters: Iterable[int] = range(1, 10)) -> Html:
+def all_claims(chapters: Iterable[int] = range(10)) -> Html:
     """Claims with their rule, their lowest, median and highest value over networks, and in how many of them they hold.
 
     A network counts once, however many texts it read: it agrees where the claim holds on all that could be measured.

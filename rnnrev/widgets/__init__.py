@@ -222,8 +222,13 @@ def toy_trainer(
     def kept(model: SentimentRNN) -> dict[str, object]:
         cell, (step, error) = model.cell, model.record["curve"][-1]
         arrays = [cell.W, cell.U, cell.b, cell.b_rec, cell.h0, model.w, model.b]
-        return {"kind": cell.kind, "units": cell.n_units, "step": step, "error": error,
-                "weights": pack(np.concatenate([np.ravel(a) for a in arrays]))}
+        return {
+            "kind": cell.kind,
+            "units": cell.n_units,
+            "step": step,
+            "error": error,
+            "weights": pack(np.concatenate([np.ravel(a) for a in arrays])),
+        }
 
     def compute(text: str, reach: int) -> Frame:
         tokens = tokenize(text)[:60]

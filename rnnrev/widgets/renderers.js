@@ -664,8 +664,9 @@ const RENDERERS = {
       show(0);
     };
     const tick = () => {
-      const until = performance.now() + 40;
-      while (performance.now() < until && !training.done) training.advance();
+      const began = performance.now();
+      while (performance.now() < began + 40 && !training.done) training.advance();
+      training.seconds = (training.seconds ?? 0) + (performance.now() - began) / 1000;
       if (training.done) stop();
       else timer = setTimeout(tick, 0);
       if (!training.done && performance.now() - pictured < 200) return;
@@ -755,9 +756,13 @@ const RENDERERS = {
         if (!at) return `${truth}. No network has been trained yet.`;
         const { says, eigvals } = look(at, frame);
         const pairs = eigvals.filter(([re, im]) => im > 1e-6 && Math.hypot(re, im) > 0.3).length;
-        return `After ${counted(at.step, "step")} the mean squared error is ${at.error.toPrecision(2)}. ${truth}, the network says ${signed(last(says))}. Its slowest mode has |\u03bb| = ${Math.hypot(...eigvals[0]).toFixed(2)}, and ${counted(pairs, "pair")} of complex ones ${pairs === 1 ? "is" : "are"} larger than 0.3.`;
+        const seconds = training.seconds && at === last(kept()) ? `, ${training.seconds.toFixed(0)} s of computing,` : "";
+        return `After ${counted(at.step, "step")}${seconds} the mean squared error is ${at.error.toPrecision(2)}. ${truth}, the network says ${signed(last(says))}. Its slowest mode has |\u03bb| = ${Math.hypot(...eigvals[0]).toFixed(2)}, and ${counted(pairs, "pair")} of complex ones ${pairs === 1 ? "is" : "are"} larger than 0.3.`;
       },
     });
+
+    if (props.open) take();
+    else scrubber.limit(1, true);
 
     // What there is to see of a network that was kept
     function look(at, frame) {

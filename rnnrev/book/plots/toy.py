@@ -134,6 +134,7 @@ def factors(table: pd.DataFrame, reach: int = 4) -> Figure:
     the state moved by its modes alone."""
     fig, axes = figure(1, 2, height=2.8, sharey=True)
     own = table[(table.measure == "factor") & (table.data == f"twelve words/{reach}")]
+    own = own[own.network.str.fullmatch(r"\w+-\d+-\d")]
     for ax, condition in zip(axes, ("network", "modes")):
         seen = set()
         for name, rows in own[own.condition == condition].groupby("network", sort=False):
@@ -192,7 +193,7 @@ def undone(said: Mapping[str, float]) -> Figure:
 def reaches(table: pd.DataFrame) -> Figure:
     """By the reach of *not*: (a) dimensions that carry it, balanced modes for R² ≥ .99; (b) its factor by lag."""
     fig, axes = figure(1, 2, height=2.8)
-    own = table[table.network.str.startswith("gru-32")]
+    own = table[table.network.str.fullmatch(r"gru-32-\d")]
     reach = own.data.str.extract(r"(\d+)$")[0].astype(int)
     looks = {
         ("dimensions", "not"): ("v", NOT, "modes that carry “not”"),
