@@ -256,7 +256,7 @@ class RunningSum(keras.Model):
     def __init__(self, cell: Cell, w: np.ndarray, bias: float = 0.0) -> None:
         super().__init__()
         self.recurrent, self.n_words = Recurrent(cell, "float32"), cell.n_inputs
-        self.w, self.bias = weight(self, "w", w), weight(self, "bias", np.float32(bias))
+        self.w, self.bias = weight(self, "w", w), weight(self, "bias", np.asarray(bias, np.float32))
         self.built = True
 
     def squared_error(self, words: tf.Tensor, target: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
