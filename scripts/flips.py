@@ -12,9 +12,9 @@ read in the same way: do small networks show what whole ones do?
 
 The limits, written before these networks were trained: "hard labels take more away" holds where hard less soft, paired
 by texts and seed, is under 0 with its interval; "turned round" where the mean over seeds lies under −1 with its
-interval. Three trials of one seed with hard labels came before and set size, epochs, learning rate and dropout, by what
-they gave: films −.08 (a learning rate of 2e-3 and other dropout), films −.65 and phrases −1.02 (6e-3). The run has fewer
-and shorter texts and 1e-2, for time.
+interval. Three trials of one seed with hard labels came before and set size, epochs, learning rate and dropout, by
+what they gave: films −.08 (a learning rate of 2e-3 and other dropout), films −.65 and phrases −1.02 (6e-3). The run
+has fewer and shorter texts and 1e-2, for time.
 
 The rule for the network that the chapters open: of the shipped networks whose AUC on revised reviews lies above that of
 the bag of their own texts (intervals apart), and whose effects are clear (in mid-text negation's interval under −½,
