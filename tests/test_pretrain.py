@@ -89,8 +89,9 @@ def test_a_file_of_another_kind_is_refused(learnt, tmp_path):
     plain = write_npz(tmp_path / "vectors.npz", {k: learnt[2][k] for k in ("words", "vectors")})
     with pytest.raises(ValueError, match="holds no cell"):
         train(dataclasses.replace(SMALL, pretrained=str(plain)), reviews=toy(), progress=False)
-    with pytest.raises(ValueError, match="leave vectors and bow out"):
-        dataclasses.replace(SMALL, pretrained=str(file), cell="bow")
+    for cell in ("bow", "gru+gru"):
+        with pytest.raises(ValueError, match="leave vectors, bow and stacks out"):
+            dataclasses.replace(SMALL, pretrained=str(file), cell=cell)
 
 
 def test_wrong_input_is_named():
