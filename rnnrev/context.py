@@ -18,7 +18,7 @@ from .measure import COLUMNS
 from .model import Classifier
 from .stats import Estimate
 
-__all__ = ["SETS", "TESTS", "checklist_tests", "context_tests", "context_texts"]
+__all__ = ["SETS", "TESTS", "checklist_answers", "checklist_tests", "context_tests", "context_texts"]
 
 #: Sets of reviews -> what decides them; those of several splits are put together.
 SETS = {
@@ -91,13 +91,11 @@ def checklist_tests(model: Classifier, sentences: pd.DataFrame, seed: int = 0) -
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _tests(sentences: pd.DataFrame, seed: int) -> Iterator[tuple[str, Estimate, int]]:
+def checklist_answers(sentences: pd.DataFrame) -> dict[str, np.ndarray]:
+    """From sentences with a column ``logit``: the logits of "not good" and of "not bad" (``positive``, ``negative``),
+    and which pairs of a sentence and its changed form are in order (``intensified``, ``reduced``: bool)."""
     logit = {name: part.logit.to_numpy() for name, part in sentences.groupby("test")}
-    positive, negative = logit["simple negations: negative"], logit["simple negations: not negative"]
-    yield "negated_positive", stats.bootstrap((positive < 0).astype(float), seed=seed), len(positive)
-    yield "negated_negative", stats.bootstrap((negative > 0).astype(float), seed=seed), len(negative)
-    order = stats.bootstrap((positive, negative), _above, n=200, seed=seed, paired=False)
-    yield "negated_order", order, len(positive) + len(negative)
+    found = {"positive": logit["simple negations: negative"], "negative": logit["simple negations: not negative"]}
     wanted: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
         "intensifiers": np.greater,
         "reducers": np.less,
@@ -105,8 +103,19 @@ def _tests(sentences: pd.DataFrame, seed: int) -> Iterator[tuple[str, Estimate, 
     for (test, further), name in zip(wanted.items(), ("intensified", "reduced")):
         pairs = sentences[sentences.test == test].pivot(index="item", columns="variant", values="logit")
         plain, changed = (pairs[v].to_numpy() - pairs[0].mean() for v in (0, 1))
-        moved = further(np.sign(plain) * changed, np.abs(plain)).astype(float)
-        yield name, stats.bootstrap(moved, seed=seed), len(pairs)
+        found[name] = further(np.sign(plain) * changed, np.abs(plain))
+    return found
+
+
+def _tests(sentences: pd.DataFrame, seed: int) -> Iterator[tuple[str, Estimate, int]]:
+    found = checklist_answers(sentences)
+    positive, negative = found["positive"], found["negative"]
+    yield "negated_positive", stats.bootstrap((positive < 0).astype(float), seed=seed), len(positive)
+    yield "negated_negative", stats.bootstrap((negative > 0).astype(float), seed=seed), len(negative)
+    order = stats.bootstrap((positive, negative), _above, n=200, seed=seed, paired=False)
+    yield "negated_order", order, len(positive) + len(negative)
+    for name in ("intensified", "reduced"):
+        yield name, stats.bootstrap(found[name].astype(float), seed=seed), len(found[name])
 
 
 def _row(model: Classifier, data: str, measure: str, found: Estimate, n: int) -> dict[str, object]:

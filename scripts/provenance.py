@@ -62,6 +62,11 @@ RECIPES = {
         "shipped networks; IMDB, SST-2, revised reviews; vectors and labels (scripts/vectors.py, scripts/label.py)",
         ("augmented.run", "augmented.revised"),
     ),
+    "rebuild": Recipe(
+        "python scripts/rebuild.py",
+        "shipped models; IMDB, SST-2, Yelp, revised reviews, CheckList",
+        ("rebuild.PARTS",),
+    ),
     "toy": Recipe(
         "python scripts/toy.py",
         "nothing: trains 24 networks; those that are shipped are not trained again",
