@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from provenance import Source, networks, write_table
 from scipy import sparse
 from sklearn.feature_extraction.text import CountVectorizer
@@ -30,44 +31,63 @@ from sweep import Cell, grid, minutes, sweep
 from rnnrev import stats, zoo
 from rnnrev.balanced import balance
 from rnnrev.context import SETS, checklist_answers, context_texts
-from rnnrev.data import Reviews, load_checklist, load_reviews, tokenize
-from rnnrev.driven import driven_point
+from rnnrev.data import Reviews, Vocabulary, load_checklist, load_reviews, tokenize
 from rnnrev.linear import frequent_words
 from rnnrev.measure import COLUMNS
-from rnnrev.model import SentimentRNN
-from rnnrev.modifiers import modifier_effects
+from rnnrev.model import Classifier, SentimentRNN
 from rnnrev.rebuild import few_numbers
 from rnnrev.stats import Estimate
-from rnnrev.words import word_form
+from rnnrev.words import WordForm, word_form
 
 STATE = 5  #: numbers of state of the explicit forms
-WORD = (1, 2, 3, 4, 6)  #: numbers a word
-KEPT = (2, 3, 5, 8)  #: of balanced modes
-MOST = 2000  #: texts a set
+WORD = (1, 2, 3, 4)  #: numbers a word
+KEPT = (2, 3, 5)  #: of balanced modes
+MOST = 1000  #: texts a set
 CHECKLIST = "checklist/test"
 #: Of which kind the training texts are that a set's intercept is fitted on.
 KIN = {"imdb": "imdb", "yelp": "yelp", "sst2": "sst2", "imdb_counterfactual": "imdb"}
 Row = dict[str, Any]
-Reader = Callable[[Sequence[str]], np.ndarray]
+Reader = Callable[[str], np.ndarray]  #: name of a set of :func:`texts` -> logits
 
 
 # --- texts and scores -------------------------------------------------------------------------------
 
 
 @cache
-def sets() -> dict[str, Reviews]:
+def texts() -> dict[str, Reviews]:
+    """The sets, and training texts of their kinds under "imdb/train" …: of SST-2's phrases those of ten words."""
     found = [context_texts(name, MOST) for name in SETS]
+    for name in dict.fromkeys(KIN.values()):
+        reviews = load_reviews(name, "train")
+        long = np.array([name != "sst2" or len(t.split()) >= 10 for t in reviews.texts])
+        found.append(reviews.take((reviews.labels >= 0) & long).sample(300, 7))
+    sentences = checklist()
+    found.append(Reviews("checklist", "test", sentences.text.tolist(), np.zeros(len(sentences), int)))
     return {f"{r.name}/{r.split}": r for r in found}
 
 
 @cache
-def kin(name: str, n: int = 600) -> Reviews:
-    """Training texts of a kind; of SST-2's phrases those of ten words or more."""
-    reviews = load_reviews(name, "train")
-    reviews = reviews.take(reviews.labels >= 0)
-    if name == "sst2":
-        reviews = reviews.take(np.array([len(t.split()) >= 10 for t in reviews.texts]))
-    return reviews.sample(n, 7)
+def checklist() -> pd.DataFrame:
+    asked = ("simple negations: negative", "simple negations: not negative", "intensifiers", "reducers")
+    sentences = load_checklist()
+    return sentences[sentences.test.isin(asked)]
+
+
+@cache
+def encoded(vocabulary: Vocabulary, which: str) -> list[np.ndarray]:
+    return vocabulary.encode_all(texts()[which].texts)
+
+
+def reader(model: Classifier | WordForm, shuffled: bool = False) -> Reader:
+    """A model as a reader; ``shuffled`` of the same words in another order."""
+    vocabulary = model.small.vocabulary if isinstance(model, WordForm) else model.vocabulary
+
+    def read(which: str) -> np.ndarray:
+        ids = encoded(vocabulary, which)
+        rng = np.random.default_rng(191)
+        return model.logits_of([rng.permutation(i) for i in ids] if shuffled else ids).astype(float)
+
+    return read
 
 
 @cache
@@ -94,22 +114,20 @@ class Scores:
 
 
 def scores(read: Reader) -> Scores:
-    out = Scores()
-    zero = {}
+    out, zero = Scores(), {}
     for name in dict.fromkeys(KIN.values()):
-        fit = LogisticRegression(C=1e6).fit(read(kin(name).texts)[:, None], kin(name).labels)
+        which = f"{name}/train"
+        fit = LogisticRegression(C=1e6).fit(read(which)[:, None], texts()[which].labels)
         zero[name] = float(-fit.intercept_[0] / fit.coef_[0, 0])
-    for name, reviews in sets().items():
-        z, labels, W = read(reviews.texts).astype(float), reviews.labels, draws(len(reviews))
-        out.logits[name] = z
-        out.found[name, "auc"] = auc(W, labels, z)
-        out.found[name, "accuracy"] = W @ ((z > zero[KIN[reviews.name]]) == (labels == 1))
-    sentences = load_checklist()
-    sentences = sentences[sentences.test.isin(
-        ("simple negations: negative", "simple negations: not negative", "intensifiers", "reducers"))]  # fmt: skip
-    z = read(sentences.text.tolist()).astype(float)
-    out.logits[CHECKLIST] = z
-    answers = checklist_answers(sentences.assign(logit=z))
+    for which, reviews in texts().items():
+        if reviews.split == "train":
+            continue
+        z, labels, W = read(which), reviews.labels, draws(len(reviews))
+        out.logits[which] = z
+        if which != CHECKLIST:
+            out.found[which, "auc"] = auc(W, labels, z)
+            out.found[which, "accuracy"] = W @ ((z > zero[KIN[reviews.name]]) == (labels == 1))
+    answers = checklist_answers(checklist().assign(logit=out.logits[CHECKLIST]))
     low, high = answers["positive"], answers["negative"]
     W = {k: draws(len(v), i) for i, (k, v) in enumerate(answers.items())}
     both = np.concatenate([W["positive"], W["negative"]], 1)
@@ -160,15 +178,12 @@ def ngrams(bayes: bool) -> Reader:
         model = LinearSVC(C=0.01).fit((X @ ratio).tocsr(), train.labels)
     else:
         model = LogisticRegression(C=0.03, solver="liblinear").fit(X, train.labels)
-    return lambda texts: model.decision_function(
-        (count.transform(texts) @ ratio).tocsr() if bayes else count.transform(texts)
-    )
 
+    def read(which: str) -> np.ndarray:
+        X = count.transform(texts()[which].texts)
+        return model.decision_function((X @ ratio).tocsr() if bayes else X)
 
-def shuffled(read: Reader) -> Reader:
-    """The same reader of the same words in another order."""
-    rng = np.random.default_rng(191)
-    return lambda texts: read([" ".join(rng.permutation(tokenize(t))) for t in texts])
+    return read
 
 
 def training(name: str) -> list[str]:
@@ -176,80 +191,81 @@ def training(name: str) -> list[str]:
 
 
 def ladder(model: SentimentRNN) -> Iterator[Row]:
-    """All readers of one network."""
-    bag = scores(zoo.load("bow-yelp" if "yelp" in model.name else "bow-imdb").logits)
-    whole = scores(model.logits)
+    """All readers of one network; the plain GRU gets the lower rungs, the upper ones and the controls too."""
+    bag = scores(reader(zoo.load("bow-yelp" if "yelp" in model.name else "bow-imdb")))
+    whole = scores(reader(model))
     yield from rows("network", whole, bag, whole)
     yield from rows("bag of words", bag, bag, whole)
-    texts = training(model.name)
-    ids = model.vocabulary.encode_all(texts[:60])
-    places = model.vocabulary.encode_all(texts[300:360])
-    modes = balance(model, [i[:160] for i in ids])
+    ids = model.vocabulary.encode_all(training(model.name)[:360])
+    modes, places = balance(model, [i[:160] for i in ids[:60]]), ids[300:]
     small = modes.reduce(model, STATE)
-    form = few_numbers(small, places)
+    form = few_numbers(small, places, max(WORD))
     for n in WORD:
-        yield from rows("few numbers", scores(form.of_rank(n).logits), bag, whole, n)
-    started, own = time.process_time(), form.of_rank(4)
-    tokens = model.vocabulary.encode_all(sets()["imdb/test"].texts[:500])
-    own.logits_of(tokens)
+        yield from rows("few numbers", scores(reader(form.of_rank(n))), bag, whole, n)
+    tokens, started = encoded(model.vocabulary, "yelp/train"), time.process_time()
+    form.logits_of(tokens)
     speed = sum(map(len, tokens)) / (time.process_time() - started)
-    yield {"data": "imdb/test", "measure": "speed", "condition": "few numbers", "at": 4, "value": speed, "n": 500}
-    if model.name in ("gru-imdb", "gru-imdb-pretrained"):
-        yield from rows("few numbers, shuffled", scores(shuffled(own.logits)), bag, whole, 4)
-        yield from rows("network, shuffled", scores(shuffled(model.logits)), bag, whole)
-        readable = word_form(small, places)
-        for n in WORD[2:]:
-            reader = readable.of_rank(n)
-            read = lambda t, r=reader: r.logits_of(model.vocabulary.encode_all(t))  # noqa: E731
-            yield from rows("exponentials", scores(read), bag, whole, n)
-        for k in KEPT:
-            yield from rows("balanced", scores(modes.reduce(model, k).logits), bag, whole, k)
-    if model.name == "gru-imdb":
-        for condition, name in (("paper's form", "augmented-bow-cp20-imdb"), ("all steps", "augmented-bow-imdb")):
-            yield from rows(condition, scores(zoo.load(name).logits), bag, whole)
-        yield from rows("NB-SVM", scores(ngrams(True)), bag, whole)
-        yield from rows("unigrams", scores(ngrams(False)), bag, whole)
+    yield {"data": "yelp/train", "measure": "speed", "condition": "few numbers", "at": max(WORD), "value": speed}
+    yield from rows("few numbers, shuffled", scores(reader(form, shuffled=True)), bag, whole, max(WORD))
+    if model.name != "gru-imdb":
+        return
+    for condition, name in (("paper's form", "augmented-bow-cp20-imdb"), ("all steps", "augmented-bow-imdb")):
+        yield from rows(condition, scores(reader(zoo.load(name))), bag, whole)
+    yield from rows("network, shuffled", scores(reader(model, shuffled=True)), bag, whole)
+    readable = word_form(small, places)
+    for n in (3, 4):
+        yield from rows("exponentials", scores(reader(readable.of_rank(n))), bag, whole, n)
+    for k in KEPT:
+        yield from rows("balanced", scores(reader(modes.reduce(model, k))), bag, whole, k)
+    for condition, bayes in (("NB-SVM", True), ("unigrams", False)):
+        yield from rows(condition, scores(ngrams(bayes)), bag, whole)
 
 
 def doubled(model: SentimentRNN, n: int = 8) -> Iterator[Row]:
     """Two modifiers in a row: do the logarithms of their factors add, or the factors' differences from 1?
 
     The factor of a state is by how much more (or less) probe words write on the memory there than on average. All pairs
-    of the n strongest of either sign.
+    of the n words that lower it most and the n that raise it most, of the thousand most frequent ones.
     """
-    texts = training(model.name)
-    modes = balance(model, [i[:160] for i in model.vocabulary.encode_all(texts[:60])])
-    rng = np.random.default_rng(193)
-    table = modifier_effects(driven_point(model, texts[:400]))
-    table = table[table.strength > 0]
-    words = np.concatenate([table[side].index[:n] for side in (table.gain < 0, table.gain > 0)])
-    numbers = model.vocabulary.numbers(table.word.loc[words].tolist())
-    states = np.concatenate([h[10:] for h in model.states_of(model.vocabulary.encode_all(texts[60:120]))])
-    h = states[rng.permutation(len(states))[:40]]
-    probes = model.projected[rng.permutation(frequent_words(model))[:150]]
-    memory, step = modes.Psi[:, 0], model.cell.step_projected
+    ids = model.vocabulary.encode_all(training(model.name)[:120])
+    memory = balance(model, [i[:160] for i in ids[:60]]).Psi[:, 0]
+    rng, step = np.random.default_rng(193), model.cell.step_projected
+    states = np.concatenate([h[10:] for h in model.states_of(ids[60:])])
+    h = states[rng.permutation(len(states))[:24]]
+    frequent = frequent_words(model)[:1000]
+    probes = model.projected[rng.permutation(frequent)[:100]]
 
-    def moved(at: np.ndarray) -> np.ndarray:
-        """What each probe writes beyond the average one, over places, (…, probes): places (S, …, N)."""
+    def moved(at: np.ndarray, probes: np.ndarray) -> np.ndarray:
+        """What each probe writes beyond the average one, mean over places: (S, …, N) -> (…, probes)."""
         m = np.stack([step(at, u) @ memory for u in probes], -1)
         return (m - m.mean(-1, keepdims=True)).mean(0)
 
-    valence = moved(h)
-    factor = lambda at: moved(at) @ valence / (valence @ valence)  # noqa: E731
-    one = step(h[:, None], model.projected[numbers])
+    def factor(at: np.ndarray, n: int = 100) -> np.ndarray:
+        valence = moved(h[: len(at)], probes[:n])
+        return moved(at, probes[:n]) @ valence / (valence @ valence)
+
+    every = np.concatenate(
+        [factor(step(h[:8, None], model.projected[w]), 40) for w in np.array_split(frequent, 20)]
+    )  # fmt: skip
+    order = np.argsort(every)
+    words = model.projected[frequent[np.r_[order[:n], order[-n:]]]]
+    one = step(h[:, None], words)
     single = factor(one)
-    pair = np.stack([factor(step(one[:, [i]], model.projected[numbers])) for i in range(len(numbers))])
+    pair = np.stack([factor(step(one[:, [i]], words)) for i in range(len(words))])
     first, second = np.meshgrid(single, single, indexing="ij")
-    kept = (pair > 0.02) & (first > 0.02) & (second > 0.02)
-    product, added, pair = (first * second)[kept], (first + second - 1)[kept], pair[kept]
-    found = {
-        "pairs_correlation": (float(np.corrcoef(np.log(product), np.log(pair))[0, 1]), ""),
-        "pairs_missed": (float(np.sqrt(np.mean((pair - product) ** 2))), "multiplied"),
-        "pairs_missed_added": (float(np.sqrt(np.mean((pair - added) ** 2))), "added"),
+    kept = (pair > 0.02) & (first > 0.02) & (second > 0.02)  # what is turned round has no logarithm
+    first, second, pair = first[kept], second[kept], pair[kept]
+    missed = {"multiplied": first * second, "added": first + second - 1}
+    where = {"data": "imdb/train", "n": int(kept.sum())}
+    yield where | {
+        "measure": "pairs_correlation",
+        "value": float(np.corrcoef(np.log(first * second), np.log(pair))[0, 1]),
     }
-    for measure, (value, condition) in found.items():
-        yield {"data": "imdb/train", "measure": measure.removesuffix("_added"), "condition": condition, "value": value,
-               "n": int(kept.sum())}  # fmt: skip
+    for condition, guess in missed.items():
+        error = float(np.sqrt(np.mean((pair - guess) ** 2)))
+        yield where | {"measure": "pairs_missed", "condition": condition, "value": error}
+    for measure, end in (("weakest_factor", single.min()), ("strongest_factor", single.max())):
+        yield where | {"measure": measure, "value": float(end)}
 
 
 PARTS = {"ladder": ladder, "doubled": doubled}
@@ -275,7 +291,7 @@ def main() -> None:
         print(f"{len(table):,} rows; the record is written when all networks and parts are asked for")
         return
     about = {
-        "seeds": [0], "networks": networks(shipped), "data": {k: r.fingerprint for k, r in sets().items()},
+        "seeds": [0], "networks": networks(shipped), "data": {k: r.fingerprint for k, r in texts().items()},
         "minutes": round(minutes(options.out, cells), 1),
     }  # fmt: skip
     print(f"{len(table):,} rows, written to {write_table('rebuild', table, about)}")
