@@ -34,12 +34,14 @@ from .linear import Unmeasured, valence
 from .measure import PARTS, Part, Row, tabulate
 from .model import Classifier, labels_of
 from .plots import report as plots
+from .rebuild import few_numbers
 from .stats import Estimate, accuracy, text_of
 
 __all__ = ["Missing", "Report", "Table", "analyse", "to_html", "write"]
 
 _ENOUGH = 0.95  #: R² with the whole network's logits at which so many numbers are enough
 _MOST = 12  #: numbers that are tried
+_STATE = 5  #: numbers of state of the explicit form
 
 
 @dataclass(frozen=True)
@@ -142,10 +144,17 @@ def _numbers(a: Analysis) -> Iterator[Row]:
     yield {"measure": "numbers_kept", "at": np.nan, "value": enough, "low": np.nan, "high": np.nan, **rest} | {
         "note": missed
     }
+    if whole.ndim == 1:
+        form = few_numbers(modes.reduce(model, min(_STATE, modes.Phi.shape[1])), ids[:n], 4)
+        for c in range(1, 5):
+            r2 = explained(whole, form.of_rank(c).logits_of(held))
+            yield {"measure": "r2_words", "at": c, "value": r2, "low": np.nan, "high": np.nan, **rest}
 
 
 #: A part of the report alone: the record of the shipped networks has more of it (scripts/balanced.py).
-_NUMBERS = Part("numbers", 7, lambda a: iter(_reductions(a)), ("numbers_kept", "r2_kept", "same_decision_kept"))
+_NUMBERS = Part(
+    "numbers", 7, lambda a: iter(_reductions(a)), ("numbers_kept", "r2_kept", "same_decision_kept", "r2_words")
+)
 
 
 # --- figures and tables beside the claims ---------------------------------------------------------
@@ -289,6 +298,15 @@ def _kept(a: Analysis) -> Table:
         for k, same in found.xs("same_decision_kept", level=1)[["value", "low", "high"]].T.items()
     )
     return Table(("numbers", "R² with the whole network's logits", "same decisions"), rows)
+
+
+@_shows("enough", "With so many numbers a word")
+def _rebuilt(a: Analysis) -> Table:
+    found = pd.DataFrame(r for r in _reductions(a) if r["measure"] == "r2_words")
+    if found.empty:
+        raise Unmeasured("the network has more than two classes: the explicit form has one logit")
+    rows = tuple((f"{c:.0f}", text_of(float(v), ".2f")) for c, v in found[["at", "value"]].to_numpy())
+    return Table((f"numbers a word ({_STATE} of state)", "R² with the whole network's logits"), rows)
 
 
 def _plain(text: str) -> str:
