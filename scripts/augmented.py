@@ -34,7 +34,7 @@ from rnnrev.augmented_bow import STEPS, AugmentedBagOfWords, AugmentedConfig, ra
 from rnnrev.data import Reviews, Vocabulary, load_reviews, split_validation, tokenize
 from rnnrev.files import digest, write_npz
 from rnnrev.linear import OperatingPoint, operating_point
-from rnnrev.model import BagOfWords, Classifier, SentimentRNN
+from rnnrev.model import Classifier, SentimentRNN
 from rnnrev.stats import Estimate
 
 NETWORKS = ("gru-imdb", "gru-imdb-1", "gru-imdb-2")  #: the seeds of one recipe; the first is the best one
@@ -56,8 +56,6 @@ ABLATIONS: dict[str, dict[str, object]] = {
     "100 modifiers": {"n_modifiers": 100},
     "filters of 8 tokens": {"taps": 8},
 }
-#: Connectives that announce a turn; they sort reviews into kinds, and train nothing.
-CONTRAST_WORDS = ("but", "however", "although", "though", "despite", "yet", "nevertheless", "nonetheless", "still")
 
 
 def row(
@@ -153,43 +151,6 @@ def auc_share(
         return (b - a) / (c - a)
 
     return stats.bootstrap((labels, *bag, *augmented, *network), share, n=draws)
-
-
-# --- what is still missing ----------------------------------------------------------------------
-
-
-def review_kinds(
-    ids: Sequence[np.ndarray], vocabulary: Vocabulary, beta: np.ndarray, strong: Sequence[str]
-) -> dict[str, np.ndarray]:
-    """What kind of review each is, (n,) each, from the words alone.
-
-    ``length`` in tokens; ``contrast words`` and ``modifiers`` (the words of ``strong``) per 100 tokens; ``mixed
-    opinions``, 0 if all valences ``beta`` have one sign and 1 if they cancel; ``turn``, where in the review, from 0 to
-    1, the running sum of valences changes its sign for the last time.
-    """
-    kinds = {"length": np.array([len(i) for i in ids], float)}
-    for name, words in {"contrast words": CONTRAST_WORDS, "modifiers": strong}.items():
-        marked = np.isin(np.arange(len(vocabulary)), [vocabulary.number(w) for w in words if w in vocabulary])
-        kinds[name] = np.array([100 * marked[i].mean() for i in ids])
-    sums = [np.cumsum(beta[i]) for i in ids]
-    kinds["mixed opinions"] = np.array([1 - abs(s[-1]) / max(np.abs(beta[i]).sum(), 1e-9) for i, s in zip(ids, sums)])
-    other = [np.flatnonzero(np.sign(s) != np.sign(s[-1])) for s in sums]
-    kinds["turn"] = np.array([(o[-1] + 1) / len(s) if len(o) else 0.0 for o, s in zip(other, sums)])
-    return kinds
-
-
-def leads(step: str, kinds: Mapping[str, np.ndarray], augmented: np.ndarray, network: np.ndarray) -> Iterator[Row]:
-    """The network's lead in accuracy in quarters of the reviews by kind; arrays of bool (n,): which are right."""
-    for kind, value in kinds.items():
-        edges = np.unique(np.quantile(value, [0.25, 0.5, 0.75]))
-        group = np.searchsorted(edges, value, side="right")
-        for g in np.unique(group):
-            own = group == g
-            lead = stats.bootstrap(network[own].astype(float) - augmented[own])
-            where: dict[str, Any] = {"condition": kind, "at": int(g)}
-            yield row(step, "imdb/test", "lead", lead, n=int(own.sum()), **where)
-            yield row(step, "imdb/test", "lead_from", value[own].min(), **where)
-            yield row(step, "imdb/test", "lead_to", value[own].max(), **where)
 
 
 # --- filters beside the network's transients ----------------------------------------------------
@@ -332,11 +293,6 @@ def run(
     table = modifiers.modifier_effects(point)
     frequent = set(vocabulary.words[2 : 2 + len(ranked)])
     yield row("+ end", imdb, "ranked_frequent", float(np.mean([w in frequent for w in ranked])), n=len(ranked))
-    first, second = right["GRU", "", imdb][:2]
-    yield row("GRU", imdb, "only_network", float((first & ~second).mean() + (second & ~first).mean()) / 2)
-    shipped_bag = zoo.load("bow-imdb", BagOfWords)
-    ids = shipped_bag.vocabulary.encode_all(test.texts)
-    kinds = review_kinds(ids, shipped_bag.vocabulary, shipped_bag.beta, table[table.strength > 0].word[:100])
     for step in STEPS:
         first_bag = readers[step, ""][0][1]
         assert isinstance(first_bag, AugmentedBagOfWords)
@@ -344,10 +300,6 @@ def run(
         yield row(step, imdb, "filter_numbers", numbers)
         yield row(step, imdb, "filter_share", numbers / size)
         if step in ("+ end", "+ parts"):
-            ours = right[step, "", imdb][0]
-            yield row(step, imdb, "only_network", float((first & ~ours).mean()))
-            yield row(step, imdb, "only_augmented", float((ours & ~first).mean()))
-            yield from leads(step, kinds, ours, first)
             yield from filters(step, first_bag, point, table)
     yield from yardsticks(reviews, test)
     if not ablate:

@@ -302,31 +302,6 @@ def test_share_of_a_gap_by_ranking() -> None:
     assert script.auc_share(labels, bag, 3 * bag + 1, network, draws=9).value == pytest.approx(0, abs=1e-9)
 
 
-def test_kinds_of_reviews_by_hand() -> None:
-    m = one_part()
-    ids = m.vocabulary.encode_all(["good the the bad", "good good", "bad the good good"])
-    kinds = script.review_kinds(ids, m.vocabulary, m.beta, ["good", "very"])
-    np.testing.assert_array_equal(kinds["length"], [4, 2, 4])
-    np.testing.assert_allclose(kinds["modifiers"], [25, 100, 50])
-    np.testing.assert_allclose(kinds["contrast words"], 0)
-    np.testing.assert_allclose(kinds["mixed opinions"], [1 - 0.5 / 3.5, 0, 1 - 2.5 / 5.5], atol=1e-6)
-    np.testing.assert_allclose(kinds["turn"], [0, 0, 0.5])  # −1.5, −1.5, 0.5, 2.5: positive from the third token on
-
-
-def test_the_missing_part_is_where_it_was_put() -> None:
-    """A bag that fails on long reviews only: the lead lies there, and nowhere else."""
-    rng = np.random.default_rng(3)
-    length = rng.integers(10, 500, 4000)
-    network = rng.random(4000) < 0.9
-    augmented = network & ~((length > 375) & (rng.random(4000) < 0.3))
-    rows = list(script.leads("bag", {"length": length, "noise": rng.random(4000)}, augmented, network))
-    lead = {(r["condition"], r["at"]): r for r in rows if r["measure"] == "lead"}
-    assert lead["length", 3]["low"] > 0.15
-    assert all(lead["length", g]["value"] < 0.03 for g in range(3))
-    assert max(lead["noise", g]["value"] for g in range(4)) < 0.12
-    assert next(r["value"] for r in rows if r["measure"] == "lead_from") == length.min()
-
-
 def test_yardsticks_read_words() -> None:
     found = {r["network"]: r for r in script.yardsticks(corpus(600), corpus(300, seed=1))}
     # presence of words says little when all words stand in nearly all texts; pairs say more

@@ -1,4 +1,4 @@
-"""Few numbers a word: a network built by hand, whose words are of two kinds, needs two; and what the ladder measures."""
+"""Few numbers a word: a network built by hand, with words of two kinds, needs two; and what the ladder measures."""
 
 from __future__ import annotations
 

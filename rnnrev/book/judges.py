@@ -545,6 +545,18 @@ def _switched_off(answer: object) -> str:
     return judge(answer, _switched_shares(), wanted, tolerance=0.004, share=True)
 
 
+@judges("ex-augmented-5")
+def _few(answer: object) -> str:
+    wanted = "three whole numbers: products, numbers that all words share in T₀ … T_C, numbers of the words"
+    return judge(answer, [56, 1400, 80_000], wanted, {
+        "You left the constant out: 1 is a product of no coordinate, and T₁(0) is what a word says at z = 0.":
+            [55, 1375, 80_000],
+        "T₀, the average word's step, is shared too: there are C + 1 of them.": [56, 1120, 80_000],
+        "Each T has k outputs, one a coordinate.": [56, 280, 80_000],
+        "z₁z₂ and z₂z₁ are one product.": [156, 3900, 80_000],
+    }, tolerance=0)  # fmt: skip
+
+
 @judges("ex-augmented-4")
 def _parameters(answer: object) -> str:
     sizes = np.array([[20_000, 600, 4, 3], [100, 7, 1, 2], [5_000, 30, 2, 5]])

@@ -22,7 +22,7 @@ from ...plots.style import (
     label_panels,
 )
 
-__all__ = ["contributions", "ends", "filters", "missing", "recovered", "steps"]
+__all__ = ["contributions", "ends", "filters", "ladder", "recovered", "steps"]
 
 
 def steps(table: pd.DataFrame, lines: Mapping[str, float]) -> Figure:
@@ -88,26 +88,26 @@ def filters(learned: pd.DataFrame, network: pd.DataFrame) -> Figure:
     return fig
 
 
-def missing(table: pd.DataFrame) -> Figure:
-    """The network's lead over augmented bags in quarters of the reviews, by kind.
-
-    Columns of ``table``: ``network`` (the bag), ``kind``, ``group`` (name of the quarter), and the lead, ``value`` with
-    ``low`` and ``high``.
-    """
-    kinds, names = (list(dict.fromkeys(table[c])) for c in ("kind", "network"))
-    fig, axes = figure(-(-len(kinds) // 3), 3, height=2.1 * -(-len(kinds) // 3), squeeze=False)
-    for ax, kind in zip(axes.flat, kinds):
-        for name, offset, color, marker in zip(names, (-0.12, 0.12), (INTACT, PERTURBED), "os"):
-            own = table[(table.kind == kind) & (table.network == name)]
-            rows = {g: tuple(100 * np.array(e)) for g, *e in own[["group", "value", "low", "high"]].values.tolist()}
-            look = {"color": color, "marker": marker, "markersize": 4}
-            intervals(rows, ax=ax, reference=0, offset=offset, label=name, look=look)
-        ax.set_title(kind, fontsize=9)
+def ladder(table: pd.DataFrame) -> Figure:
+    """Shares of the gap: a panel a set (column ``text``), a row a reader (``condition``, ``at``), intervals cut off."""
+    names = ("paper's form", "all steps", "NB-SVM", "unigrams", "few numbers", "exponentials", "balanced")
+    order = {name: i for i, name in enumerate((*names, "few numbers, shuffled", "network, shuffled"))}
+    units = {"few numbers": "{:g} numbers a word", "exponentials": "{:g}, exponentials", "balanced": "{:g} modes"}
+    table = table.assign(rank=table.condition.map(order)).sort_values(["rank", "at"], kind="stable")
+    said = [units.get(c, c).format(at) for c, at in zip(table.condition, table["at"])]
+    texts = table.text.unique()
+    fig, axes = figure(1, len(texts), height=4.2, sharey=True)
+    for ax, text in zip(axes, texts):
+        own = (table.text == text).to_numpy()
+        rows = {
+            n: tuple(100 * np.array(e))
+            for n, e in zip(np.array(said)[own], table[own][["value", "low", "high"]].to_numpy())
+        }
+        intervals(rows, ax=ax, reference=100, look={"color": INTACT, "marker": "o", "markersize": 3})
+        ax.axvline(0, color=NEUTRAL, linestyle="--", linewidth=0.8)
+        ax.set(xlim=(-60, 160), title=text)
         ax.tick_params(axis="y", labelsize=7)
-        ax.set_xlabel("lead (points)")
-    for ax in axes.flat[len(kinds) :]:
-        ax.remove()
-    fig.legend(*axes[0, 0].get_legend_handles_labels(), fontsize=8, loc="outside upper center", ncols=2)
+    axes[len(axes) // 2].set_xlabel("share of the gap (%)")
     return fig
 
 
