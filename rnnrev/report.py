@@ -152,11 +152,7 @@ def _numbers(a: Analysis) -> Iterator[Row]:
 
 
 #: A part of the report alone: the record of the shipped networks has more of it (scripts/balanced.py).
-<<<<<<< HEAD
 _NUMBERS = Part(
-=======
-NUMBERS = Part(
->>>>>>> abec136 (Chapter 6 around the ladder; what no page and no claim needs leaves scripts/augmented.py)
     "numbers", 7, lambda a: iter(_reductions(a)), ("numbers_kept", "r2_kept", "same_decision_kept", "r2_words")
 )
 
