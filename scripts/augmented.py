@@ -2,8 +2,8 @@
 
     python scripts/augmented.py --vectors runs/vectors-imdb-128.npz --soft-labels runs/soft-imdb.npz
 
-Two minutes a training run on two quiet cores, seven steps and six controls for each of three seeds, and twelve
-ablations. It can be stopped at any time: models are kept in the folder, and a further run goes on with what is missing.
+Two minutes a training run on two quiet cores, seven steps and six controls for each of three seeds. It
+can be stopped at any time: models are kept in the folder, and a further run goes on with what is missing.
 Penalties, parts, the number of modifiers and their ranking were chosen on reviews held out from training.
 """
 
@@ -41,21 +41,6 @@ NETWORKS = ("gru-imdb", "gru-imdb-1", "gru-imdb-2")  #: the seeds of one recipe;
 #: Other words in the place of those that the network's ranking chose, and the steps that get them.
 CONTROLS = ("frequent words", "random words")
 CONTROLLED = ("+ modifiers", "+ end", "+ parts")
-#: One choice of the full model made otherwise.
-ABLATIONS: dict[str, dict[str, object]] = {
-    "full model": {},
-    "one part": {"n_parts": 1},
-    "eight parts": {"n_parts": 8},
-    "modifiers act on later words only": {"two_sided": False},
-    "no beginning, no end": {"beginning": False, "end": False},
-    "no length exponent": {"length_exponent": 0.0},
-    "no word vectors": {"vectors": "none", "beta_l2": 1e-4},
-    "no soft labels": {"soft_labels": "none"},
-    "with the phrases of SST-2": {"extra": ("sst2",)},
-    "300 modifiers": {"n_modifiers": 300},
-    "100 modifiers": {"n_modifiers": 100},
-    "filters of 8 tokens": {"taps": 8},
-}
 
 
 def row(
@@ -223,9 +208,7 @@ def yardsticks(reviews: Reviews, test: Reviews) -> Iterator[Row]:
 # --- the experiment -----------------------------------------------------------------------------
 
 
-def run(
-    folder: Path, config: AugmentedConfig, seeds: Sequence[int], data: Mapping[str, Reviews], ablate: bool
-) -> Iterator[Row]:
+def run(folder: Path, config: AugmentedConfig, seeds: Sequence[int], data: Mapping[str, Reviews]) -> Iterator[Row]:
     """Train what is missing, score it on ``data``, and yield the rows of the record."""
     reviews, test = load_reviews("imdb", "train"), data["imdb/test"]
     best = zoo.load(NETWORKS[0], SentimentRNN)
@@ -302,16 +285,6 @@ def run(
         if step in ("+ end", "+ parts"):
             yield from filters(step, first_bag, point, table)
     yield from yardsticks(reviews, test)
-    if not ablate:
-        return
-    base = replace(config, validation_share=0.2)
-    held = reviews.take(split_validation(len(reviews), base.validation_share, base.seed))
-    whole = None
-    for name, changes in tqdm(ABLATIONS.items(), unit="ablation"):
-        model = trained(folder / f"ablation {name}.safetensors", replace(base, **changes), ranked, reviews)
-        correct = (model.classify(held.texts) == held.labels).astype(float)
-        whole = correct if whole is None else whole
-        yield row("+ parts", "imdb/held-out", "ablation", stats.bootstrap(correct - whole), condition=name, n=len(held))
 
 
 def main() -> None:
@@ -320,7 +293,6 @@ def main() -> None:
     parser.add_argument("--vectors", required=True, help="word vectors (.npz), those of the networks")
     parser.add_argument("--soft-labels", required=True, help="labels of the unlabelled reviews (.npz)")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--no-ablations", action="store_true")
     args = parser.parse_args()
     config = AugmentedConfig(vectors=args.vectors, soft_labels=args.soft_labels)
     data = {
@@ -336,7 +308,7 @@ def main() -> None:
     }
     about["inputs"] = {Path(f).name: digest(f) for f in (args.vectors, args.soft_labels)}
     about["data"] = {name: reviews.fingerprint for name, reviews in data.items()}
-    table = pd.DataFrame(run(args.folder, config, args.seeds, data, not args.no_ablations))
+    table = pd.DataFrame(run(args.folder, config, args.seeds, data))
     about["minutes"] = round(time.process_time() / 60 / 2, 1)  # of this run: models that were there are not trained
     print(f"record written to {write_table('augmented', table, about)}")
 
