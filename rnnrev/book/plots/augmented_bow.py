@@ -89,16 +89,16 @@ def filters(learned: pd.DataFrame, network: pd.DataFrame) -> Figure:
 
 
 def ladder(table: pd.DataFrame) -> Figure:
-    """Shares of the gap: a panel a set (column ``text``), a row a reader (``condition``, ``at``), intervals cut off."""
+    """Shares of the gap: a panel a set (column ``set``), a row a reader (``condition``, ``at``), intervals cut off."""
     names = ("paper's form", "all steps", "NB-SVM", "unigrams", "few numbers", "exponentials", "balanced")
     order = {name: i for i, name in enumerate((*names, "few numbers, shuffled", "network, shuffled"))}
     units = {"few numbers": "{:g} numbers a word", "exponentials": "{:g}, exponentials", "balanced": "{:g} modes"}
     table = table.assign(rank=table.condition.map(order)).sort_values(["rank", "at"], kind="stable")
     said = [units.get(c, c).format(at) for c, at in zip(table.condition, table["at"])]
-    texts = table.text.unique()
+    texts = table["set"].unique()
     fig, axes = figure(1, len(texts), height=4.2, sharey=True)
     for ax, text in zip(axes, texts):
-        own = (table.text == text).to_numpy()
+        own = (table["set"] == text).to_numpy()
         rows = {
             n: tuple(100 * np.array(e))
             for n, e in zip(np.array(said)[own], table[own][["value", "low", "high"]].to_numpy())
