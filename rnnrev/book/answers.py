@@ -58,6 +58,7 @@ OPEN = {
     "ex-universality-3": "Report several seeds, with a control and an interval.",
     "ex-gates-3": "Compare three seeds, and another axis as control.",
     "ex-augmented-2": "List what each of the two models was given, and ask which differences have to do with reading.",
+    "ex-augmented-6": "Does a number of *not* move “not good” and “not bad” the same way, or together?",
 }
 
 
