@@ -321,7 +321,10 @@ def stamp(name: str, why: str, folder: Path = RECORDS) -> list[str]:
     stamps = about.get("stamps", [])
     since = (stamps[-1] if stamps else about)["commit"].removesuffix("-dirty")
     here = Source()
-    changed = here.changed(name, Source(since))
+    try:
+        changed = here.changed(name, Source(since))
+    except subprocess.CalledProcessError:  # a branch that was rebased
+        changed = [f"not known: {since} is no commit of this history"]
     if about.get("code") == here.code(name):
         return []
     new = {"why": why, "since": since, "changed": changed, "commit": commit()}
