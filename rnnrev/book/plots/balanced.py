@@ -178,10 +178,11 @@ def fields(small: ReducedRNN, words: Sequence[str], z: np.ndarray, texts: Sequen
     panels = len(words) + bool(texts)
     rows = -(-panels // columns)
     fig, axes = figure(rows, columns, height=2.5 * rows + 0.3, sharex=True, sharey=True, squeeze=False)
-    logits = small.readout(z)
+    few = z[:250]  # the cloud stands in every panel, and weighs
+    logits = small.readout(few)
     for ax, word, moved in zip(axes.flat, words, steps(small, words, places)):
         ax.scatter(
-            z[:, 0], z[:, 1], c=logits, s=2, cmap=VALENCE_MAP, norm=CenteredNorm(0, 4), alpha=0.6, rasterized=True
+            few[:, 0], few[:, 1], c=logits, s=2, cmap=VALENCE_MAP, norm=CenteredNorm(0, 4), alpha=0.6, rasterized=True
         )
         ax.quiver(*places.T, *moved.T, angles="xy", scale_units="xy", scale=1, width=0.006, color=INTACT)
         ax.set(title=f"“{word}”", xlim=x, ylim=y)
@@ -219,14 +220,14 @@ def landscapes(charts: Mapping[str, Chart]) -> Figure:
     for ax, (name, chart) in zip(axes.flat, charts.items()):
         found = landscape(chart.small)
         speed = np.log10(np.linalg.norm(found.step, axis=-1))
-        ax.contourf(found.x, found.y, speed, levels=12, cmap="Greys", vmax=speed.max() + 1.5)
+        ax.contourf(found.x, found.y, speed, levels=8, cmap="Greys", vmax=speed.max() + 1.5)
         flow = np.moveaxis(found.step, -1, 0)
-        ax.streamplot(found.x, found.y, *flow, color=NEUTRAL, density=0.6, linewidth=0.6, arrowsize=0.6)
+        ax.streamplot(found.x, found.y, *flow, color=NEUTRAL, density=0.5, linewidth=0.6, arrowsize=0.6)
         ax.contour(found.x, found.y, found.step[..., 1], [0], colors=PERTURBED, linewidths=1.6)
         edges = np.unique(found.basin)[1:] - 0.5
         if len(edges):
             ax.contour(found.x, found.y, found.basin, edges, colors=INTACT, linewidths=1, linestyles="--")
-        ax.plot(*chart.visited.T, ".", color=POSITIVE, markersize=1.2, alpha=0.25, rasterized=True)
+        ax.plot(*chart.visited[:250].T, ".", color=POSITIVE, markersize=1.2, alpha=0.5, rasterized=True)
         for point, stable in zip(found.fixed, found.stable):
             ax.plot(*point, "o", color=INTACT, markersize=6, fillstyle="full" if stable else "none")
         ax.plot(*chart.small.cell.h0, "s", color=INTACT, markersize=5)

@@ -128,9 +128,9 @@ def plane(swept: Plane, probes: Probes, marks: Mapping[str, np.ndarray]) -> Figu
     factors = probes.by_sign(swept.valence) / probes.by_sign(probes.valence)
     for ax, factor, title in zip(axes, np.moveaxis(factors, -1, 0), ("positive probes", "negative probes")):
         size = np.log2(np.maximum(factor, 1e-2))
-        image = ax.pcolormesh(
-            swept.x, swept.y, size, cmap=VALENCE_MAP, norm=TwoSlopeNorm(0, -4, 4), rasterized=True, shading="gouraud"
-        )
+        # steps of a quarter: a smooth ramp is a large picture
+        look = {"cmap": VALENCE_MAP, "norm": TwoSlopeNorm(0, -4, 4), "levels": np.linspace(-4, 4, 33)}
+        image = ax.contourf(swept.x, swept.y, size, extend="both", **look)
         lines = ax.contour(swept.x, swept.y, factor, [0, 0.25, 0.5, 1, 2, 4], colors=INTACT, linewidths=0.6)
         ax.clabel(lines, fmt="×%g", fontsize=7)
         for name, c in marks.items():
