@@ -406,7 +406,7 @@ def test_what_python_trained_is_gone_through_in_the_page(pages: Pages) -> None:
     page = pages.open("kept")
     for key, model in (("ArrowRight", kept[1]), ("Home", kept[0])):
         page.get_by_label("Back through training").press(key)
-        said = model.trace("not a a bad good very good").logits[-1]
+        said = model.trace("not a a bad good good very good").logits[-1]
         summary = f"After {model.record['curve'][0][0]} steps the mean squared error is 0.50. "
         page.wait_for_function(
             "(parts) => parts.every((p) => document.querySelector('.rw-summary').textContent.includes(p))",

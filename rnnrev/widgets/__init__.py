@@ -206,7 +206,7 @@ def relax(system: Mapping[str, Any]) -> Widget:
 
 
 def toy_trainer(
-    text: str = "not a a bad good very good", reach: int = 4, trained: Sequence[SentimentRNN] = ()
+    text: str = "not a a bad good good very good", reach: int = 4, trained: Sequence[SentimentRNN] = ()
 ) -> Widget:
     """Train a small network on the running sum of the twelve words, in the page, and look into it as it learns.
 
