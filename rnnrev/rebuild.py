@@ -16,18 +16,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from itertools import combinations_with_replacement
 from typing import Any
 
 import numpy as np
 
 from .balanced import ReducedRNN
 from .data import Vocabulary
-from .driven import Texts, token_arrays
-from .fixed_points import mean_map
+from .driven import Texts
 from .linear import frequent_words
 from .model import Classifier, last_states, states_along
 from .threads import in_threads
+from .words import products, visited_places
 
 __all__ = ["FewNumbers", "few_numbers"]
 
@@ -74,32 +73,14 @@ class FewNumbers(Classifier):
         return replace(self, numbers=self.numbers[:, :n], shared=self.shared[: 1 + n])
 
 
-def products(z: np.ndarray) -> np.ndarray:
-    """All products of up to three coordinates, (n, k) -> (n, M), 1 first."""
-    n, k = z.shape
-    out = [np.ones((n, 1), z.dtype), z]
-    for degree in (2, 3):
-        sets = np.array(list(combinations_with_replacement(range(k), degree)))
-        out.append(np.prod(z[:, sets], -1))
-    return np.concatenate(out, 1)
-
-
 def few_numbers(small: ReducedRNN, texts: Texts, n: int = 6, *, n_places: int = 200, seed: int = 0) -> FewNumbers:
     """Measure n numbers of every word, and the steps that all share, on visited places of a reduced network.
 
     ``texts`` are *training* text, read whole: places are visited states, the first ones of every text among them.
     """
-    rng, k = np.random.default_rng([seed, 181]), small.k
-    states = small.states_of(token_arrays(small, texts))
-    visited = np.concatenate([rng.permutation(np.concatenate(states)), np.concatenate([h[:4] for h in states])])
-    centre, scale = visited.mean(0, dtype=float), visited.std(0, dtype=float)
-    many = rng.permutation(np.concatenate([visited[: 4 * n_places], visited[-n_places // 2 :]]))
-    Z = (many - centre) / scale
-    average = (mean_map(small, 600)(many.astype(float)) - many) / scale
-    X = products(Z)
-    T0 = np.linalg.solve(X.T @ X + 1e-4 * len(Z) * np.eye(X.shape[1]), X.T @ average)
-
-    places = many[:n_places].astype(small.embedding.dtype)
+    k, seen = small.k, visited_places(small, texts, n_places, np.random.default_rng([seed, 181]))
+    scale, X = seen.scale, products(seen.z)
+    places = seen.states[:n_places].astype(small.embedding.dtype)
     # orthonormal steps over places; the ridge keeps the cubic from what few places say
     Q, R = np.linalg.qr(np.concatenate([X[:n_places], 1e-2 * np.sqrt(n_places) * np.eye(X.shape[1])]))
     read = np.sqrt(small.hankel[:k]) * scale
@@ -107,7 +88,7 @@ def few_numbers(small: ReducedRNN, texts: Texts, n: int = 6, *, n_places: int = 
     def beyond(words: np.ndarray, m: int) -> np.ndarray:
         """What words do beyond the average word at the first m places, as far as it is read: (m, words, k)."""
         after = small.cell.combine(places[:m, None], small.projected[words], small.cell.recur(places[:m])[:, None])
-        return ((after - places[:m, None]) / scale - average[:m, None]) * read
+        return ((after - places[:m, None]) / scale - seen.average[:m, None]) * read
 
     frequent = frequent_words(small)
     parts = in_threads(
@@ -125,9 +106,9 @@ def few_numbers(small: ReducedRNN, texts: Texts, n: int = 6, *, n_places: int = 
         lambda words: beyond(words, m).transpose(1, 0, 2).reshape(len(words), -1) @ solve.T, chunks
     ))  # fmt: skip
     sd = np.sqrt(small.frequencies @ numbers**2)
-    shared = np.concatenate([T0[None], steps * sd[:, None, None] / read])
+    shared = np.concatenate([seen.cubic[None], steps * sd[:, None, None] / read])
     return FewNumbers(
-        numbers / sd, shared, (small.cell.h0 - centre) / scale,
-        1.1 * Z.min(0), 1.1 * Z.max(0), scale * small.w, float(small.readout(centre)),
+        numbers / sd, shared, (small.cell.h0 - seen.centre) / scale,
+        *seen.box, scale * small.w, float(small.readout(seen.centre)),
         small.vocabulary, f"{small.name}, {n} numbers a word", counts=small.counts,
     )  # fmt: skip

@@ -28,10 +28,10 @@ from .balanced import ReducedRNN
 from .driven import Texts, token_arrays
 from .fixed_points import mean_map
 from .linear import frequent_words
-from .model import Ragged, Step, forward
+from .model import last_states
 from .threads import in_threads
 
-__all__ = ["WordForm", "word_form"]
+__all__ = ["Places", "WordForm", "products", "visited_places", "word_form"]
 
 STEEPEST = 1.0  #: e-foldings a standard deviation: what is steeper is told by a few places and runs off elsewhere
 
@@ -61,18 +61,12 @@ class WordForm:
         """One token on, (B, k) and (B,) -> (B, k)."""
         X = np.concatenate([np.ones((len(z), 1)), _g(z, self.kappa)], 1)
         moved = np.einsum("bm,bmk->bk", X, self.numbers[tokens])
-        return np.clip(z + _monomials(z) @ self.average + moved, self.low, self.high)
+        return np.clip(z + products(z) @ self.average + moved, self.low, self.high)
 
     def logits_of(self, ids: Sequence[np.ndarray]) -> np.ndarray:
         """Logits (n,) of texts given as token numbers, in nats."""
-        out = Ragged(ids, (len(self.scale),), float)
-
-        def visit(z: np.ndarray, step: Step) -> np.ndarray:
-            out.write(step, z)
-            return z
-
-        forward(self.advance, (self.small.cell.h0 - self.centre) / self.scale, ids, visit)
-        return self.small.readout(self.centre + self.scale * out.last())
+        start = (self.small.cell.h0 - self.centre) / self.scale
+        return self.small.readout(self.centre + self.scale * last_states(self.advance, start, ids))
 
     def of_rank(self, n: int) -> WordForm:
         """With n numbers a word: its table on the first n components of all words' tables, weighted by frequency."""
@@ -87,11 +81,49 @@ def _g(z: np.ndarray, kappa: np.ndarray) -> np.ndarray:
     return np.where(flat, z, np.expm1(kappa * z) / np.where(flat, 1, kappa))
 
 
-def _monomials(z: np.ndarray, degree: int = 3) -> np.ndarray:
-    """All products of up to three coordinates, (n, k) -> (n, M)."""
-    k = z.shape[1]
-    sets = [c for n in range(1, degree + 1) for c in combinations_with_replacement(range(k), n)]
-    return np.stack([np.ones(len(z)), *(np.prod(z[:, list(c)], 1) for c in sets)], 1)
+def products(z: np.ndarray) -> np.ndarray:
+    """All products of up to three coordinates, (n, k) -> (n, M), 1 first."""
+    n, k = z.shape
+    out = [np.ones((n, 1), z.dtype), z]
+    for degree in (2, 3):
+        sets = np.array(list(combinations_with_replacement(range(k), degree)))
+        out.append(np.prod(z[:, sets], -1))
+    return np.concatenate(out, 1)
+
+
+@dataclass(frozen=True, eq=False)
+class Places:
+    """Visited places of a reduced network, and the step of the average word there.
+
+    ``states`` (n, k) in the network's own coordinates, ``z`` (n, k) in standard deviations ``scale`` about ``centre``;
+    ``average`` (n, k) the average word's step in these, ``cubic`` (M, k) that step on their :func:`products`.
+    """
+
+    states: np.ndarray
+    z: np.ndarray
+    centre: np.ndarray
+    scale: np.ndarray
+    average: np.ndarray
+    cubic: np.ndarray
+
+    @property
+    def box(self) -> tuple[np.ndarray, np.ndarray]:
+        """Lowest and highest coordinates, a tenth beyond what was seen: (k,) each."""
+        return 1.1 * self.z.min(0), 1.1 * self.z.max(0)
+
+
+def visited_places(small: ReducedRNN, texts: Texts, n: int, rng: np.random.Generator) -> Places:
+    """4 n places of *training* texts, read whole, and n / 2 of the first ones of every text, in random order."""
+    states = small.states_of(token_arrays(small, texts))
+    # the first states stand apart, and every review begins there
+    visited = np.concatenate([rng.permutation(np.concatenate(states)), np.concatenate([h[:4] for h in states])])
+    centre, scale = visited.mean(0, dtype=float), visited.std(0, dtype=float)
+    many = rng.permutation(np.concatenate([visited[: 4 * n], visited[-n // 2 :]]))
+    z = (many - centre) / scale
+    average = (mean_map(small, 600)(many.astype(float)) - many) / scale
+    X = products(z)
+    cubic = np.linalg.solve(X.T @ X + 1e-4 * len(z) * np.eye(X.shape[1]), X.T @ average)
+    return Places(many, z, centre, scale, average, cubic)
 
 
 def word_form(
@@ -111,19 +143,8 @@ def word_form(
     n_places : int
         At which every word is tried. The average word's step is taken at four times as many.
     """
-    rng, k = np.random.default_rng([seed, 173]), small.k
-    states = small.states_of(token_arrays(small, texts))
-    # the first states stand apart, and every review begins there
-    visited = np.concatenate([rng.permutation(np.concatenate(states)), np.concatenate([h[:4] for h in states])])
-    centre, scale = visited.mean(0, dtype=float), visited.std(0, dtype=float)
-    many = rng.permutation(np.concatenate([visited[: 4 * n_places], visited[-n_places // 2 :]]))
-    Z = (many - centre) / scale
-    average = (mean_map(small, 600)(many.astype(float)) - many) / scale
-    M = _monomials(Z)
-    ridge = 1e-4 * len(Z) * np.eye(M.shape[1])
-    T = np.linalg.solve(M.T @ M + ridge, M.T @ average)
-
-    z, places = Z[:n_places], many[:n_places].astype(small.embedding.dtype)
+    k, seen = small.k, visited_places(small, texts, n_places, np.random.default_rng([seed, 173]))
+    z, places = seen.z[:n_places], seen.states[:n_places].astype(small.embedding.dtype)
     frequent = frequent_words(small)
     asked = np.arange(len(small.vocabulary)) if words is None else np.union1d(frequent, words)
     a = small.cell.recur(places)
@@ -131,7 +152,7 @@ def word_form(
     def beyond(numbers: np.ndarray) -> np.ndarray:
         """What words do beyond the average word, (places, words, k)."""
         after = small.cell.combine(places[:, None], small.projected[numbers], a[:, None])
-        return (after - places[:, None]) / scale - average[:n_places, None]
+        return (after - places[:, None]) / seen.scale - seen.average[:n_places, None]
 
     tried = beyond(frequent) * np.sqrt(small.frequencies[frequent] / small.frequencies[frequent].sum())[:, None]
     Y = tried.reshape(n_places, -1)
@@ -152,5 +173,5 @@ def word_form(
     numbers = np.zeros((len(small.vocabulary), k + 1, k))
     numbers[asked] = np.concatenate(parts)
     return WordForm(
-        small, kappa, T, numbers, 1.1 * Z.min(0), 1.1 * Z.max(0), scale, centre, 1 - missed(kappa), 1 - affine
+        small, kappa, seen.cubic, numbers, *seen.box, seen.scale, seen.centre, 1 - missed(kappa), 1 - affine
     )

@@ -1,6 +1,6 @@
 """Gates that do not see the state, one layer and two: who can let one word act on the next? (chapter 9)
 
-    python scripts/gates.py            six readers, three seeds  , films; the record, rnnrev/records/gates.csv
+    python scripts/gates.py            six readers, three seeds, films; the record, rnnrev/records/gates.csv
 
 Small readers (64 units) of the same texts, 6,000 film reviews and 12,000 phrases, all with the same word vectors, of
 the film GRU. Written down before the first run, of the contrast phrases of chapter 3 (their gain: 0 is nothing, −1
