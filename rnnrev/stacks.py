@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import DTypeLike
 
-from .cells import CELLS, WEIGHTS, Cell, initial_weights
+from .cells import CELLS, WEIGHTS, Cell, Jacobians, initial_weights
 
 __all__ = [
     "CONV", "WIDTH", "DelayLine", "StackedCell", "cell_arrays", "cell_from", "convolved", "initial_cell",
@@ -113,23 +113,46 @@ class StackedCell(Cell):
         lead = after[-1].shape[:-1]
         return np.concatenate([np.broadcast_to(x, (*lead, x.shape[-1])) for x in after], -1)
 
-    def vjp(self, h: np.ndarray, u: np.ndarray, g: np.ndarray) -> np.ndarray:
+    def _pull(self, h: np.ndarray, u: np.ndarray, g: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        # J_recᵀ g and J_inpᵀ g
         out: list[np.ndarray] = []
-        from_above = None
+        from_above = g[..., :0]
         for (layer, own, inputs, _), grad in zip(reversed(self._run(h, u)), reversed(self.split(g))):
-            if from_above is not None:
+            if out:
                 grad = grad.copy()
                 grad[..., : from_above.shape[-1]] += from_above
             out.insert(0, layer.vjp(own, inputs, grad))
             from_above = layer.vjp_input(own, inputs, grad)
-        return np.concatenate(out, -1)
+        return np.concatenate(out, -1), from_above
 
-    def jvp(self, h: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
+    def _push(self, h: np.ndarray, u: np.ndarray, v: np.ndarray, dx: np.ndarray) -> np.ndarray:
         out: list[np.ndarray] = []
         for (layer, own, inputs, _), moved in zip(self._run(h, u), self.split(v)):
-            after = layer.jvp(own, inputs, moved)
-            out.append(after + layer.jvp_input(own, inputs, out[-1][..., : layer.n_inputs]) if out else after)
+            dx = out[-1][..., : layer.n_inputs] if out else dx
+            out.append(layer.jvp(own, inputs, moved) + layer.jvp_input(own, inputs, dx))
         return np.concatenate(out, -1)
+
+    def vjp(self, h: np.ndarray, u: np.ndarray, g: np.ndarray) -> np.ndarray:
+        return self._pull(h, u, g)[0]
+
+    def vjp_input(self, h: np.ndarray, u: np.ndarray, g: np.ndarray) -> np.ndarray:
+        return self._pull(h, u, g)[1]
+
+    def jvp(self, h: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
+        return self._push(h, u, v, np.zeros((*v.shape[:-1], self.n_inputs), v.dtype))
+
+    def jvp_input(self, h: np.ndarray, u: np.ndarray, dx: np.ndarray) -> np.ndarray:
+        return self._push(h, u, np.zeros((*dx.shape[:-1], self.n_state), dx.dtype), dx)
+
+    def jacobians(self, h: np.ndarray, x: np.ndarray) -> Jacobians:
+        lead, S, D = np.broadcast_shapes(h.shape[:-1], x.shape[:-1]), self.n_state, self.n_inputs
+        h = np.broadcast_to(h, (*lead, S)).reshape(-1, S)
+        u = self.project(np.broadcast_to(x, (*lead, D)).reshape(-1, D))
+        J_rec, J_inp = (
+            along(h, u, np.broadcast_to(np.eye(n, dtype=h.dtype), (len(h), n, n))).swapaxes(1, 2).reshape(*lead, S, n)
+            for along, n in ((self.jvp, S), (self.jvp_input, D))
+        )
+        return Jacobians(J_rec, J_inp)
 
 
 def stack(layers: Sequence[Cell]) -> Cell:

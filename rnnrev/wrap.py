@@ -20,23 +20,25 @@ __all__ = ["from_keras", "from_torch"]
 
 
 def from_keras(model: keras.Model, vocabulary: Vocabulary | Sequence[str], name: str = "keras model") -> SentimentRNN:
-    """Wrap a Keras classifier, Embedding → GRU, LSTM or SimpleRNN layers → one Dense, for analysis.
+    """Wrap a Keras classifier, Embedding → GRU, LSTM, SimpleRNN or MinGRU layers → one Dense, for analysis.
 
-    Dropout and masking layers in between are allowed. ``vocabulary`` has the word of each embedding row, in order;
-    ``TextVectorization.get_vocabulary()`` fits: its first two entries (padding and unknown) are renamed.
+    Dropout and masking layers in between are allowed, and ``h[:, -1]`` after a MinGRU (the package mingru-keras).
+    ``vocabulary`` has the word of each embedding row, in order; ``TextVectorization.get_vocabulary()`` fits: its first
+    two entries (padding and unknown) are renamed.
     ``ValueError`` for a model of another make names the layer and the fix.
     """
-    kinds = {"GRU": "gru", "LSTM": "lstm", "SimpleRNN": "vanilla"}
+    kinds = {"GRU": "gru", "LSTM": "lstm", "SimpleRNN": "vanilla", "MinGRU": "mingru"}
+    between = ("InputLayer", "Dropout", "SpatialDropout1D", "Masking", "Activation", "GetItem")
     roles = {"Embedding": "embedding", "Dense": "readout"} | dict.fromkeys(kinds, "cell")
     layers: dict[str, keras.layers.Layer] = {}
     cells: list[Cell] = []
     for layer in model.layers:
         make = type(layer).__name__
         role = roles.get(make)
-        if role is None and make not in ("InputLayer", "Dropout", "SpatialDropout1D", "Masking", "Activation"):
+        if role is None and make not in between:
             raise ValueError(
-                f"layer {layer.name!r} is a {make}: from_keras takes Embedding, GRU, LSTM or SimpleRNN, and one "
-                "Dense; for anything else pass a step function F(h, x) to the analysis"
+                f"layer {layer.name!r} is a {make}: from_keras takes Embedding, GRU, LSTM, SimpleRNN or MinGRU, and "
+                "one Dense; for anything else pass a step function F(h, x) to the analysis"
             )
         if role == "cell":
             cells.append(_keras_cell(layer, kinds[make]))
@@ -58,6 +60,10 @@ def _keras_cell(layer: keras.layers.Layer, kind: str) -> Cell:
     for key, value in wanted.items():
         if config.get(key, value) != value:
             raise ValueError(f"layer {layer.name!r} has {key}={config[key]!r}: from_keras needs {value!r}, train it so")
+    if kind == "mingru":  # theirs is the gate that writes, ours the one that keeps
+        W_z, b_z, W_c, b_c = map(np.asarray, layer.get_weights())
+        W, b = np.hstack([-W_z, W_c]), np.hstack([-b_z, b_c])
+        return _cell(kind, W, np.zeros((len(b_c), len(b)), W.dtype), b, np.zeros_like(b))
     W, U, *bias = map(np.asarray, layer.get_weights())
     b, b_rec = np.zeros((2, W.shape[1]), W.dtype)
     if bias:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import WORDS, small_network
+from mingru_keras import MinGRU
 
 from rnnrev import zoo
 from rnnrev.balanced import reduce
@@ -69,6 +70,11 @@ def test_products_are_those_of_finite_differences(stacked, rng):
     np.testing.assert_allclose(stacked.vjp(h, u, g), np.einsum("bij,bci->bcj", J, g), atol=1e-7)
     np.testing.assert_allclose(stacked.jvp(h, u, g), np.einsum("bij,bcj->bci", J, g), atol=1e-7)
     np.testing.assert_allclose(stacked.step(h[:, None], x[None])[1, 2], stacked.step(h[1], x[2]))
+    J_inp = np.stack([(stacked.step(h, x + e) - stacked.step(h, x - e)) / (2 * eps) for e in eps * np.eye(D)], -1)
+    exact = stacked.jacobians(h, x)
+    np.testing.assert_allclose(exact.J_rec, J, atol=1e-7)
+    np.testing.assert_allclose(exact.J_inp, J_inp, atol=1e-7)
+    np.testing.assert_allclose(stacked.vjp_input(h, u, g), np.einsum("bij,bci->bcj", J_inp, g), atol=1e-7)
 
 
 def test_a_cells_products_with_the_input_are_those_of_its_jacobian(any_cell, rng):
@@ -131,6 +137,22 @@ def test_keras_stacks_are_wrapped(rng):
     ids = rng.integers(2, len(vocabulary), (3, 9))
     wanted = np.asarray(model(ids))[:, 0]
     np.testing.assert_allclose(from_keras(model, vocabulary).logits_of(list(ids)), wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("n_layers", [1, 2])
+def test_a_public_mingru_layer_is_wrapped(n_layers, rng):
+    """mingru-keras 0.1 says z for the gate that writes, and computes all states of a text at once."""
+    words = keras.Input((9,), dtype="int32")
+    h = keras.layers.Embedding(12, 5)(words)
+    for n in (6, 7)[:n_layers]:
+        h = MinGRU(n)(h)
+    model = keras.Model(words, keras.layers.Dense(1)(h[:, -1]))
+    for variable in model.trainable_variables:
+        variable.assign(rng.standard_normal(variable.shape))
+    ids = rng.integers(2, 12, (3, 9))
+    wrapped = from_keras(model, Vocabulary((PAD, UNKNOWN, *WORDS)))
+    assert wrapped.cell.kind == "+".join(["mingru"] * n_layers)
+    np.testing.assert_allclose(wrapped.logits_of(list(ids)), np.asarray(model(ids))[:, 0], atol=1e-5)
 
 
 def test_torch_stacks_are_wrapped(rng):
