@@ -32,7 +32,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-__all__ = ["CELLS", "NUMPY_OPS", "WEIGHTS", "Cell", "Jacobians", "initial_weights", "tensorflow_ops"]
+__all__ = ["CELLS", "NUMPY_OPS", "WEIGHTS", "Cell", "Jacobians", "initial_weights", "one_layer", "tensorflow_ops"]
 
 WEIGHTS = ("W", "U", "b", "b_rec", "h0")  #: of a :class:`Cell`, in its order
 
@@ -311,8 +311,8 @@ class Cell:
         d_h (..., k, k, N), of state block i after with respect to block j before (directly, not through a), and d_u and
         d_a (..., k, G, N), with respect to gate g's input and recurrent share.
         """
+        spec = one_layer(self)
         a = self.recur(h) if a is None else a
-        spec = CELLS[self.kind]
         shape = np.broadcast_shapes(np.shape(h)[:-1], np.shape(u)[:-1], np.shape(a)[:-1])
         zero = np.zeros((*shape, self.n_units), dtype=np.result_type(h, u, a))
 
@@ -381,12 +381,20 @@ class Cell:
         return Jacobians(self.assemble_J_rec(d_h, d_a), self.assemble_J_inp(d_u))
 
 
+def one_layer(cell: Cell) -> _CellKind:
+    """What a cell's partials are made with; ``ValueError`` for one that has none."""
+    if cell.kind not in CELLS:
+        raise ValueError(f"partials are for one layer of a known cell, not for {cell!r}: take vjp and jvp along text")
+    return CELLS[cell.kind]
+
+
 def initial_weights(kind: str, n_inputs: int, n_units: int, seed: int = 0) -> Cell:
     """A fresh, untrained cell: Glorot-uniform W, orthogonal U per gate, gates biased to remember.
 
     The gate that keeps the old state (GRU z, UGRNN g, LSTM f) starts with bias 1 (Jozefowicz et al. 2015), so that
-    gradients reach the start of a review; a vanilla cell starts near the identity (Le, Jaitly & Hinton 2015).
-    Float32; h0 is zero.
+    gradients reach the start of a review; a vanilla cell starts near the identity (Le, Jaitly & Hinton 2015). Where
+    gates do not see the state, memories of all lengths are there from the start: an LRU's |λ|² are uniform on
+    [.5, .999], the units of a minGRU keep an average word for 1 to 1,000 tokens. Float32; h0 is zero.
     """
     spec = _cell_kind(kind)
     if n_inputs < 1 or n_units < 1:
@@ -399,13 +407,15 @@ def initial_weights(kind: str, n_inputs: int, n_units: int, seed: int = 0) -> Ce
     if kind == "vanilla":
         U = 0.95 * np.eye(n_units) + 0.02 * U
         W *= 0.2
-    keep = {"ugrnn": 0, "gru": 0, "lstm": 1, "mingru": 0}.get(kind)
+    keep = {"ugrnn": 0, "gru": 0, "lstm": 1}.get(kind)
     if keep is not None:
         b[keep * n_units : (keep + 1) * n_units] = 1.0
     b_rec = np.zeros_like(b)
     if not spec.sees_state:
         U = np.zeros_like(U)
-    if kind == "lru":  # |λ|² uniform on [.5, .999], angles from 0 to π/10
+    if kind == "mingru":  # z = 1 − 1/τ, τ evenly spaced on a logarithmic scale
+        b[:n_units] = np.log(np.geomspace(1.01, 1000, n_units) - 1)
+    if kind == "lru":  # angles from 0 to π/10
         size = rng.uniform(0.5, 0.999, n_units) ** 0.5
         b_rec = np.r_[np.log(-np.log(size)), np.linspace(0, np.pi / 10, n_units)]
     return Cell(kind, W, U, b, b_rec, np.zeros(n_units * spec.blocks)).astype(np.float32)

@@ -20,7 +20,7 @@ from scipy.linalg.blas import dsyrk
 from scipy.spatial import cKDTree
 from tqdm.auto import tqdm
 
-from .cells import CELLS, NUMPY_OPS, Cell
+from .cells import NUMPY_OPS, Cell, one_layer
 from .model import SentimentRNN
 from .threads import in_threads
 
@@ -51,7 +51,7 @@ class MeanMap:
 
     def partials(self, h: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Averaged partials, as :meth:`rnnrev.cells.Cell.partials` gives them for one input: h (..., S)."""
-        spec, shape = CELLS[self.cell.kind], (len(self.weights), self.cell.n_units)
+        spec, shape = one_layer(self.cell), (len(self.weights), self.cell.n_units)
 
         def average(h: np.ndarray, a: np.ndarray) -> list[np.ndarray]:
             parts = spec.partials(NUMPY_OPS, h, self.u, a)

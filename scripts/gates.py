@@ -177,7 +177,7 @@ def axes_of(model: SentimentRNN, train: Reviews, seed: int) -> Iterator[Row]:
     ids = balanced.token_arrays(model, train.texts[:6_000], 120, 160, seed)
     yield from two_words(model, ids[:60], seed)
     try:
-        yield {"measure": "k95", "value": balanced.reduce(model, texts=ids, seed=seed).k}
+        yield {"measure": "k95", "value": balanced.reduce(model, texts=ids).k}
     except Unmeasured as reason:
         yield {"measure": "k95", "value": np.nan, "note": str(reason)}
     modes = balanced.balance(model, ids[:60], seed=seed)

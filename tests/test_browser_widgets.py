@@ -50,6 +50,13 @@ def second(tmp_path_factory: pytest.TempPathFactory) -> SentimentRNN:
 
 
 @pytest.fixture(scope="module")
+def blind(tmp_path_factory: pytest.TempPathFactory) -> SentimentRNN:
+    """A minGRU, which a page runs too."""
+    file = tmp_path_factory.mktemp("blind") / "mingru-films"
+    return load(save(replace(small_network("mingru"), name="mingru-films"), file, compact=True), SentimentRNN)
+
+
+@pytest.fixture(scope="module")
 def bag(model: SentimentRNN) -> BagOfWords:
     beta = np.random.default_rng(5).standard_normal(len(model.vocabulary)).astype(np.float32)
     return BagOfWords(beta, 0.2, model.vocabulary)
@@ -62,7 +69,7 @@ def point(model: SentimentRNN) -> OperatingPoint:
 
 @pytest.fixture(scope="module")
 def shown(
-    model: SentimentRNN, second: SentimentRNN, bag: BagOfWords, point: OperatingPoint
+    model: SentimentRNN, second: SentimentRNN, blind: SentimentRNN, bag: BagOfWords, point: OperatingPoint
 ) -> dict[str, widgets.Widget]:
     lab = make_lab(point)
     other = operating_point(second, texts=[TEXT, "not bad. very good. a movie was bad the"], n_tokens=8)
@@ -71,19 +78,19 @@ def shown(
         widgets.relax(SYSTEM), widgets.modifier_lab(point, lab, TEXT, restaurants=(other, make_lab(other))),
         widgets.barcode_explorer(lab),
         widgets.where_it_stands(point, TEXT * 4, "bad", other), widgets.build_a_bag(small_bag(model.vocabulary), model),
-        widgets.who_still_matters(model, TEXT), widgets.the_plane([make_chart(model), make_chart(second, 3)], TEXT),
-        widgets.toy_trainer(),
+        widgets.who_still_matters(model, TEXT), widgets.toy_trainer(),
+        widgets.the_plane([make_chart(model), make_chart(second, 3), make_chart(blind)], TEXT),
     ]  # fmt: skip
     return {w.kind: w for w in made}
 
 
 @pytest.fixture(scope="module")
 def site(
-    tmp_path_factory: pytest.TempPathFactory, model: SentimentRNN, second: SentimentRNN, bag: BagOfWords,
-    shown: dict[str, widgets.Widget],
+    tmp_path_factory: pytest.TempPathFactory, model: SentimentRNN, second: SentimentRNN, blind: SentimentRNN,
+    bag: BagOfWords, shown: dict[str, widgets.Widget],
 ) -> Path:  # fmt: skip
     folder = tmp_path_factory.mktemp("site")
-    widgets.write_assets(folder / "rnnrev", model, bag, small_bag(model.vocabulary), [(second, bag)])
+    widgets.write_assets(folder / "rnnrev", model, bag, small_bag(model.vocabulary), [(second, bag), (blind, None)])
     for name, made in (("all", list(shown.values())), *((kind, [w]) for kind, w in shown.items())):
         body = PAGE.replace("{}", "\n".join(w.html() for w in made))
         (folder / f"{name}.html").write_text(body, encoding="utf-8")
@@ -190,6 +197,7 @@ def test_typed_sentence_gives_the_logits_of_the_package(pages: Pages, model: Sen
         ("the_plane", {"text": "not very good", "word": "bad", "k": 7, "volume": "doubled"}),
         ("the_plane", {"word": "unheard-of", "k": 1, "volume": "held at its start", "start": [0.5, -1.0]}),
         ("the_plane", {"k": 4, "volume": "removed", "second": 1}),
+        ("the_plane", {"k": 3, "word": "not", "volume": "removed", "second": 2}),
         ("toy_trainer", {"text": "Not a very good film, not not awful " * 12, "reach": 3}),
         ("toy_trainer", {"text": ""}),
     ],

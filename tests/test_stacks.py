@@ -10,16 +10,20 @@ import pytest
 import tensorflow as tf
 from conftest import WORDS, small_network
 from mingru_keras import MinGRU
+from test_widgets import make_chart
 
-from rnnrev import zoo
+from rnnrev import perturb, report, widgets, zoo
 from rnnrev.balanced import reduce
 from rnnrev.cells import Cell
 from rnnrev.config import TrainConfig
-from rnnrev.data import PAD, UNKNOWN, Vocabulary
-from rnnrev.driven import driven_point
+from rnnrev.data import PAD, UNKNOWN, Reviews, Vocabulary
+from rnnrev.driven import adjoints, driven_point, impulse_responses, lyapunov
+from rnnrev.fixed_points import mean_map
+from rnnrev.line_attractor import find_attractor
 from rnnrev.linear import Unmeasured, operating_point
-from rnnrev.model import SentimentRNN, untrained
+from rnnrev.model import BagOfWords, SentimentRNN, untrained
 from rnnrev.stacks import WIDTH, StackedCell, convolved, initial_cell, padded_readout, parts_of, stack
+from rnnrev.subspace import Subspace
 from rnnrev.train import Network
 from rnnrev.wrap import from_keras, from_torch
 
@@ -125,6 +129,70 @@ def test_along_text_takes_stacks_and_fixed_points_say_that_they_do_not():
     assert np.isclose(point.l @ point.r, 1)
     whole = reduce(model, model.cell.n_state, texts)
     np.testing.assert_allclose(whole.logits(texts[:5]), model.logits(texts[:5]), atol=1e-5)
+
+
+@pytest.fixture(params=["gru+gru", "conv+mingru"])
+def deep(request: pytest.FixtureRequest) -> SentimentRNN:
+    return network(request.param)
+
+
+def test_adjoints_and_impulses_of_stacks_are_those_of_finite_differences(deep, rng):
+    ids, eps = rng.integers(2, 12, 9), 1e-6
+    h, D = deep.states_of([ids])[0][5], eps * np.eye(deep.cell.n_state)
+    up, down = (perturb.run(deep, [ids[5:]] * len(D), perturb.start_from(h + d)).final for d in (D, -D))
+    found = adjoints(deep, [ids], [4], places=np.array([[0, 9]]))[0, 0]
+    np.testing.assert_allclose(found, (up - down) / (2 * eps), atol=1e-6)
+    other = np.r_[ids[:4], 3, ids[5:]]
+    difference = deep.states_of([other])[0][7] - deep.states_of([ids])[0][7]
+    np.testing.assert_allclose(impulse_responses(deep, [ids], [3], [2], [4])[0, 0, 0, 0], difference, atol=1e-12)
+
+
+def test_the_largest_exponent_of_a_stack_is_how_fast_a_small_change_fades(deep, rng):
+    ids = rng.integers(2, 12, 60)
+    moved = perturb.run(deep, [ids], perturb.start_from(deep.cell.h0 + 1e-4), states=True).states[0]
+    size = np.linalg.norm(moved - deep.states_of([ids])[0], axis=1)
+    wanted = np.log(size[60] / size[20]) / 40
+    assert lyapunov(deep, [ids], 1, skip=20, length=60)[0, 0] == pytest.approx(wanted, abs=0.03)
+
+
+def test_a_direction_is_taken_out_of_a_stacks_state(deep, rng):
+    basis = np.linalg.qr(rng.standard_normal((deep.cell.n_state, 1)))[0]
+    space = Subspace(deep.cell.h0, basis, basis)
+    held = perturb.run(deep, ["not good a movie"], perturb.project_out(space), states=True)
+    np.testing.assert_allclose((held.states[0] - deep.cell.h0) @ basis, 0, atol=1e-12)
+    intact = perturb.run(deep, ["not good a movie"], perturb.amplify(space, 1.0))
+    np.testing.assert_allclose(intact.final, deep.logits(["not good a movie"]))
+
+
+def test_a_report_of_a_stack_says_what_is_for_one_layer():
+    texts = [" ".join(np.random.default_rng(i).choice(WORDS, 40)) for i in range(60)]
+    made = report.analyse(network("mingru+mingru"), Reviews("made", "test", tuple(texts), np.arange(60) % 2), scored=60)
+    assert any("one layer" in missing.reason for missing in made.missing)
+    assert made.number("accuracy") != "not measured"
+    assert made.number("numbers_kept", spec=".0f") != "not measured"
+
+
+def test_widgets_take_stacks_and_a_page_says_that_it_does_not(deep):
+    chart, text = make_chart(deep), "not good a movie"
+    bag = BagOfWords(np.zeros(12), 0.0, deep.vocabulary)
+    ids, logits = deep.vocabulary.encode(text), deep.trace(text).logits
+    np.testing.assert_allclose(widgets.sentiment_trace(deep, bag, text).frame["network"][1:], logits, atol=1e-5)
+    np.testing.assert_allclose(widgets.the_plane([chart], text).frame["networks"][0]["whole"][1:], logits, atol=1e-5)
+    pull = widgets.who_still_matters(deep, text).frame["pull"]
+    average = mean_map(deep.astype(np.float32), widgets.FILLERS)
+    before = deep.states_of([ids])[0][:-1]
+    done = deep.cell.step_projected(before, deep.projected[ids]) - average(before)
+    a = adjoints(deep, [ids], range(4), places=np.array([[0, 4]]))[0][::-1]
+    np.testing.assert_allclose(pull, np.sum(a * done, -1), atol=1e-4)
+    with pytest.raises(ValueError, match="pages run a GRU or minGRU"):
+        widgets.write_assets("nowhere", deep)
+
+
+def test_what_needs_partials_says_that_it_is_for_one_layer(deep):
+    with pytest.raises(ValueError, match="one layer"):
+        mean_map(deep).jacobian(deep.cell.h0)
+    with pytest.raises(ValueError, match="one layer"):
+        find_attractor(deep, texts=[" ".join(WORDS * 3)] * 40)
 
 
 def test_keras_stacks_are_wrapped(rng):

@@ -107,7 +107,8 @@ def escape_bars(app: Sphinx, what: str, name: str, thing: Any, options: Any, lin
 
 def hide_answers(app: Sphinx, module: str) -> tuple[str, dict[str, Any]] | None:
     """The source of the checks works answers out: a book without solutions does not show it."""
-    hidden = module in ("rnnrev.book.answers", "rnnrev.book.judges") and not app.config.book_solutions
+    names = [f"rnnrev.book.{name}" for name in ("answers", "by_hand", "judges")]
+    hidden = module in names and not app.config.book_solutions
     return ("", {}) if hidden else None
 
 

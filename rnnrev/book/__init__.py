@@ -1,6 +1,6 @@
 """What only the pages of the book use: named numbers and tables, what became of each claim, checked answers."""
 
-from . import judges  # noqa: F401  they fill the register of exercises
+from . import by_hand, judges  # noqa: F401  they fill the register of exercises
 from .answers import check
 from .page import Html, estimates, glue, seeds, table
 from .verdicts import all_claims, claims, over_networks, points, readers, value

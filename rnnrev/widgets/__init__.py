@@ -22,7 +22,7 @@ from ..fixed_points import mean_map
 from ..linear import OperatingPoint
 from ..model import BagOfWords, SentimentRNN
 from ..plane import Chart
-from .assets import fingerprint, pack, write_assets
+from .assets import OWN_FILE, fingerprint, pack, write_assets
 from .base import Frame, Table, Widget
 
 __all__ = [
@@ -552,7 +552,7 @@ def the_plane(charts: Sequence[Chart], text: str = "The movie was not good.", wo
         props={
             "network": charts[0].model.name, "networks": [c.model.name for c in charts],
             "fingerprints": [fingerprint(c.model) for c in charts], "modes": width, "volumes": list(_VOLUMES),
-            "grid": grid.tolist(),
+            "grid": grid.tolist(), "file": name if (name := charts[0].model.name) in OWN_FILE else None,
             "clouds": [
                 {"at": np.round(z, 2).tolist(), "logit": np.round(c.small.readout(z), 1).tolist()}
                 for c, z in ((c, c.visited[:400]) for c in charts)

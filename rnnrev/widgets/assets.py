@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike
 
 from .. import zoo
 from ..augmented_bow import TYPICAL, AugmentedBagOfWords
+from ..cells import CELLS, WEIGHTS
 from ..files import write_text
 from ..model import BagOfWords, SentimentRNN
 
@@ -29,8 +30,9 @@ _HERE = Path(__file__).parent
 #: Sources in order of use; a name of one file is used by later files only.
 _SOURCES = ("engine", "trainer", "frames", "draw", "renderers")
 _NETWORK = "gru-imdb"  #: what a page runs, and the name of its file
-#: What it loads when a reader asks for a second network, and which bag of words comes with it.
-_OTHERS = {"gru-imdb-pretrained": "", "gru-yelp": "bow-yelp"}
+#: What it loads when a reader asks for another network, or chapter 10 for its own, and the bag of words beside it.
+_OTHERS = {"gru-imdb-pretrained": "", "gru-yelp": "bow-yelp", "gates/mingru-films": ""}
+OWN_FILE = ("mingru-films",)  #: networks that are a page's first and not :data:`_NETWORK`
 _IMPORT = re.compile(r"^import .*?;\n", re.MULTILINE | re.DOTALL)
 
 
@@ -76,8 +78,8 @@ def _asset(
     model: SentimentRNN, name: str, bag: BagOfWords | None = None, augmented: AugmentedBagOfWords | None = None
 ) -> str:
     cell = model.cell
-    if cell.kind != "gru" or model.n_classes != 2:
-        raise ValueError(f"pages run a GRU with one logit, not {cell.kind} with {model.n_classes} classes")
+    if cell.kind not in ("gru", "mingru") or model.n_classes != 2:
+        raise ValueError(f"pages run a GRU or minGRU with one logit, not {cell.kind} with {model.n_classes} classes")
     for each in (bag, augmented):
         if each is not None and each.vocabulary.words != model.vocabulary.words:
             raise ValueError(f"{each.name} and {model.name} do not share a vocabulary: train both on the same texts")
@@ -85,7 +87,7 @@ def _asset(
     arrays: dict[str, np.ndarray] = {
         "embedding": np.rint(model.embedding / scale[:, None]).astype(np.int8),
         "embedding_scale": scale,
-        **{k: getattr(cell, k).astype(np.float16) for k in ("W", "U", "b", "b_rec", "h0")},
+        **{k: getattr(cell, k).astype(np.float16) for k in WEIGHTS if k != "U" or CELLS[cell.kind].sees_state},
         "readout": model.w.astype(np.float16),
         "readout_b": np.array([model.b], np.float32),
     }
@@ -103,6 +105,7 @@ def _asset(
         raw += b"\0" * (-len(raw) % 4)  # typed arrays start at multiples of their size
     header = {
         "name": name,
+        "cell": cell.kind,
         "fingerprint": fingerprint(model),
         "bag_fingerprint": None if bag is None else fingerprint(bag),
         "augmented": settings,
@@ -126,12 +129,15 @@ def write_assets(
 
     ``model``, ``bag`` and ``augmented`` are the shipped ones unless a model is given, and so are ``others``, each with
     a bag of words or none in a file of its name. Weights are stored as :func:`rnnrev.zoo.save` stores
-    them with ``compact=True``. ``ValueError`` for a model that is not a GRU with one logit, or a bag of other words.
+    them with ``compact=True``. ``ValueError`` for a model that is no GRU or minGRU with one logit, or a bag of other
+    words.
     """
     if model is None:
         model, bag = zoo.load(_NETWORK, SentimentRNN), zoo.load("bow-imdb", BagOfWords)
         augmented = zoo.load("augmented-bow-imdb", AugmentedBagOfWords)
-        others = [(zoo.load(n, SentimentRNN), zoo.load(b, BagOfWords) if b else None) for n, b in _OTHERS.items()]
+        others = [
+            (zoo.load(zoo.FOLDER / n, SentimentRNN), zoo.load(b, BagOfWords) if b else None) for n, b in _OTHERS.items()
+        ]
     texts = {"widgets.js": script(), "widgets.css": css(), f"{_NETWORK}.js": _asset(model, _NETWORK, bag, augmented)}
     texts |= {f"{m.name}.js": _asset(m, m.name, b) for m, b in others}
     return [write_text(Path(folder) / name, text) for name, text in texts.items()]

@@ -62,7 +62,7 @@ export function lazily(packed) {
   return unpacked.get(packed);
 }
 
-// --- the network: embedding, GRU, linear readout (rnnrev.model, rnnrev.cells) ----------------------
+// --- the network: embedding, GRU or minGRU, linear readout (rnnrev.model, rnnrev.cells) -------------
 
 const sigmoid = (x) => 0.5 * (1 + Math.tanh(0.5 * x));
 
@@ -82,8 +82,10 @@ export class Network {
     this.index = new Map(this.words.map((w, i) => [w, i]));
     this.a = arrays;
     const { N } = this;
-    this.rows = new Float32Array(3 * N * N); // U with gates as rows: each product reads memory in order
-    for (let i = 0; i < N; i++) for (let j = 0; j < 3 * N; j++) this.rows[j * N + i] = arrays.U[i * 3 * N + j];
+    const width = arrays.b.length; // gates times units
+    Object.assign(this, { width, blind: header.cell === "mingru" }); // whether gates see the state
+    this.rows = new Float32Array(this.blind ? 0 : width * N); // U with gates as rows: each product reads memory in order
+    for (let i = 0; i < this.rows.length; i++) this.rows[(i % width) * N + Math.floor(i / width)] = arrays.U[i];
     this.inputs = new Map();
     this.recent = new Map();
   }
@@ -97,12 +99,12 @@ export class Network {
   project(id) {
     let u = this.inputs.get(id);
     if (u) return u;
-    const { N, D } = this;
+    const { D, width } = this;
     const { embedding, embedding_scale: scale, W, b } = this.a;
     const sum = Float64Array.from(b);
     for (let d = 0; d < D; d++) {
       const x = Math.fround(embedding[id * D + d] * scale[id]);
-      for (let j = 0, row = d * 3 * N; j < 3 * N; j++) sum[j] += x * W[row + j];
+      for (let j = 0, row = d * width; j < width; j++) sum[j] += x * W[row + j];
     }
     u = Float32Array.from(sum);
     if (this.inputs.size > 4000) this.inputs.clear();
@@ -113,7 +115,8 @@ export class Network {
   // h U + b_rec
   recur(h) {
     const { N, rows } = this;
-    const out = new Float32Array(3 * N);
+    const out = Float32Array.from(this.a.b_rec);
+    if (this.blind) return out;
     for (let j = 0, p = 0; j < 3 * N; j++) {
       let s0 = 0, s1 = 0, s2 = 0, s3 = 0;
       let i = 0;
@@ -124,7 +127,7 @@ export class Network {
         s3 += h[i + 3] * rows[p + 3];
       }
       for (; i < N; i++, p++) s0 += h[i] * rows[p];
-      out[j] = s0 + s1 + s2 + s3 + this.a.b_rec[j];
+      out[j] += s0 + s1 + s2 + s3;
     }
     return out;
   }
@@ -132,6 +135,7 @@ export class Network {
   combine(h, u, a) {
     const { N } = this;
     const next = new Float32Array(N);
+    if (this.blind) return next.map((_, i) => u[N + i] + sigmoid(u[i]) * (h[i] - u[N + i]));
     for (let i = 0; i < N; i++) {
       const z = sigmoid(u[i] + a[i]);
       const r = sigmoid(u[N + i] + a[N + i]);

@@ -77,7 +77,7 @@ class PageModel {
     if (this.shown !== props) {
       this.tell("status", "The network is being loaded \u2026");
       try {
-        const net = await loadNetwork(props === this.get("props") ? ASSET : props.network);
+        const net = await loadNetwork(props.file ?? (props === this.get("props") ? ASSET : props.network));
         const same = [["fingerprint", net.fingerprint], ["bag_fingerprint", net.bagFingerprint], ["augmented_fingerprint", net.augmentedFingerprint]]
           .every(([name, held]) => (props[name] ?? held) === held);
         if (!same) {
