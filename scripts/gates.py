@@ -51,7 +51,7 @@ from rnnrev import balanced, perturb, recovery, stats, zoo
 from rnnrev.cells import CELLS
 from rnnrev.config import TrainConfig
 from rnnrev.context import context_tests, context_texts
-from rnnrev.data import Reviews, load_reviews
+from rnnrev.data import Reviews, Vocabulary, load_reviews
 from rnnrev.driven import visited_states
 from rnnrev.files import digest, write_npz
 from rnnrev.language import Language
@@ -66,6 +66,7 @@ READERS = ("bow", "lru", "mingru", "conv+mingru", "mingru+mingru", "gru", "gru+g
 VECTORS = {"films": "gru-imdb", "yelp": "gru-yelp"}  #: whose word vectors readers of such texts begin with
 TEXTS = (*VECTORS, "language")
 READ, MOST = ("imdb", "yelp", "sst2", "imdb_counterfactual"), 2000  #: what is read at the end, and at most so many
+SHIPPED = zoo.FOLDER / "gates" / "mingru-films"
 GAPS = range(7)  #: tokens between modifier and word
 FILLERS = ("the", "of", "it", "was", "this", "in")  #: what stands in the gap, drawn at random
 SETTINGS: dict[str, Any] = {
@@ -289,6 +290,15 @@ def gates(cell: Cell, folder: Path) -> list[Row]:
     return rows + [where | row for row in more]
 
 
+def with_few_words(model: SentimentRNN) -> SentimentRNN:
+    """The network with its thousand most frequent words and those of the phrases, for the widget of the page."""
+    words, counts = model.vocabulary.words, np.asarray(model.counts)
+    phrases = np.concatenate(perturb.phrase_pairs(model)["with"].to_list())
+    chosen = np.unique(np.r_[0, 1, np.argsort(-counts.astype(float), kind="stable")[:1000], phrases])
+    vocabulary = Vocabulary(tuple(words[i] for i in chosen))
+    return replace(model, embedding=model.embedding[chosen], vocabulary=vocabulary, counts=counts[chosen])
+
+
 def with_shares(table: pd.DataFrame) -> pd.DataFrame:
     """The table with each reader's gain of negation as a share of the GRU's on such texts, mean over its seeds."""
     gain = table[(table.measure == "negated_gain") & (table.condition == "")]
@@ -317,6 +327,8 @@ def main() -> None:
     table = with_shares(table)
     table.to_csv(args.out / "gates.csv", index=False)
     if (tuple(args.cells), tuple(args.texts)) == (READERS, TEXTS):
+        first = zoo.load(args.out / "models" / "mingru-films-0", SentimentRNN)
+        zoo.save(replace(with_few_words(first), name="mingru-films"), SHIPPED, compact=True)
         files = [args.out / "models" / f"{c['cell']}-{c['texts']}-{c['seed']}{zoo.SUFFIX}" for c in cells]
         seconds = sum(zoo.load(f).record["seconds"] for f in files) / 2
         data = [*(texts(name) for name in VECTORS), *(context_texts(name, MOST) for name in READ)]

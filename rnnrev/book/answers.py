@@ -1,6 +1,6 @@
 """Answers to the book's exercises, checked with hints: ``check("ex-training-1", [0.1, 0.2, 0.3])``.
 
-What is right in each is in :mod:`rnnrev.book.judges` and :mod:`rnnrev.book.by_hand`; here answers are read and compared.
+What is right in each is in :mod:`rnnrev.book.judges` and :mod:`rnnrev.book.by_hand`; here answers are compared.
 """
 
 from __future__ import annotations

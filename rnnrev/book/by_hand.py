@@ -270,7 +270,7 @@ def _biases(answer: object) -> str:
     return judge(answer, np.log(tokens - 1), "three biases, for 2, 10 and 1,000 tokens", {
         "Those are the gates: the bias goes through the sigmoid, so solve σ(b) = z.": kept,
         "That is ln τ: solve σ(b) = 1 − 1/τ.": np.log(tokens),
-    }, tolerance=0.02)  # fmt: skip
+    })  # fmt: skip
 
 
 @judges("ex-gates-5")
