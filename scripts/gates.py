@@ -266,7 +266,7 @@ def of_language(model: Classifier) -> Iterator[Row]:
     signs, each = np.repeat(np.sign(polar.valence), len(before)), np.repeat(polar.word, len(before))
 
     def read(word: str) -> list[np.ndarray]:
-        texts = [f"{start} {word} {w}" for w in polar.word for start in before]
+        texts = [f"{start} {word} {w}{' thing001' * 8}" for w in polar.word for start in before]
         return [model.logits(texts), language.totals(*language.encode(texts)) / language.noise]
 
     plain = read("thing001")
@@ -299,14 +299,24 @@ def with_few_words(model: SentimentRNN) -> SentimentRNN:
     return replace(model, embedding=model.embedding[chosen], vocabulary=vocabulary, counts=counts[chosen])
 
 
-def with_shares(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with each reader's gain of negation as a share of the GRU's on such texts, mean over its seeds."""
-    gain = table[(table.measure == "negated_gain") & (table.condition == "")]
-    kind = gain.network.str.extract(r"(.*)-(.*)-\d")
-    whole = kind[1].map(gain[kind[0] == "gru"].value.groupby(kind[1]).mean())
-    value, low, high = gain.value / whole, gain.high / whole, gain.low / whole  # gains are negative
-    shares = gain.assign(measure="negated_gain_share", value=value, low=low, high=high)
-    return pd.concat([table, shares], ignore_index=True)
+def compared(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with each reader beside those of the same texts: its gain of negation as a share of the GRU's, and its
+    accuracy on whole reviews less the bag's and the GRU's, means over their seeds."""
+    kind = table.network.str.extract(r"(.*)-(.*)-\d")
+    whole = (table.measure == "accuracy") & (table.data == kind[1].map({"films": "imdb/test", "yelp": "yelp/test"}))
+    gain = (table.measure == "negated_gain") & (table.condition == "")
+
+    def beside(rows: pd.Series, reader: str) -> pd.Series:
+        return kind[1].map(table[rows & (kind[0] == reader)].value.groupby(kind[1]).mean())[rows]
+
+    own, other = table[gain], beside(gain, "gru")
+    share = {"value": own.value / other, "low": own.high / other, "high": own.low / other}  # gains are negative
+    parts = [own.assign(measure="negated_gain_share", **share)]
+    for reader in ("bow", "gru"):
+        own, other = table[whole], beside(whole, reader)
+        less = {k: own[k] - other for k in ("value", "low", "high")}
+        parts.append(own.assign(measure=f"accuracy_over_{reader}", **less))
+    return pd.concat([table, *parts], ignore_index=True)
 
 
 def main() -> None:
@@ -324,7 +334,7 @@ def main() -> None:
     cells = grid(texts=args.texts, cell=args.cells, seed=list(SEEDS), code=code[:12])
     table = sweep(cells, args.out / "gates", partial(gates, folder=args.out), workers=args.workers)
     table = table.reindex(columns=list(COLUMNS)).fillna({"condition": "", "note": ""})
-    table = with_shares(table)
+    table = compared(table)
     table.to_csv(args.out / "gates.csv", index=False)
     if (tuple(args.cells), tuple(args.texts)) == (READERS, TEXTS):
         first = zoo.load(args.out / "models" / "mingru-films-0", SentimentRNN)

@@ -79,8 +79,8 @@ RECIPES = {
     ),
     "gates": Recipe(
         "python scripts/gates.py",
-        "IMDB, SST-2, revised reviews, CheckList; trains 18 readers",
-        ("gates.gates", "gates.READERS", "gates.with_shares", *SWEEP),
+        "IMDB, SST-2, Yelp, revised reviews, CheckList; trains 63 readers",
+        ("gates.gates", "gates.READERS", "gates.compared", *SWEEP),
     ),
     "language": Recipe("python scripts/sweeps.py language", "nothing: trains 12 networks", ("sweeps.known", *SWEEP)),
     "subjects": Recipe(
