@@ -130,36 +130,6 @@ def scan(
     return run(h0, u, U, b_rec)
 
 
-def linear_scan(kind: str, h0: tf.Tensor, u: tf.Tensor, b_rec: tf.Tensor) -> tf.Tensor:
-    """What :func:`scan` gives for a cell whose gates do not see the state: log₂ T steps in the place of T.
-
-    A step is h' = A h + b, with A in blocks of one number a unit, and so are two steps, four, and so on
-    (Blelloch 1990).
-    """
-    spec, ops = CELLS[kind], tensorflow_ops()
-    zero = tf.tile(tf.zeros_like(h0)[None], (tf.shape(u)[0], 1, 1))
-    a = tf.broadcast_to(b_rec, tf.shape(u))
-    A, b = spec.partials(ops, zero, u, a)[0], tf.split(spec.combine(ops, zero, u, a), spec.blocks, -1)
-    blocks, shape, size = range(spec.blocks), tf.shape(b[0]), h0.shape[-1] // spec.blocks
-    A = [tf.broadcast_to(A[i][j], shape) for i in blocks for j in blocks]
-
-    def product(A: Sequence[tf.Tensor], column: Sequence[tf.Tensor]) -> list[tf.Tensor]:
-        return [tf.add_n([A[i * spec.blocks + j] * column[j] for j in blocks]) for i in blocks]
-
-    def double(length: tf.Tensor, A: list[tf.Tensor], b: list[tf.Tensor]) -> tuple[tf.Tensor, list, list]:
-        def before(x: tf.Tensor, value: float) -> tf.Tensor:
-            return tf.ensure_shape(tf.concat([tf.fill((length, shape[1], size), value), x[:-length]], 0), x.shape)
-
-        earlier = [[before(A[i * spec.blocks + j], float(i == j)) for i in blocks] for j in blocks]
-        columns = [product(A, column) for column in earlier]
-        more = product(A, [before(x, 0.0) for x in b])
-        return 2 * length, [columns[j][i] for i in blocks for j in blocks], [x + y for x, y in zip(b, more)]
-
-    _, A, b = tf.while_loop(lambda length, *_: length < shape[0], double, (tf.constant(1), A, b))
-    states = [x + y for x, y in zip(b, product(A, tf.split(h0[None], spec.blocks, -1)))]
-    return tf.concat(states, -1) + 0 * tf.reduce_sum(b_rec)  # which a minGRU does not read: a gradient of 0, not None
-
-
 class Recurrent(keras.layers.Layer):
     """A cell of the book as a Keras layer: embedded tokens (B, T, D) and lengths (B,) in, last states (B, S) out.
 
@@ -188,10 +158,7 @@ class Recurrent(keras.layers.Layer):
             u = tf.reshape(u, (steps, tf.shape(part)[0], self.U.shape[1]))
             begin = tf.tile(h0[None], (tf.shape(part)[0], 1))
             own = None if noise is None else noise[:, i * size : (i + 1) * size]
-            blind = noise is None and not CELLS[self.kind].sees_state
-            parts.append(
-                linear_scan(self.kind, begin, u, b_rec) if blind else scan(self.kind, begin, u, U, b_rec, self.low, own)
-            )
+            parts.append(scan(self.kind, begin, u, U, b_rec, self.low, own))
         return tf.concat(parts, 1)
 
     def call(self, x: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from functools import partial
 
 import numpy as np
 import pytest
@@ -16,7 +15,7 @@ from rnnrev.config import TrainConfig
 from rnnrev.data import DataError, Reviews
 from rnnrev.files import write_npz
 from rnnrev.model import evaluate
-from rnnrev.train import linear_scan, scan, train
+from rnnrev.train import scan, train
 from rnnrev.zoo import load
 
 SMALL = TrainConfig(
@@ -64,23 +63,6 @@ def test_scan_and_its_gradient_equal_autodiff(kind, rng):
             states = run(*weights)
             loss = tf.reduce_sum(states * mix)
         results.append((states, *tape.gradient(loss, weights, unconnected_gradients="zero")))
-    for wanted, found in zip(*results):
-        np.testing.assert_allclose(found, wanted, atol=2e-5)
-
-
-@pytest.mark.parametrize("steps", [1, 2, 7])
-@pytest.mark.parametrize("kind", [k for k, spec in CELLS.items() if not spec.sees_state])
-def test_linear_recurrences_are_run_by_doubling(kind, steps, rng):
-    cell = random_cell(kind).astype(np.float32)
-    u = tf.constant(rng.standard_normal((steps, 4, cell.U.shape[1])), tf.float32)
-    weights = [tf.constant(np.tile(cell.h0, (4, 1))), u, tf.constant(cell.b_rec)]
-    mix, results = tf.constant(rng.standard_normal((steps, 4, cell.n_state)), tf.float32), []
-    for run in (lambda h0, u, b: scan(kind, h0, u, tf.constant(cell.U), b), tf.function(partial(linear_scan, kind))):
-        with tf.GradientTape() as tape:
-            tape.watch(weights)
-            states = run(*weights)
-            loss = tf.reduce_sum(states * mix)
-        results.append((states, *tape.gradient(loss, weights)))
     for wanted, found in zip(*results):
         np.testing.assert_allclose(found, wanted, atol=2e-5)
 
