@@ -9,6 +9,7 @@ The package comes from a wheel of this folder, not from its address. Needs a pac
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import shutil
 import subprocess
@@ -16,8 +17,7 @@ import sys
 import tempfile
 import venv
 from pathlib import Path
-
-import nbformat
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 #: What a notebook finds in Colab, in Colab's versions; nbclient plays the browser's part.
@@ -58,21 +58,20 @@ def wheel(python: Path, folder: Path) -> Path:
     return next(folder.glob("rnnrev-*.whl"))
 
 
-def run(notebook: Path, python: Path, package: Path, folder: Path) -> nbformat.NotebookNode:
-    """A notebook, executed in the environment; its first cell installs the package anew."""
+def run(notebook: Path, python: Path, package: Path, folder: Path) -> list[dict[str, Any]]:
+    """The code cells of a notebook, executed in the environment; its first cell installs the package anew."""
     subprocess.run([python, "-m", "pip", "uninstall", "--quiet", "--yes", "rnnrev", "anywidget"], check=True)
-    made = nbformat.read(notebook, 4)
-    setup = next(c for c in made.cells if "setup" in c.metadata.get("tags", ()))
-    lines = setup.source.splitlines()
-    setup.source = "\n".join(re.sub(r"(--no-deps ).*", rf'\1"{package}"', line) for line in lines)
+    made = json.loads(notebook.read_text(encoding="utf-8"))
+    setup = next(c for c in made["cells"] if "setup" in c["metadata"].get("tags", ()))
+    setup["source"] = re.sub(r"(--no-deps ).*", rf'\1"{package}"', "".join(setup["source"]))
     file, out = folder / notebook.name, folder / f"executed-{notebook.name}"
-    nbformat.write(made, file)
+    file.write_text(json.dumps(made), encoding="utf-8")
     play = (
         "import sys, nbformat, nbclient; n = nbformat.read(sys.argv[1], 4);"
         "nbclient.NotebookClient(n, timeout=1800, kernel_name='python3').execute(); nbformat.write(n, sys.argv[2])"
     )
     subprocess.run([python, "-c", play, file, out], cwd=folder, check=True)
-    return nbformat.read(out, 4)
+    return [c for c in json.loads(out.read_text(encoding="utf-8"))["cells"] if c["cell_type"] == "code"]
 
 
 def main() -> None:
@@ -87,8 +86,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         package = wheel(python, Path(temporary))
         for name in args.names or made:
-            code = [c for c in run(made[name], python, package, Path(temporary)).cells if c.cell_type == "code"]
-            alive = sum("application/vnd.jupyter.widget-view+json" in str(c.outputs) for c in code)
+            code = run(made[name], python, package, Path(temporary))
+            alive = sum("application/vnd.jupyter.widget-view+json" in str(c["outputs"]) for c in code)
             print(f"{name}: {len(code)} code cells ran without error, {alive} widgets", flush=True)
 
 

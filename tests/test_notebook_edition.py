@@ -46,8 +46,9 @@ PAGE = r"""
 <article class="bd-article"><section id="c"><span id="ch-c"></span>
 <h1>2. Title<a class="headerlink" href="#c">#</a></h1>
 <p>See <a href="01-training.html#x">chapter 1</a>, <a href="notation.html">symbols</a>, <a href="#ch-c">this</a>,
-<a href="../slides/02-title.html">slides</a> and <span class="math notranslate nohighlight">\(a &lt; b_1\)</span>,
-as found before [<a href="references.html#id7">Doe, 1999</a>].</p>
+<a href="../slides/02-title.html">slides</a>, <a href="api/cells.html">cells</a> and
+<span class="math notranslate nohighlight">\(a &lt; b_1\)</span>, as found before
+[<a href="references.html#id7">Doe, 1999</a>].</p>
 <div class="math notranslate nohighlight" id="equation-eq-a"><span class="eqno">(2.1)</span>\[ x = y \]</div>
 <div class="cell docutils container"><div class="cell_input docutils container">
 <div class="highlight-ipython3 notranslate">
@@ -82,7 +83,8 @@ def test_a_page_becomes_a_notebook_that_reads_as_it_does(edition):
     assert text.startswith('<a id="ch-c"></a>\n\n# 2. Title\n')
     for link in ("[chapter 1](01-training.ipynb#x)", "[this](#ch-c)", "[Doe, 1999](#id7)"):
         assert link in text
-    assert "[symbols](../html/book/notation.html)" in text
+    assert "[symbols](notation.ipynb)" in text
+    assert "[cells](../html/book/api/cells.html)" in text
     assert "[slides](../html/slides/02-title.html)" in text
     assert text.endswith('## References\n\n<a id="id7"></a>\n\nWork *7*.'), "those that are cited"
     assert "$a < b_1$" in text
@@ -184,6 +186,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, students: dict[str, Any]) -
     for file in NOTEBOOKS:
         shutil.copy(file, folder / FOLDERS[0])
         nbformat.write(students[file.stem], folder / FOLDERS[1] / file.name)
+    shutil.copytree(ROOT / "_build/html", folder / "_build/html", ignore=shutil.ignore_patterns("_images", "_sources"))
     shutil.copytree(ROOT / "book/_lab", folder / "jupyter/labextensions/rnnrev-lab")
     shutil.copytree(ROOT / "book", folder / "book", ignore=lambda _, names: [n for n in names if not n.endswith(".md")])
     with socket.socket() as free:
@@ -354,8 +357,12 @@ def test_a_source_opens_its_executed_notebook(lab: Lab) -> None:
     lab.page.wait_for_selector(f"{SHOWN}.jp-OutputArea-output", state="attached")
     assert not RAW.search("\n".join(lab.page.locator(f"{SHOWN}.jp-MarkdownOutput").all_inner_texts()))
     lab.close()
-    lab.open("notation.md")  # has no code, and so no notebook
-    lab.page.wait_for_url("**/book/notation.md*")
+    lab.open("notation.md")  # has no code, and reads well all the same
+    lab.page.wait_for_url(f"**/{FOLDERS[0]}/notation.ipynb*")
+    lab.close()
+    lab.go("/lab/tree/book/api?reset")
+    lab.page.locator(".jp-DirListing-item", has_text="plane.md").dblclick()  # a module's page, as it is in the site
+    lab.page.frame_locator(".jp-HTMLViewer iframe").locator("h1", has_text="rnnrev.plane").wait_for()
 
 
 @pytest.mark.browser

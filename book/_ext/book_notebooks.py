@@ -21,7 +21,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 BOOK = Path(__file__).resolve().parents[1]
-WITH_CODE = {f.stem for f in BOOK.glob("*.md") if "{code-cell}" in f.read_text("utf-8")}
+PAGES = {f.stem for f in BOOK.glob("*.md")}
 KEPT_OUTPUTS = ("image/png", "image/svg+xml", "text/html", "text/markdown", "text/latex", "text/plain")
 SETUP = """\
 # Needs the package rnnrev, and no data. In Colab this cell installs it, and lets widgets in.
@@ -34,6 +34,8 @@ if "google.colab" in sys.modules:
     from google.colab import output
 
     output.enable_custom_widget_manager()"""
+#: Where there is no address: on PyPI the name may be somebody else's.
+WHEEL = "--no-index -f . rnnrev\n    # from its wheel: upload it beside this notebook first, `make course` builds it"
 
 
 def anchor(name: object) -> str:
@@ -54,14 +56,14 @@ class Page(MarkdownConverter):
 
     def link(self, href: str) -> str:
         """Where a link of the page leads from the notebook: a place in it, another notebook, or the site."""
-        path, _, fragment = href.partition("#")
-        if re.match(r"\w+:", path):
+        if re.match(r"\w+:", href):
             return href
+        path, sign, fragment = href.partition("#")
+        place = sign + fragment
         folder, stem = posixpath.split(posixpath.normpath(f"book/{path or self.name}".removesuffix(".html")))
-        place = "#" * bool(fragment) + fragment
-        if stem == "references" and fragment in self.references:
+        if stem == "references" != self.name and fragment in self.references:
             self.cited.add(fragment)
-        elif folder != "book" or stem not in {*WITH_CODE, self.name}:
+        elif folder != "book" or stem not in {*PAGES, self.name}:
             place = f"{self.site}/{folder}/{stem}.html{place}"
         elif stem != self.name:
             place = f"{stem}.ipynb{place}"
@@ -85,10 +87,11 @@ class Page(MarkdownConverter):
             text = f"{anchor(el['id']) if el.get('id') else ''}$$\n{body} {tag}\n$$"
         elif "admonition" in classes:
             head, (_, _, rest) = one_line(el.p.get_text()), text.strip().partition("\n")
-            if "dropdown" in classes:
-                text = f"<details><summary>{head}</summary>\n\n{rest.strip()}\n\n</details>"
-            else:
+            text = f"<details><summary>{head}</summary>\n\n{rest.strip()}\n\n</details>"
+            if "dropdown" not in classes:
                 text = re.sub(r"(?m)^ *", "> ", f"**{head}**\n\n{rest.strip()}")
+        elif "citation" in classes:
+            text = anchor(el["id"]) + self.convert_soup(el.p).strip()
         elif "sd-card-title" in classes:
             text = f"**{text.strip()}**"
         return f"\n\n{text}\n\n"
@@ -211,7 +214,8 @@ def edition(
 ) -> NotebookNode:  # fmt: skip
     """The notebook of a page."""
     cells = Edition(Page(name, site, references or {}), article_of(html), executed, solutions).cells
-    cells.insert(1, new_code_cell(SETUP.format(package=package), metadata={"tags": ["setup"]}))
+    if any(c.cell_type == "code" for c in cells):
+        cells.insert(1, new_code_cell(SETUP.format(package=package), metadata={"tags": ["setup"]}))
     for number, cell in enumerate(cells):
         cell.id = f"{name[:20]}-{number:03d}"
     # as JupyterLab writes it: a notebook that was only read is not changed
@@ -225,14 +229,10 @@ def edition(
 def editions(site: Path, cache_path: str, address: str, solutions: bool) -> dict[str, NotebookNode]:
     """The notebooks of a built site, by page (``book/01-training``), with the outputs that the cache holds."""
     online = re.sub(r"^https://github\.com/(.*?)/", r"https://\1.github.io/", address) or "../html"
-    package = f'"rnnrev @ git+{address}"' if address else "rnnrev"
+    package = f'"rnnrev @ git+{address}"' if address else WHEEL
     pages = {f.stem: f.read_text("utf-8") for f in sorted((site / "book").glob("*.html"))}
     references = {str(c["id"]): c.p for c in article_of(pages["references"]).select(".citation")}
     cache = get_cache(cache_path)
     executed = {Path(r.uri).stem: r.pk for r in sorted(cache.list_cache_records(), key=lambda r: r.pk)}
-    return {
-        f"book/{name}": edition(
-            name, pages[name], cache.get_cache_bundle(executed[name]).nb, online, package, solutions, references
-        )
-        for name in pages.keys() & executed.keys()
-    }
+    made = {n: cache.get_cache_bundle(executed[n]).nb if n in executed else new_notebook() for n in PAGES & {*pages}}
+    return {f"book/{n}": edition(n, pages[n], made[n], online, package, solutions, references) for n in made}
