@@ -1,7 +1,7 @@
 # One command for each thing a reader, a student or a teacher wants; the first creates the environment.
 #   make book   execute every chapter and build the site, _build/html/index.html
 #   make notebooks   every page of the book as an executed notebook, in _build/notebooks; what you changed there is kept
-#   make lab    these in JupyterLab, chapter 1 open
+#   make lab    these in JupyterLab, chapter 1 open; in an environment of your own: make lab ENV= BIN=where/its/python/is
 #   make student, make instructor   the book and its notebooks without solutions and with them: html and notebooks in
 #               _build/student and _build/instructor; chapters are run once for all three books
 #   make course   a class in a box, _build/course: what students get, and what the teacher keeps (solutions, grade.py)
@@ -21,15 +21,12 @@ DEV := $(VENV)/.dev
 .PHONY: book epub notebooks records student instructor course test test-browser test-all lab links check lock clean
 .DEFAULT_GOAL := book
 
-$(ENV): requirements.lock pyproject.toml $(wildcard book/_lab/*)
+$(ENV): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	rm -rf $(VENV)/lib/python*/site-packages/tensorflow/include
-	mkdir -p $(VENV)/etc/jupyter/labconfig $(VENV)/share/jupyter/labextensions/rnnrev-lab
-	cp book/_lab/default_setting_overrides.json $(VENV)/etc/jupyter/labconfig
-	cp book/_lab/package.json book/_lab/sources.js $(VENV)/share/jupyter/labextensions/rnnrev-lab
 	touch $@
 
 # what only tests and checks need
@@ -89,7 +86,8 @@ records: $(DEV)
 	$(BIN)/python scripts/records.py $(NAME) $(if $(NAMES),--names $(NAMES))
 
 lab: notebooks
-	$(BIN)/jupyter lab --notebook-dir . _build/notebooks/01-training.ipynb
+	JUPYTER_PATH="$(CURDIR)/book/_lab:$$JUPYTER_PATH" JUPYTER_CONFIG_PATH="$(CURDIR)/book/_lab:$$JUPYTER_CONFIG_PATH" \
+	  $(BIN)/jupyter lab --notebook-dir . _build/notebooks/01-training.ipynb
 
 # links of the built site that lead elsewhere
 links: $(ENV)

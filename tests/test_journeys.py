@@ -113,6 +113,7 @@ def test_page_opens_from_the_disk_and_from_a_server(
         opened = reader.open(page)
         dead = opened.locator(".katex-error, .math:not(:has(.katex)), .rnnrev-widget[data-widget]")
         assert dead.count() == 0, "formulas and widgets came alive"
+        assert opened.evaluate("document.documentElement.scrollHeight") < 60_000
         reader.close()
         assert reader.errors == []
         assert reader.off_site() == []

@@ -187,7 +187,6 @@ def server(tmp_path_factory: pytest.TempPathFactory, students: dict[str, Any]) -
         shutil.copy(file, folder / FOLDERS[0])
         nbformat.write(students[file.stem], folder / FOLDERS[1] / file.name)
     shutil.copytree(ROOT / "_build/html", folder / "_build/html", ignore=shutil.ignore_patterns("_images", "_sources"))
-    shutil.copytree(ROOT / "book/_lab", folder / "jupyter/labextensions/rnnrev-lab")
     shutil.copytree(ROOT / "book", folder / "book", ignore=lambda _, names: [n for n in names if not n.endswith(".md")])
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -198,7 +197,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, students: dict[str, Any]) -
     ]  # fmt: skip
     environment = os.environ | {
         "PYTHONPATH": str(ROOT), "HOME": str(folder), "JUPYTER_CONFIG_DIR": str(folder / ".c"),
-        "JUPYTER_PATH": str(folder / "jupyter"),
+        "JUPYTER_PATH": str(ROOT / "book/_lab"), "JUPYTER_CONFIG_PATH": str(ROOT / "book/_lab"),
     }  # fmt: skip
     with open(folder / "lab.log", "wb") as log:
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)

@@ -5,6 +5,7 @@
 * The repository's address stands in ``_config.yml``; where there is none, no button leads to it.
 * A page's description (``html_meta``) also becomes its Open Graph text.
 * Thebe's loader, which would name another host, is left out.
+* Chapters are run side by side, one a processor, before their pages are read.
 * ``BOOK_SOLUTIONS=0`` in the environment leaves the solutions out of pages and notebooks (``make student``). They go
   after the chapters are run, so that books with and without them share what the cache holds.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import os
 import re
+from concurrent.futures import ThreadPoolExecutor
 from html import escape, unescape
 from pathlib import Path
 from typing import Any
@@ -21,11 +23,17 @@ import book_notebooks
 import nbformat
 import yaml
 from docutils import nodes
+from jupyter_cache import get_cache
+from jupyter_cache.executors.basic import ExecutionWorkerLocalSerial, ProcessData
+from myst_nb.core.read import is_myst_markdown_notebook
 from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 from sphinx.transforms import SphinxTransform
 from sphinx.transforms.post_transforms import SphinxPostTransform
+from sphinx.util import logging
 from sphinx_exercise.nodes import solution_node
 
+logger = logging.getLogger(__name__)
 NOTEBOOK_BRANCH = "gh-pages"
 BLOCK = re.MULTILINE | re.DOTALL
 
@@ -139,6 +147,20 @@ def share_cache(app: Sphinx, config: Any) -> None:
     config.nb_execution_cache_path = config.nb_execution_cache_path or str(Path(app.srcdir, "_build", ".jupyter_cache"))
 
 
+def run_chapters(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
+    """Fills the cache, from which pages take their results; the longest chapters first."""
+    if app.config.nb_execution_mode != "cache":
+        return
+    cache, limit = get_cache(app.config.nb_execution_cache_path), app.config.nb_execution_timeout
+    pages = [page for page in map(env.doc2path, docnames) if is_myst_markdown_notebook(Path(page).read_text("utf-8"))]
+    for page in pages:
+        cache.add_nb_to_project(page, read_data={"type": "plugin", "name": "myst_nb_md"})
+    waiting = sorted(cache.list_unexecuted(pages) if pages else [], key=lambda r: -Path(r.uri).stat().st_size)
+    run = ExecutionWorkerLocalSerial(logger)  # in threads: the work is the kernels'
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        list(pool.map(lambda r: run(ProcessData(r.pk, r.uri, cache, limit, allow_errors=False)), waiting))
+
+
 def publish_sources(app: Sphinx, error: Exception | None) -> None:
     """The notebook edition in the place of raw notebooks, and page sources without solutions where none are wanted."""
     if error is not None or app.builder.name != "html":
@@ -162,6 +184,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_post_transform(EscapeEquations)
     app.connect("config-inited", share_cache)
     app.connect("config-inited", buttons, priority=100)
+    app.connect("env-before-read-docs", run_chapters)
     app.connect("source-read", cite)
     app.connect("viewcode-find-source", hide_answers)
     app.connect("html-page-context", offer_notebook, priority=500)  # before the theme makes its buttons
