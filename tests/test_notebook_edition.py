@@ -49,6 +49,7 @@ PAGE = r"""
 <a href="../slides/02-title.html">slides</a>, <a href="api/cells.html">cells</a> and
 <span class="math notranslate nohighlight">\(a &lt; b_1\)</span>, as found before
 [<a href="references.html#id7">Doe, 1999</a>].</p>
+<dl><dt>Blue</dt><dd><p>A <span style="color:blue">■</span>.</p></dd></dl>
 <div class="math notranslate nohighlight" id="equation-eq-a"><span class="eqno">(2.1)</span>\[ x = y \]</div>
 <div class="cell docutils container"><div class="cell_input docutils container">
 <div class="highlight-ipython3 notranslate">
@@ -88,6 +89,7 @@ def test_a_page_becomes_a_notebook_that_reads_as_it_does(edition):
     assert "[slides](../html/slides/02-title.html)" in text
     assert text.endswith('## References\n\n<a id="id7"></a>\n\nWork *7*.'), "those that are cited"
     assert "$a < b_1$" in text
+    assert '**Blue**\n\nA <span style="color:blue">■</span>.' in text
     assert "$$\nx = y \\tag{2.1}\n$$" in text
     assert "**Fig. 2.1** What it is." in text
     assert "a line that rises" in text

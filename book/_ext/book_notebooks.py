@@ -75,7 +75,7 @@ class Page(MarkdownConverter):
     def convert_span(self, el: Tag, text: str, parent_tags: set[str]) -> str:
         if "math" in (el.get("class") or []):
             return f"${el.get_text().removeprefix(chr(92) + '(').removesuffix(chr(92) + ')').strip()}$"
-        return text
+        return f'<span style="{el["style"]}">{text}</span>' if el.get("style") else text
 
     def convert_div(self, el: Tag, text: str, parent_tags: set[str]) -> str:
         classes = el.get("class") or []
@@ -137,8 +137,7 @@ class Edition:
     def __init__(self, page: Page, article: Tag, executed: NotebookNode, solutions: bool) -> None:
         self.page, self.solutions = page, solutions
         self.code = (c for c in executed.cells if c.cell_type == "code")  # each is taken once, in their order
-        self.cells: list[NotebookNode] = []
-        self.text: list[str] = []
+        self.cells, self.text = list[NotebookNode](), list[str]()
         self.walk(article)
         if page.cited:
             self.flush()
@@ -147,9 +146,8 @@ class Edition:
         self.flush()
 
     def flush(self) -> None:
-        said = re.sub(r"\n{3,}", "\n\n", "\n\n".join(self.text)).strip()
+        said, self.text = re.sub(r"\n{3,}", "\n\n", "\n\n".join(self.text)).strip(), []
         self.cells += [new_markdown_cell(said)] if said else []
-        self.text = []
 
     def walk(self, node: Tag) -> None:
         labels = ""
@@ -205,6 +203,8 @@ def article_of(html: str) -> Tag:
     article = BeautifulSoup(html, "html.parser").article
     for junk in article.select("script, style, .headerlink, button, .toctree-wrapper, colgroup"):
         junk.decompose()
+    for part in article.select("dt, dd"):  # a list of terms
+        part.name = {"dt": "strong", "dd": "div"}[part.name]
     return article
 
 
@@ -219,9 +219,9 @@ def edition(
     for number, cell in enumerate(cells):
         cell.id = f"{name[:20]}-{number:03d}"
     # as JupyterLab writes it: a notebook that was only read is not changed
-    kernel = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
-    language = executed.metadata.get("language_info", {"name": "python"})
-    made = new_notebook(cells=cells, metadata={"kernelspec": kernel, "language_info": language})
+    metadata = {"kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}}
+    metadata["language_info"] = executed.metadata.get("language_info", {"name": "python"})
+    made = new_notebook(cells=cells, metadata=metadata)
     nbformat.validate(made)
     return made
 
