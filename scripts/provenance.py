@@ -115,6 +115,8 @@ def parts(node: ast.AST) -> Iterator[tuple[str, list[Any]]]:
     for name, value in ast.iter_fields(node):
         found = value if isinstance(value, list) else [] if value is None else [value]
         told = [v for v in found if not (isinstance(v, ast.Expr) and isinstance(v.value, ast.Constant))]
+        if isinstance(node, ast.JoinedStr):  # Python 3.12 ends a format with an empty text
+            told = [v for v in told if not (isinstance(v, ast.Constant) and v.value == "")]
         if told and name not in SILENT:
             yield name, told
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import subprocess
 from pathlib import Path
@@ -119,6 +120,11 @@ def test_what_can_move_a_number_is_a_change_and_is_named(
     assert Source().code("mine") == was.code("mine")
     edit(house / file, before, after)
     assert Source().changed("mine", was) == [changed]
+
+
+def test_every_version_of_python_reads_the_same_definition() -> None:
+    shown = [ast.FormattedValue(ast.Name("digits"), -1)]
+    assert provenance.plain(ast.JoinedStr([*shown, ast.Constant("")])) == provenance.plain(ast.JoinedStr(shown)), "3.12"
 
 
 def test_a_stamp_names_todays_code_what_changed_and_why(house: Path) -> None:
