@@ -187,32 +187,38 @@ def axes_of(model: SentimentRNN, train: Reviews, seed: int) -> Iterator[Row]:
     yield {"measure": "volume_gain", "value": float(table.gain[volume])}
     driven = table.drop(index=[1, volume])
     control = int((driven["not"].abs() + driven["extremely"].abs()).idxmax())
+    states = np.concatenate(model.states_of(ids[:60])) - modes.mean
     for condition, axis in (("volume removed", volume), ("another axis removed", control)):
-        removed = perturb.project_out(part_of(modes, axis, np.full(model.cell.n_state, True)))
+        removed = perturb.project_out(part_of(modes, axis, states, np.full(model.cell.n_state, True)))
         yield from changed_gains(model, condition, [partial(logits_with, model, removed)])
     if isinstance(model.cell, StackedCell) and model.cell.layers[0].kind != CONV:
-        yield from by_layer(model, modes, volume, np.concatenate(model.states_of(ids[:60])))
+        yield from by_layer(model, modes, volume, states)
 
 
-def part_of(modes: balanced.BalancedModes, axis: int, where: np.ndarray) -> Subspace:
-    """An axis (from 1), or its part in some of the state's numbers, (S,) bool: a projection inside them."""
-    phi, psi = (np.where(where, m[:, axis - 1], 0)[:, None] for m in (modes.Phi, modes.Psi))
+def part_of(modes: balanced.BalancedModes, axis: int, states: np.ndarray, where: np.ndarray) -> Subspace:
+    """What an axis (from 1) reads in some of the state's numbers, (S,) bool, and what goes with it there.
+
+    A projection inside these numbers; of all of them it is the axis itself, whose pattern Φ is CΨ/σ. ``states`` (n, S)
+    are relative to their mean.
+    """
+    psi = np.where(where, modes.Psi[:, axis - 1], 0)
+    along = states @ psi
+    phi = np.where(where, along @ states / (along @ along), 0)[:, None]
     size = np.linalg.norm(phi)
-    return Subspace(modes.mean, phi / size, psi * size / float(np.sum(psi * phi)))
+    return Subspace(modes.mean, phi / size, psi[:, None] * size)
 
 
 def by_layer(model: SentimentRNN, modes: balanced.BalancedModes, volume: int, states: np.ndarray) -> Iterator[Row]:
     """Which layer's part of the volume carries the modifiers, and who reads it; beside three axes of like variance."""
     assert isinstance(model.cell, StackedCell)
-    shares = model.cell.split((modes.Phi * modes.Psi).T)
-    numbers = np.repeat(np.arange(len(shares)), [s.shape[1] for s in shares])
+    shares = model.cell.split(modes.Phi[:, volume - 1] * modes.Psi[:, volume - 1])
+    numbers = np.repeat(np.arange(len(shares)), [len(s) for s in shares])
     others = [a for a in range(2, min(17, modes.Phi.shape[1] + 1)) if a != volume]
     for i, share in enumerate(shares):
-        own = share.sum(1)  # of every axis, the part in this layer
-        yield {"measure": "volume_share", "at": i + 1, "value": float(own[volume - 1])}
-        spaces = {a: part_of(modes, a, numbers == i) for a in (volume, *others) if abs(own[a - 1]) > 0.02}
-        variance = {a: np.square(s.coordinates(states)).mean() for a, s in spaces.items()}
-        near = sorted(set(spaces) - {volume}, key=lambda a: abs(np.log(variance[a] / variance[volume])))[:3]
+        yield {"measure": "volume_share", "at": i + 1, "value": float(share.sum())}
+        spaces = {a: part_of(modes, a, states, numbers == i) for a in (volume, *others)}
+        variance = {a: np.square(states @ s.dual).mean() for a, s in spaces.items()}
+        near = sorted(others, key=lambda a: abs(np.log(variance[a] / variance[volume])))[:3]
         ratio = float(np.exp(np.mean([np.log(variance[a] / variance[volume]) for a in near])))
         yield {"measure": "variance_of_others", "at": i + 1, "value": ratio}
         chosen = {"volume": [spaces[volume]], "other axes": [spaces[a] for a in near]}

@@ -12,7 +12,7 @@ from conftest import small_network
 from test_stacks import network
 
 from rnnrev import perturb
-from rnnrev.balanced import BalancedModes
+from rnnrev.balanced import balanced_modes
 from rnnrev.language import Language
 from rnnrev.model import BagOfWords, SentimentRNN
 from rnnrev.stacks import stack
@@ -43,16 +43,17 @@ def test_in_one_layer_pairs_follow_from_each_word_and_in_others_they_do_not():
 
 
 def test_a_part_of_an_axis_is_taken_out_inside_its_layer_only(rng):
-    Phi = rng.standard_normal((12, 12))
-    modes = BalancedModes(Phi, np.linalg.inv(Phi).T, rng.standard_normal(12), np.ones(12))
-    h = rng.standard_normal((3, 12))
-    first = np.arange(12) < 6
-    space = gates.part_of(modes, 2, first)
-    moved = perturb.project_out(space)(h, None)
+    states = rng.standard_normal((200, 12)) @ rng.standard_normal((12, 12))
+    states -= states.mean(0)
+    modes = balanced_modes(states, rng.standard_normal((50, 3, 12)), rng.standard_normal(12))
+    h, first = rng.standard_normal((3, 12)), np.arange(12) < 6
+    taken = perturb.project_out(gates.part_of(modes, 2, states, first))
+    moved = taken(h, None)
     np.testing.assert_array_equal(moved[:, ~first], h[:, ~first])
-    np.testing.assert_allclose(perturb.project_out(space)(moved, None), moved)  # a projection
-    whole = perturb.project_out(gates.part_of(modes, 2, first | True))(h, None)
-    np.testing.assert_allclose(whole - h, -np.outer((h - modes.mean) @ modes.Psi[:, 1], Phi[:, 1]))
+    np.testing.assert_allclose((moved - modes.mean)[:, first] @ modes.Psi[first, 1], 0, atol=1e-9)
+    np.testing.assert_allclose(taken(moved, None), moved, atol=1e-9)  # a projection
+    whole = perturb.project_out(gates.part_of(modes, 2, states, first | True))(h, None)
+    np.testing.assert_allclose(whole - h, -np.outer((h - modes.mean) @ modes.Psi[:, 1], modes.Phi[:, 1]), atol=1e-9)
 
 
 @pytest.mark.parametrize("kind", ["mingru+mingru", "gru+gru"])
