@@ -28,6 +28,13 @@ Written down before the second run (Yelp, two GRU layers, layers apart, the know
 * behind the convolution, what "not" does to a word more than three tokens on is what it does in one layer (within .1);
 * in the known language one layer gets less than half of what the modifiers are worth to the best reader, two layers and
   the GRU more; what one layer gets wrong are the words that turn round, most of all.
+
+Trials of one minGRU layer, seed 0, before that run: accuracy on 2,000 of IMDB's training reviews that no reader learned
+from. State dropout was off in all, the readout at the last state, gradients clipped at norm 1. Bias 1, three epochs, as
+in the first run: .746. Eight epochs: .830. Memories of 1 to 1,000 tokens, three epochs: .895, which was taken. Beside
+them: the bag .871, and .884 with the epochs and rate of :data:`BAG`, which the first run had forgotten; LRU .852; two
+minGRU layers of the first run .903; GRU .910. An earlier trial (256 units, all of IMDB and SST-2, three epochs, bias 1)
+read IMDB's test at 80.8 %. Other rates, clipping, lengths and sizes were not tried once biases were enough.
 """
 
 from __future__ import annotations
