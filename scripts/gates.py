@@ -35,6 +35,10 @@ in the first run: .746. Eight epochs: .830. Memories of 1 to 1,000 tokens, three
 them: the bag .871, and .884 with the epochs and rate of :data:`BAG`, which the first run had forgotten; LRU .852; two
 minGRU layers of the first run .903; GRU .910. An earlier trial (256 units, all of IMDB and SST-2, three epochs, bias 1)
 read IMDB's test at 80.8 %. Other rates, clipping, lengths and sizes were not tried once biases were enough.
+
+The stacks of two minGRUs of the first run, bias 1, three seeds, measured in the same way and not in the record: gain of
+negation −.56; volume removed −.08, in layer 1 −.17, in layer 2 −.38; hidden from layer 2's gates −.13 (other axes
+−.36), from its input −.56 (other axes −.50).
 """
 
 from __future__ import annotations
