@@ -32,7 +32,7 @@ def reach(table: pd.DataFrame) -> Figure:
         lines(ax, table[table.texts == texts], "at")
         ax.set(xlabel="tokens between “not” and the word", title=title)
     axes[0].set(ylabel="gain of negation")
-    axes[0].legend(ncols=2, fontsize="small")
+    axes[1].legend(ncols=2, fontsize="small", loc="lower right")
     return fig
 
 
