@@ -472,7 +472,7 @@ def test_asset_holds_the_shipped_form_of_the_network(tmp_path: Any, bag: BagOfWo
 
 
 def test_what_a_page_cannot_run_is_refused(tmp_path: Any, point: OperatingPoint, bag: BagOfWords) -> None:
-    with pytest.raises(ValueError, match="pages run a GRU with one logit, not lstm"):
+    with pytest.raises(ValueError, match="pages run a GRU or minGRU with one logit, not lstm"):
         widgets.write_assets(tmp_path, small_network("lstm"), bag)
     words = Vocabulary((*bag.vocabulary.words[:-1], "other"))
     with pytest.raises(ValueError, match="do not share a vocabulary"):
