@@ -384,15 +384,14 @@ def by_tensorflow(kind: str, theta: list[float], words: np.ndarray, target: np.n
     return float(error), np.concatenate([by_name[k] for k in (*WEIGHTS, "w", "bias")])
 
 
-def test_a_network_is_trained_in_the_page(pages: Pages) -> None:
+def test_a_network_is_trained_in_the_page_and_reads_a_known_sentence(pages: Pages) -> None:
     page = pages.open("toy_trainer")
-    assert page.get_by_label("Back through training").is_disabled()
+    page.get_by_label("Words", exact=True).fill("good not a a bad very awful")
     page.get_by_text("nothing to go back through yet").wait_for()
     page.get_by_role("button", name="Train", exact=True).click()
     at = "document.querySelector('[data-widget]').rnnrev.get('at')"
-    page.wait_for_function(f"{at} >= 8", timeout=60_000)  # 200 steps
+    page.wait_for_function(f"{at} >= 8", timeout=60_000)  # 270 steps
     page.get_by_role("button", name="Pause").click()
-    kept = page.evaluate(at)
     curve = page.locator(".rw-loss").get_attribute("aria-label")
     first, last = (float(x) for x in re.findall(r"from ([\d.e+-]+) to ([\d.e+-]+)\.", curve)[0])
     assert last < first / 3
@@ -402,9 +401,24 @@ def test_a_network_is_trained_in_the_page(pages: Pages) -> None:
     page.keyboard.press("Home")
     page.wait_for_function(f"{at} === 0")
     page.get_by_text("after 0 steps").first.wait_for()
-    assert kept >= 8
+    before = said_of(page)
+    page.get_by_role("button", name="Go on").click()  # to the end: ten seconds of computing
+    page.get_by_role("button", name="Train", exact=True).wait_for(timeout=240_000)
+    page.wait_for_function("document.querySelector('.rw-summary').textContent.startsWith('After 4000 steps')")
+    error, sum_, says = said_of(page)
+    assert (error, sum_, says) == (pytest.approx(0, abs=toy.LIMIT), -2, pytest.approx(-2, abs=0.3))
+    assert before[0] > 1 > abs(before[2]), "untrained it says nothing"
     page.get_by_role("button", name="Start again").click()
     page.get_by_text("nothing to go back through yet").wait_for()
+
+
+def said_of(page: Any) -> tuple[float, ...]:
+    """Mean squared error, the sum and what the network says, from the sentence under the picture."""
+    page.wait_for_function("document.querySelector('.rw-summary').textContent.includes('the network says')")
+    text = page.locator(".rw-summary").inner_text().replace("\u2212", "-")
+    found = re.search(r"error is ([\d.e+-]+)\. The sum of .* is ([+-]?\d+), the network says ([+-]?[\d.]+)\.", text)
+    assert found, text
+    return tuple(map(float, found.groups()))
 
 
 def test_what_python_trained_is_gone_through_in_the_page(pages: Pages) -> None:
@@ -422,16 +436,28 @@ def test_what_python_trained_is_gone_through_in_the_page(pages: Pages) -> None:
         )
 
 
-def test_a_trained_network_reads_a_known_sentence(pages: Pages) -> None:
+def test_a_kernel_trains_where_there_is_one(pages: Pages) -> None:
+    """JupyterLab's side: the button asks the kernel, and what it sends is drawn as it comes, until it is stopped."""
     page = pages.open("toy_trainer")
-    page.get_by_role("button", name="Take a trained one").click()
-    page.get_by_label("Words", exact=True).fill("good not a a bad very awful")
-    said = toy.load("gru-32-0").trace("good not a a bad very awful").logits[-1]
-    assert said == pytest.approx(-2, abs=0.2)
-    page.wait_for_function(
-        "(text) => document.querySelector('.rw-summary').textContent.includes(text)",
-        arg=f"is \u22122, the network says \u2212{abs(said):.2f}",
-    )
+    page.evaluate(ANYWIDGET, assets.module())
+    widget = widgets.toy_trainer()
+    page.evaluate("(state) => { globalThis.opened = open(state); opened.show('lab'); }", state_of(widget) | {"run": ""})
+    lab = page.locator("#lab")
+    lab.get_by_role("button", name="Train", exact=True).click()
+    assert ["run", "train"] in page.evaluate("opened.sent")
+    sent = [widgets.training.kept(replace(toy.load(n), record={"curve": [(90, 0.5)]})) for n in ("gru-32-0",) * 2]
+    for count, one in enumerate(sent, 1):
+        page.evaluate("(one) => opened.model.set('latest', one)", one)
+        assert lab.locator(".rw-spectrum .rw-value").count() == 32
+        assert page.evaluate("opened.model.get('at')") == count - 1
+    lab.get_by_role("button", name="Stop").click()
+    assert page.evaluate("opened.model.get('run')") == "stop"
+    assert lab.get_by_role("button", name="Stopping").is_visible()
+    page.evaluate("(one) => opened.model.set('latest', { ...one })", sent[0])  # was under way: too late
+    assert page.evaluate("opened.model.get('at')") == 1
+    page.evaluate("() => { opened.model.set('run', ''); opened.model.set('status', 'no memory left'); }")
+    assert lab.get_by_role("button", name="Train", exact=True).is_visible()
+    assert lab.get_by_text("no memory left").is_visible()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

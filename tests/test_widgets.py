@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import threading
 from html import unescape
 from typing import Any
 
@@ -13,10 +14,11 @@ import pytest
 from conftest import small_network
 from traitlets import TraitError
 
-from rnnrev import driven, perturb, widgets, zoo
+from rnnrev import driven, perturb, toy, widgets, zoo
 from rnnrev.augmented_bow import AugmentedBagOfWords
 from rnnrev.balanced import balanced_modes, petrov_galerkin
 from rnnrev.data import Vocabulary
+from rnnrev.language import Language
 from rnnrev.linear import OperatingPoint, operating_point
 from rnnrev.model import BagOfWords, SentimentRNN
 from rnnrev.modifiers import Probes
@@ -402,6 +404,56 @@ def test_toy_tells_the_sums_of_its_language() -> None:
     widget.text = ""
     assert widget.frame == {"tokens": [], "known": [], "sums": [0]}
     assert widget.table()[1] == [("(start)", 0.0)]
+
+
+@pytest.fixture
+def traffic(monkeypatch: pytest.MonkeyPatch) -> tuple[Any, list[tuple[str, Any]]]:
+    """A trainer whose thread runs at once, and what it sends."""
+    monkeypatch.setattr(threading.Thread, "start", threading.Thread.run)
+    widget, sent = widgets.toy_trainer(), []
+    widget.observe(lambda change: sent.append((change.name, change.new)), names=["run", "latest", "status"])
+    return widget, sent
+
+
+def test_training_in_the_kernel_is_shown_as_it_goes(traffic: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    widget, sent = traffic
+    widget.cell, widget.reach = "ugrnn", 2
+
+    def few_steps(kind: str, *, language: Language, watch: Any) -> SentimentRNN:
+        assert language == toy.with_reach(2)
+        return toy.learn(kind, 3, language=language, steps=120, batch=4, watch=watch)
+
+    monkeypatch.setattr(toy, "quick", few_steps)
+    widget.run = "train"
+    shown = [value for name, value in sent if name == "latest"]
+    assert [one["step"] for one in shown] == list(range(3, 121, 3))
+    assert {(one["kind"], one["units"]) for one in shown} == {("ugrnn", 3)}
+    assert shown[0]["weights"]["shape"] == [12 * 6 + 3 * 6 + 6 + 6 + 3 + 3 + 1]
+    assert shown[0]["weights"] != shown[-1]["weights"]
+    said = [value for name, value in sent if name == "status"]
+    assert ["starting" in said[0], "trained it" in said[-1]] == [True, True]
+    assert widget.run == ""
+
+
+def test_training_in_the_kernel_can_be_stopped(traffic: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    widget, sent = traffic
+
+    def quick(kind: str, *, language: Language, watch: Any) -> None:
+        assert not watch(toy.load("gru-32-0"))
+        widget.run = "stop"
+        assert watch(toy.load("gru-32-0"))
+
+    monkeypatch.setattr(toy, "quick", quick)
+    widget.run = "train"
+    assert [name for name, _ in sent].count("latest") == 1
+    assert (widget.run, "stopped" in widget.status) == ("", True)
+
+
+def test_training_in_the_kernel_says_what_failed(traffic: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    widget, _ = traffic
+    monkeypatch.setattr(toy, "quick", lambda *_, **__: 1 / 0)
+    widget.run = "train"
+    assert (widget.run, widget.status) == ("", "Training has stopped: division by zero")
 
 
 # --- HTML and files ---------------------------------------------------------------------------

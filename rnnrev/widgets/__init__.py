@@ -15,7 +15,7 @@ import numpy as np
 import traitlets as t
 from numpy.typing import ArrayLike
 
-from .. import driven, linear, perturb, toy, zoo
+from .. import driven, linear, perturb, zoo
 from ..augmented_bow import PARTS, AugmentedBagOfWords
 from ..data import UNKNOWN, Vocabulary, load_reviews, tokenize
 from ..fixed_points import mean_map
@@ -24,6 +24,7 @@ from ..model import BagOfWords, SentimentRNN
 from ..plane import Chart
 from .assets import OWN_FILE, fingerprint, pack, write_assets
 from .base import Frame, Table, Widget
+from .training import toy_trainer
 
 __all__ = [
     "FLOWS", "Widget", "attractor_3d", "barcode_explorer", "build_a_bag", "flow_2d", "modifier_lab", "relax",
@@ -203,54 +204,6 @@ def relax(system: Mapping[str, Any]) -> Widget:
         looks={"mode": t.Int(max(1, mode))}, props={"system": _rounded(system)},
     )  # fmt: skip
     return made
-
-
-def toy_trainer(
-    text: str = "not a a bad good good very good", reach: int = 4, trained: Sequence[SentimentRNN] = ()
-) -> Widget:
-    """Train a small network on the running sum of the twelve words, in the page, and look into it as it learns.
-
-    Training, the network that is trained and its pictures live in the front end; the kernel only tells the truth. With
-    ``trained``, what :func:`rnnrev.toy.learn` kept on its way, it begins with these, and the slider goes through them.
-    Controls: ``text``; ``reach`` of *not* in tokens. Settings: ``cell`` ("gru", "ugrnn"), ``at``, which of the networks
-    that were kept is shown (0 the first).
-    """
-    language = toy.with_reach(reach)
-    words = list(language.words)
-    numbers = language.vocabulary.numbers(words)
-
-    def kept(model: SentimentRNN) -> dict[str, object]:
-        cell, (step, error) = model.cell, model.record["curve"][-1]
-        arrays = [cell.W, cell.U, cell.b, cell.b_rec, cell.h0, model.w, model.b]
-        return {
-            "kind": cell.kind,
-            "units": cell.n_units,
-            "step": step,
-            "error": error,
-            "weights": pack(np.concatenate([np.ravel(a) for a in arrays])),
-        }
-
-    def compute(text: str, reach: int) -> Frame:
-        tokens = tokenize(text)[:60]
-        known = [token in words for token in tokens]
-        sums = toy.with_reach(reach).explain(" ".join(tokens))["sum"] if tokens else []
-        return {"tokens": tokens, "known": known, "sums": _numbers([0.0, *sums])}
-
-    return Widget(
-        "toy_trainer", "A network that learns twelve words", compute,
-        lambda frame: (["token", "sum so far"], list(zip(["(start)", *frame["tokens"]], frame["sums"]))),
-        controls={"text": t.Unicode(text), "reach": t.Int(reach, min=1, max=8)},
-        looks={"cell": t.Enum(["gru", "ugrnn"], "gru"), "at": t.Int(0)},
-        props={
-            "language": {
-                "words": words, "valence": _numbers(language.valence[numbers]),
-                "chances": _numbers(language.draws[numbers]),
-                "modifiers": [{"number": words.index(m.word), "gain": m.gain, "reach": m.reach, "alone": m.alone}
-                              for m in language.modifiers],
-            },
-            "trained": [kept(model) for model in trained or [toy.load("gru-32-0")]], "open": bool(trained),
-        },
-    )  # fmt: skip
 
 
 def _rounded(value: Any) -> Any:

@@ -641,6 +641,7 @@ const RENDERERS = {
     });
     const D = props.language.words.length;
     const not = props.language.modifiers.find((m) => m.alone).number;
+    const kernel = model.get("run") !== undefined; // there TensorFlow trains; a page trains by itself
     let training = null; // or {history} of networks that came trained
     let timer = null;
     let pictured = 0;
@@ -651,16 +652,20 @@ const RENDERERS = {
       send(model, "at", at);
       made.redraw();
     };
+    const press = (text, on) => {
+      button.textContent = text;
+      button.setAttribute("aria-pressed", String(on));
+    };
     const stop = () => {
       clearTimeout(timer);
       timer = null;
-      button.textContent = training && !training.done && training.step ? "Go on" : "Train";
-      button.setAttribute("aria-pressed", "false");
+      if (!kernel) press(training && !training.done && training.step ? "Go on" : "Train", false);
+      else if (model.get("run") === "train") send(model, "run", "stop");
     };
     const forget = () => {
       stop();
       training = null;
-      button.textContent = "Train";
+      if (!kernel) press("Train", false);
       show(0);
     };
     const tick = () => {
@@ -674,21 +679,37 @@ const RENDERERS = {
       pictured = performance.now();
     };
     const train = () => {
-      if (timer !== null) {
-        stop();
-        return;
+      if (timer !== null || (kernel && model.get("run"))) stop();
+      else if (kernel) send(model, "run", "train");
+      else {
+        if (!training || training.done) training = new Training(language(), { kind: model.get("cell") });
+        press("Pause", true);
+        tick();
       }
-      if (!training || training.done) training = new Training(language(), { kind: model.get("cell") });
-      button.textContent = "Pause";
-      button.setAttribute("aria-pressed", "true");
-      tick();
     };
+    const told = () => {
+      const run = model.get("run");
+      press({ train: "Stop", stop: "Stopping \u2026" }[run] ?? "Train", Boolean(run));
+      if (run !== "train") return;
+      training = { history: [] };
+      show(0);
+    };
+    const heard = () => {
+      if (model.get("run") !== "train") return; // sent before it heard that it is to stop
+      training.history.push(arrived(model.get("latest")));
+      show(kept().length - 1);
+    };
+    const arrived = (one) => ({ ...one, theta: unpack(one.weights).data });
     const take = () => {
       stop();
-      training = { done: true, history: props.trained.map((one) => ({ ...one, theta: unpack(one.weights).data })) };
+      training = { done: true, history: props.trained.map(arrived) };
       show(kept().length - 1);
     };
     const button = html("button", { type: "button", "aria-pressed": "false", onclick: train }, "Train");
+    if (kernel) {
+      model.on("change:run", told);
+      model.on("change:latest", heard);
+    }
     const scrubber = sliderControl(model, "at", "Back through training", {
       min: 0, max: 1, step: 1, wide: true,
       show() {
@@ -701,11 +722,11 @@ const RENDERERS = {
       model.on(`change:${name}`, () => {
         if (model.get(name) === before) return;
         before = model.get(name);
-        if (training && (name === "cell" || training.net)) forget();
+        if (training && (name === "cell" || !training.done || training.net)) forget();
       });
     }
     const made = view(el, model, {
-      title: "Train a network on twelve words, here in the page",
+      title: `Train a network on twelve words, ${kernel ? "with TensorFlow" : "here in the page"}`,
       hint: "It has to say the sum so far after every word. Press Train, watch, and type words.",
       looks: ["at", "cell"],
       stop: () => clearTimeout(timer),
@@ -756,12 +777,14 @@ const RENDERERS = {
         if (!at) return `${truth}. No network has been trained yet.`;
         const { says, eigvals } = look(at, frame);
         const pairs = eigvals.filter(([re, im]) => im > 1e-6 && Math.hypot(re, im) > 0.3).length;
-        const seconds = training.seconds && at === last(kept()) ? `, ${training.seconds.toFixed(0)} s of computing,` : "";
+        const spent = at.seconds ?? (at === last(kept()) && training.seconds);
+        const seconds = spent ? `, ${spent.toFixed(0)} s of computing,` : "";
         return `After ${counted(at.step, "step")}${seconds} the mean squared error is ${at.error.toPrecision(2)}. ${truth}, the network says ${signed(last(says))}. Its slowest mode has |\u03bb| = ${Math.hypot(...eigvals[0]).toFixed(2)}, and ${counted(pairs, "pair")} of complex ones ${pairs === 1 ? "is" : "are"} larger than 0.3.`;
       },
     });
 
-    if (props.open) take();
+    if (kernel && model.get("run")) told();
+    else if (props.open) take();
     else scrubber.limit(1, true);
 
     // What there is to see of a network that was kept

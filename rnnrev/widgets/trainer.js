@@ -225,7 +225,7 @@ export class ToyNetwork {
 // --- training -------------------------------------------------------------------------------------------------------
 
 export class Training {
-  constructor(language, { kind = "gru", N = 20, seed = 1, steps = 3000, batch = 16, length = 16, rate = 0.015 } = {}) {
+  constructor(language, { kind = "gru", N = 20, seed = 1, steps = 4000, batch = 16, length = 16, rate = 0.015 } = {}) {
     Object.assign(this, { language, steps, batch, length, rate, step: 0, history: [] });
     this.random = randomly(seed);
     this.net = new ToyNetwork(kind, N, language.words.length).start(this.random);
