@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -25,12 +26,13 @@ import pandas as pd
 from provenance import write_table
 from scipy.linalg import subspace_angles
 
-from rnnrev import balanced, claims, toy
+from rnnrev import balanced, claims, toy, widgets
 from rnnrev.files import RECORDS, digest
 from rnnrev.language import TWELVE_WORDS, Language
 from rnnrev.linear import NoSlowMode, OperatingPoint
 from rnnrev.measure import COLUMNS
 from rnnrev.model import SentimentRNN
+from rnnrev.widgets.assets import css, script
 
 SEEDS = (0, 1, 2)
 SIZES = {"gru": (100, 32), "ugrnn": (32,), "lstm": (32,), "vanilla": (32,)}
@@ -184,12 +186,50 @@ def in_balance(model: SentimentRNN, point: OperatingPoint, language: Language) -
     yield row("balanced_overlap", k / len(left), "by chance", n=k)
 
 
+def thread_time(tools: Any) -> float:
+    """Seconds that the page's thread has computed so far."""
+    return next(m["value"] for m in tools.send("Performance.getMetrics")["metrics"] if m["name"] == "ThreadTime")
+
+
+#: Slower by, and width of the screen in pixels: a phone is Chromium's throttle at a quarter of the speed.
+DEVICES = {"laptop": (1, 1280), "phone": (4, 390)}
+
+
+def in_the_page(kind: str, device: str) -> Iterator[Row]:
+    """What the widget's own training takes: seconds that the page's thread computes, pictures included, and its error.
+
+    Thread time is measured, not the clock: on a quiet machine they are the same, for the page does nothing else.
+    """
+    from playwright.sync_api import sync_playwright
+
+    slower, width = DEVICES[device]
+    head = f"<!doctype html><meta charset=utf-8><style>{css()}</style>"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": width, "height": 844})
+        page.set_default_timeout(1_800_000)
+        page.set_content(f"{head}{widgets.toy_trainer().html()}<script>{script()}</script>")
+        page.get_by_label(kind.upper(), exact=True).check()
+        tools = page.context.new_cdp_session(page)
+        tools.send("Performance.enable")
+        tools.send("Emulation.setCPUThrottlingRate", {"rate": slower})
+        began = thread_time(tools)
+        page.get_by_role("button", name="Train", exact=True).click()
+        page.wait_for_function("document.querySelector('[aria-pressed]').textContent === 'Train'", polling=500)
+        seconds = thread_time(tools) - began
+        curve = page.locator(".rw-loss").get_attribute("aria-label")
+        browser.close()
+    named = {"network": f"{kind}-20-1", "data": "in the page"}
+    yield row("seconds", seconds, device) | named
+    yield row("squared_error", float(curve.rstrip(".").split()[-1]), device, n=40) | named
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--measure", action="store_true", help="train nothing")
     parser.add_argument("--train", action="store_true", help="measure nothing")
     parser.add_argument("--out", type=Path, default=Path("runs/toy"), help="folder of networks that are not shipped")
-    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="networks whose names begin so")
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="networks whose names begin so, or page")
     args, began = parser.parse_args(), time.time()
     files = [f for f in plan(args.out) if not args.only or f[0].stem.startswith(tuple(args.only))]
     for file, learn in files:
@@ -214,6 +254,8 @@ def main() -> None:
         if file.stem.startswith("gru-100"):  # and at x = 0 as training left it, which is no word
             tables.append(pd.DataFrame(at_rest(model, language)).assign(network=network, data=f"{data} as trained"))
         print(f"{file.stem} measured", flush=True)
+    if not args.only or "page" in args.only:
+        tables += [pd.DataFrame(in_the_page(kind, device)) for kind in ("gru", "ugrnn") for device in DEVICES]
     table = pd.concat(tables).reindex(columns=list(COLUMNS)).fillna({"condition": "", "note": ""})
     before = claims.read("toy") if args.only else table.iloc[:0]  # rows of other networks stay as they are
     new = set(zip(table.network, table.data))

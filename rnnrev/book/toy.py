@@ -12,9 +12,11 @@ from .. import claims
 from ..stats import Estimate, over_seeds, text_of
 from .page import Html, table
 
-__all__ = ["PAPER", "beside_the_paper", "by_network", "by_reach", "record", "seeds"]
+__all__ = ["PAPER", "TRAINED", "beside_the_paper", "by_network", "by_reach", "in_the_page", "record", "seeds"]
 
 LANGUAGE = "twelve words/4"
+NETWORKS = ("gru-100", "gru-32", "ugrnn-32", "lstm-32", "vanilla-32")  #: that were trained with noise
+TRAINED = (*NETWORKS, "gru-32-quick")  #: and by :func:`rnnrev.toy.quick`
 
 #: What CP20 reports (section 4, Fig. 2, supplementary Figs. 11–14): name -> measure, condition, their value, format.
 PAPER: dict[str, tuple[str, str, str, str]] = {
@@ -63,6 +65,16 @@ def beside_the_paper(network: str = "gru-100") -> Html:
     return table(pd.DataFrame(rows))
 
 
+def in_the_page() -> dict[str, tuple[float, str]]:
+    """Seconds that training in a page takes on a laptop and on a phone, and its error, with their formats."""
+    told = {}
+    for kind in ("gru", "ugrnn"):
+        ask = partial(seeds, network=f"{kind}-20", data="in the page")
+        told |= {f"{kind}_{device}": (float(ask("seconds", device)[0]), ".0f") for device in ("laptop", "phone")}
+        told[f"{kind}_error"] = (float(ask("squared_error", "laptop")[0]), ".4f")
+    return told
+
+
 def by_reach(reaches: tuple[int, ...] = (2, 4, 6, 8)) -> Html:
     """By the reach of *not*, GRUs with 32 units: how many modes carry it, its factor within and after its reach."""
     rows = []
@@ -83,7 +95,7 @@ def by_reach(reaches: tuple[int, ...] = (2, 4, 6, 8)) -> Html:
 
 def by_network(
     columns: Mapping[str, tuple[str, str] | tuple[str, str, float]], spec: str = ".2f",
-    networks: tuple[str, ...] = ("gru-100", "gru-32", "ugrnn-32", "lstm-32", "vanilla-32"),
+    networks: tuple[str, ...] = NETWORKS,
 ) -> Html:  # fmt: skip
     """One row a kind of network: each measure's mean over seeds and, in brackets, from where to where."""
     rows = []

@@ -754,7 +754,8 @@ const RENDERERS = {
         ];
         if (!seen) return sums;
         const side = Math.min(230, width);
-        const rest = width - side - 24 > 260 ? width - side - 24 : width;
+        const beside = width - side - 24 > 260;
+        const rest = beside ? width - side - 24 : width;
         return [
           kept().length > 1 && errorChart(kept(), at.step, width),
           html("div", { class: "rw-pair" }, spectrum(seen.eigvals, side),
@@ -767,7 +768,7 @@ const RENDERERS = {
               path({ name: "state", style: "intact", at: seen.path.map(([a, b]) => [x(a), y(b)]), labels }),
               seen.path.map(([a, b], i) => i > 0 && i < 12 && svg("text", { class: "rw-name", x: x(a) + 6, y: y(b) - 6 }, labels[i])),
             ])),
-          html("p", { class: "rw-caption" }, "Left: eigenvalues of \u2202F/\u2202h without input, where the network says 0, with the unit circle. Right: the green line is where states come to rest; black is the path of the words."),
+          html("p", { class: "rw-caption" }, `${beside ? "Left" : "Above"}: eigenvalues of \u2202F/\u2202h without input, where the network says 0, with the unit circle. ${beside ? "Right" : "Below"}: the green line is where states come to rest; black is the path of the words.`),
           ...sums,
         ];
       },
@@ -812,7 +813,7 @@ const RENDERERS = {
 function errorChart(history, now, width) {
   const logs = history.map(({ error }) => Math.log10(error));
   const height = 150;
-  const box = { left: 50, right: width - 12, top: 22, bottom: height - 34 };
+  const box = { left: 50, right: width - 22, top: 22, bottom: height - 34 };
   const [x, y] = [linear([0, last(history).step || 1], [box.left, box.right]), linear([Math.min(-2, ...logs), Math.max(1, ...logs)], [box.bottom, box.top])];
   const { ticks } = niceTicks(0, last(history).step || 1, width < 420 ? 3 : 6);
   const place = history.find(({ step }) => step === now);
@@ -831,13 +832,13 @@ function errorChart(history, now, width) {
 function spectrum(eigvals, side) {
   const x = linear([-1.25, 1.25], [0, side]);
   const y = linear([-1.25, 1.25], [side, 0]);
-  return html("figure", { class: "rw-inset" },
+  return html("div", { class: "rw-inset" },
     svg("svg", { class: "rw-chart rw-spectrum", width: side, height: side, viewBox: `0 0 ${side} ${side}`, role: "img", "aria-label": `${eigvals.length} eigenvalues in the complex plane, with the unit circle.` },
       svg("line", { class: "rw-grid", x1: 0, x2: side, y1: y(0), y2: y(0) }), svg("line", { class: "rw-grid", x1: x(0), x2: x(0), y1: 0, y2: side }),
       svg("circle", { class: "rw-circle", cx: x(0), cy: y(0), r: x(1) - x(0) }),
       eigvals.map(([re, im]) => svg("circle", { class: `rw-value ${Math.abs(im) > 1e-6 ? "rw-c3" : "rw-c1"}`, cx: x(re), cy: y(im), r: 4 },
         svg("title", {}, `\u03bb = ${plain(re)}${Math.abs(im) > 1e-6 ? ` ${im < 0 ? "\u2212" : "+"} ${Math.abs(im).toFixed(2)}i` : ""}`)))),
-    html("figcaption", {}, "\u03bb and the unit circle"));
+    html("p", {}, "\u03bb and the unit circle"));
 }
 
 const tokenAt = (shown, t) => `${shown.tokens[t] ?? START}, logit ${signed(shown.logit[Math.min(t, shown.logit.length - 1)])}`;
@@ -858,12 +859,12 @@ function unitCircle(eigvals) {
   const side = 150;
   const x = linear([-1.5, 1.5], [0, side]);
   const y = linear([-1.5, 1.5], [side, 0]);
-  return html("figure", { class: "rw-inset" },
+  return html("div", { class: "rw-inset" },
     svg("svg", { class: "rw-chart", width: side, height: side, role: "img", "aria-label": "Eigenvalues in the complex plane, with the unit circle." },
       svg("line", { class: "rw-grid", x1: 0, x2: side, y1: y(0), y2: y(0) }), svg("line", { class: "rw-grid", x1: x(0), x2: x(0), y1: 0, y2: side }),
       svg("circle", { class: "rw-circle", cx: x(0), cy: y(0), r: x(1) - x(0) }),
       eigvals.map(([re, im], k) => svg("circle", { class: `rw-value rw-c${k + 1}`, cx: x(re), cy: y(im), r: 5 }))),
-    html("figcaption", {}, "\u03bb and the unit circle"));
+    html("p", {}, "\u03bb and the unit circle"));
 }
 
 // All that a view hears goes through here, so that nothing of it is left in the model when it is closed
