@@ -391,3 +391,27 @@ def test_run_all_then_answers_and_a_widget(lab: Lab) -> None:
     lab.page.wait_for_function(
         "([shown, old]) => document.querySelector(shown + '.rw-body .rw-chart').innerHTML !== old", arg=[SHOWN, before]
     )
+
+
+@pytest.mark.browser
+def test_the_toy_is_trained_with_tensorflow_in_the_kernel(lab: Lab) -> None:
+    lab.go(f"/lab/tree/{FOLDERS[0]}?reset")
+    lab.open("toy-language.ipynb")
+    lab.run(lab.cell("widgets.toy_trainer()"), "from rnnrev import widgets\nwidgets.toy_trainer()")
+    widget = lab.page.locator(f"{SHOWN}.rw-body").first
+    widget.get_by_role("button", name="Train", exact=True).click()
+    widget.get_by_text("TensorFlow trains in the kernel.").wait_for(timeout=240_000)
+    lab.page.wait_for_function(
+        "(at) => document.querySelector(at + '.rw-loss path.rw-line')?.getAttribute('d').split('L').length > 2",
+        arg=SHOWN, timeout=240_000,
+    )  # fmt: skip
+    curve = widget.locator(".rw-loss").get_attribute("aria-label")
+    first, now = (float(x) for x in re.findall(r"from ([\d.e+-]+) to ([\d.e+-]+)\.", curve)[0])
+    assert now < first
+    assert widget.locator(".rw-spectrum .rw-value").count() == 32
+    widget.get_by_label("Words", exact=True).fill("very good")  # the kernel answers while it trains
+    widget.get_by_text("The sum of \u201cvery good\u201d is +2").wait_for()
+    widget.get_by_role("button", name="Stop").click()
+    widget.get_by_text("TensorFlow has been stopped in the kernel.").wait_for(timeout=120_000)
+    assert widget.get_by_role("button", name="Train", exact=True).is_visible()
+    lab.close(changed=True)

@@ -67,7 +67,7 @@ def beside_the_paper(network: str = "gru-100") -> Html:
 
 def in_the_page() -> dict[str, tuple[float, str]]:
     """Seconds that training in a page takes on a laptop and on a phone, and its error, with their formats."""
-    told = {}
+    told: dict[str, tuple[float, str]] = {}
     for kind in ("gru", "ugrnn"):
         ask = partial(seeds, network=f"{kind}-20", data="in the page")
         told |= {f"{kind}_{device}": (float(ask("seconds", device)[0]), ".0f") for device in ("laptop", "phone")}

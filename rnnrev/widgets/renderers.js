@@ -644,13 +644,12 @@ const RENDERERS = {
     const kernel = model.get("run") !== undefined; // there TensorFlow trains; a page trains by itself
     let training = null; // or {history} of networks that came trained
     let timer = null;
-    let pictured = 0;
     const kept = () => training?.history ?? [];
     const shown = () => kept()[Math.min(model.get("at"), kept().length - 1)] ?? null;
     const show = (at) => {
       scrubber.limit(Math.max(1, kept().length - 1), kept().length < 2);
-      send(model, "at", at);
-      made.redraw();
+      if (model.get("at") === at) made.redraw();
+      else send(model, "at", at);
     };
     const press = (text, on) => {
       button.textContent = text;
@@ -669,14 +668,12 @@ const RENDERERS = {
       show(0);
     };
     const tick = () => {
-      const began = performance.now();
+      const [began, before] = [performance.now(), kept().length];
       while (performance.now() < began + 40 && !training.done) training.advance();
       training.seconds = (training.seconds ?? 0) + (performance.now() - began) / 1000;
       if (training.done) stop();
       else timer = setTimeout(tick, 0);
-      if (!training.done && performance.now() - pictured < 200) return;
-      show(kept().length - 1);
-      pictured = performance.now();
+      if (kept().length > before) show(kept().length - 1);
     };
     const train = () => {
       if (timer !== null || (kernel && model.get("run"))) stop();

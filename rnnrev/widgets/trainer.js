@@ -1,4 +1,4 @@
-// A small network that is trained in the page: the language, the cell with its gradient by hand (rnnrev.toy.gradients),
+// A small network that is trained in the page: the language, the cell with its gradient by hand,
 // Adam, and the eigenvalues of its Jacobian. Numbers are doubles; all weights lie in one array.
 
 // Random numbers that can be had again (mulberry32), uniform and normal
