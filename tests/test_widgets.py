@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import re
-import threading
 from html import unescape
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -409,7 +409,8 @@ def test_toy_tells_the_sums_of_its_language() -> None:
 @pytest.fixture
 def traffic(monkeypatch: pytest.MonkeyPatch) -> tuple[Any, list[tuple[str, Any]]]:
     """A trainer whose thread runs at once, and what it sends."""
-    monkeypatch.setattr(threading.Thread, "start", threading.Thread.run)
+    at_once = SimpleNamespace(Thread=lambda target, daemon: SimpleNamespace(start=target))
+    monkeypatch.setattr(widgets.training, "threading", at_once)
     widget, sent = widgets.toy_trainer(), []
     widget.observe(lambda change: sent.append((change.name, change.new)), names=["run", "latest", "status"])
     return widget, sent

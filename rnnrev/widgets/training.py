@@ -90,6 +90,6 @@ def toy_trainer(
                 "modifiers": [{"number": words.index(m.word), "gain": m.gain, "reach": m.reach, "alone": m.alone}
                               for m in language.modifiers],
             },
-            "trained": [kept(model) for model in trained or [toy.load("gru-32-0")]], "open": bool(trained),
+            "trained": [kept(model) for model in trained or [toy.load("gru-32-quick-0")]], "open": bool(trained),
         },
     )  # fmt: skip
