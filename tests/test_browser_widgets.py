@@ -390,7 +390,7 @@ def test_a_network_is_trained_in_the_page_and_reads_a_known_sentence(pages: Page
     page.get_by_text("nothing to go back through yet").wait_for()
     page.get_by_role("button", name="Train", exact=True).click()
     at = "document.querySelector('[data-widget]').rnnrev.get('at')"
-    page.wait_for_function(f"{at} >= 8", timeout=60_000)  # 270 steps
+    page.wait_for_function(f"{at} >= 8", timeout=120_000)  # 270 steps
     page.get_by_role("button", name="Pause").click()
     curve = page.locator(".rw-loss").get_attribute("aria-label")
     first, last = (float(x) for x in re.findall(r"from ([\d.e+-]+) to ([\d.e+-]+)\.", curve)[0])

@@ -69,7 +69,8 @@ def two_units(models: Mapping[str, SentimentRNN], phrases: Sequence[str]) -> Fig
     axes = np.atleast_1d(axes)
     axes[0].set_ylabel("fading mode (1: just after “not”)")
     axes[0].legend(loc="upper left")
-    label_panels(axes)
+    if len(axes) > 1:
+        label_panels(axes)
     return fig
 
 
