@@ -176,7 +176,7 @@ def quick(
     watch: Callable[[SentimentRNN], bool | None] | None = None,
 ) -> SentimentRNN:  # fmt: skip
     """:func:`learn` for a notebook: 32 units, half the texts a step, no early end, and no L2 and no noise to fight."""
-    return learn(kind, 32, seed, language, steps=9000, batch=32, noise=0.0, l2=0.0, enough=0.0, watch=watch)
+    return learn(kind, 32, seed, language, steps=9000, batch=32, rate=0.02, noise=0.0, l2=0.0, enough=0.0, watch=watch)
 
 
 def _batches(
