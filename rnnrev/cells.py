@@ -177,6 +177,31 @@ def _lru_partials(ops: _Ops, h: np.ndarray, u: np.ndarray, a: np.ndarray) -> tup
     return [[l_re, -l_im], [l_im, l_re]], [[scale, None], [None, scale]], d_a
 
 
+def _knob(ops: _Ops, h: np.ndarray, u: np.ndarray, a: np.ndarray) -> np.ndarray:
+    n = h.shape[-1] // 4
+    (y, s, p, q), (v, k, d, e), (c, r, fast, slow) = _gates(h, n, 4), _gates(u, n, 4), _gates(a, n, 4)
+    r, wrote = ops.sigmoid(r), v * ops.exp(p + q)
+    kept = ops.sigmoid(k) * s + wrote
+    volume = [ops.sigmoid(fast) * p + d, ops.sigmoid(slow) * q + e]
+    return ops.concat([kept + r * (y - s) + c * wrote, kept, *volume], -1)
+
+
+def _knob_partials(ops: _Ops, h: np.ndarray, u: np.ndarray, a: np.ndarray) -> tuple[_Rows, _Rows, _Rows]:
+    n = h.shape[-1] // 4
+    (y, s, p, q), (v, k, *_), (c, r, fast, slow) = _gates(h, n, 4), _gates(u, n, 4), _gates(a, n, 4)
+    r, keep, fast, slow = ops.sigmoid(r), ops.sigmoid(k), ops.sigmoid(fast), ops.sigmoid(slow)
+    volume = ops.exp(p + q)
+    wrote, d_k = v * volume, s * keep * (1 - keep)
+    read, one = (1 + c) * wrote, volume * 0 + 1
+    d_h: _Rows = [[r + 0 * y, keep - r, read, read], [None, keep, wrote, wrote],
+                  [None, None, fast + 0 * y, None], [None, None, None, slow + 0 * y]]  # fmt: skip
+    d_u: _Rows = [[(1 + c) * volume, d_k, None, None], [volume, d_k, None, None],
+                  [None, None, one, None], [None, None, None, one]]  # fmt: skip
+    d_a: _Rows = [[wrote, (y - s) * r * (1 - r), None, None], [None] * 4,
+                  [None, None, p * fast * (1 - fast), None], [None, None, None, q * slow * (1 - slow)]]  # fmt: skip
+    return d_h, d_u, d_a
+
+
 @dataclass(frozen=True)
 class _CellKind:
     """What distinguishes one architecture from another."""
@@ -196,6 +221,7 @@ CELLS: dict[str, _CellKind] = {
     "lstm": _CellKind("LSTM", ("i", "f", "g", "o"), 2, _lstm, _lstm_partials),
     "mingru": _CellKind("minGRU", ("z", "c"), 1, _mingru, _mingru_partials, sees_state=False),
     "lru": _CellKind("LRU", ("re", "im"), 2, _lru, _lru_partials, sees_state=False),
+    "knob": _CellKind("volume knob", ("v", "k", "d", "e"), 4, _knob, _knob_partials, sees_state=False),
 }
 
 
@@ -418,4 +444,7 @@ def initial_weights(kind: str, n_inputs: int, n_units: int, seed: int = 0) -> Ce
     if kind == "lru":  # angles from 0 to π/10
         size = rng.uniform(0.5, 0.999, n_units) ** 0.5
         b_rec = np.r_[np.log(-np.log(size)), np.linspace(0, np.pi / 10, n_units)]
+    if kind == "knob":  # a bag of words that keeps 400 tokens; volumes of 1 and of 8
+        W *= np.repeat([1, 0.1, 0.1, 0.1], n_units)
+        b, b_rec = np.repeat([0, 6.0, 0, 0], n_units), np.repeat([0, 1.5, -0.5, 2], n_units)
     return Cell(kind, W, U, b, b_rec, np.zeros(n_units * spec.blocks)).astype(np.float32)

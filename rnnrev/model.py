@@ -293,6 +293,9 @@ class SentimentRNN(Classifier):
         return self.readout(self.states_of([ids])[0])
 
     def to_arrays(self, compact: bool) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        if compact and self.cell.W.shape[1] < self.cell.n_inputs:  # x W says all that is read of x, and is shorter
+            cell = replace(self.cell, W=np.eye(self.cell.W.shape[1], dtype=self.cell.W.dtype))
+            return replace(self, cell=cell, embedding=self.embedding @ self.cell.W).to_arrays(compact)
         dtype = np.float16 if compact else None
         weights = cell_arrays(self.cell) | {"readout": self.w}
         arrays = {k: np.asarray(v, dtype) for k, v in weights.items()} | {"readout_b": np.asarray(self.b, np.float32)}

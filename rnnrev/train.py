@@ -583,7 +583,7 @@ def train(
         model = load(save(model, out, compact=compact), type(model))  # what is shipped is what is evaluated
     record = {
         "config": dataclasses.asdict(config),
-        "command": " ".join(["rnnrev", *sys.argv[1:]]) if sys.argv[0].endswith("rnnrev") else None,
+        "command": " ".join(["rnnrev", *sys.argv[1:]]) if sys.argv[0].endswith(("rnnrev", "__main__.py")) else None,
         "data": [r.about for r in (reviews, *extra)],
         "inputs": _inputs(config),
         "training_texts": len(ids),

@@ -160,8 +160,10 @@ def names() -> list[str]:
 
 
 def recurrent(pretrained: bool = False) -> list[str]:
-    """Names of the recurrent networks that had the same training; or of those that learned to predict words first."""
-    recorded = {n: record(n)["config"].get("pretrained", "none") for n in names() if isinstance(load(n), SentimentRNN)}
+    """Names of the networks whose gates see the state; or of those of them that learned to predict words first."""
+    models = {n: model for n in names() if isinstance(model := load(n), SentimentRNN)}
+    seeing = [n for n, m in models.items() if m.cell.U.any()]
+    recorded = {n: record(n)["config"].get("pretrained", "none") for n in seeing}
     return [n for n, file in recorded.items() if (file != "none") == pretrained]
 
 

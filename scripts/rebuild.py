@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -28,22 +28,24 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 from sweep import Cell, grid, minutes, sweep
 
-from rnnrev import stats, zoo
+from rnnrev import knob, stats, zoo
 from rnnrev.balanced import BalancedModes, balance
 from rnnrev.context import SETS, checklist_answers, context_texts
 from rnnrev.data import Reviews, Vocabulary, load_checklist, load_reviews, tokenize
 from rnnrev.linear import frequent_words
 from rnnrev.measure import COLUMNS
-from rnnrev.model import Classifier, SentimentRNN
+from rnnrev.model import BagOfWords, Classifier, SentimentRNN
 from rnnrev.rebuild import few_numbers
-from rnnrev.stats import Estimate
 from rnnrev.words import WordForm, word_form
 
 STATE = 5  #: numbers of state of the explicit forms
 WORD = (1, 2, 3, 4)  #: numbers a word
 KEPT = (2, 3, 5)  #: of balanced modes
 MOST = 1000  #: texts a set
+KNOBS = ("knob-imdb", "knob-imdb-1", "knob-imdb-2")  #: trained as `gru-imdb` was, from three seeds
 CHECKLIST = "checklist/test"
+NEGATORS = {"not", "no", "never", "without", "neither", "nor", "nothing", "hardly", "barely"}  #: and words in n't
+CONTRAST = {"but", "although", "though", "however", "yet"}
 #: Of which kind the training texts are that a set's intercept is fitted on.
 KIN = {"imdb": "imdb", "yelp": "yelp", "sst2": "sst2", "imdb_counterfactual": "imdb"}
 Row = dict[str, Any]
@@ -111,14 +113,18 @@ class Scores:
 
     logits: dict[str, np.ndarray] = field(default_factory=dict)
     found: dict[tuple[str, str], np.ndarray] = field(default_factory=dict)
+    zero: dict[str, float] = field(default_factory=dict)  #: by kind of text
+
+    def positive(self, which: str) -> np.ndarray:
+        return self.logits[which] > self.zero[KIN[which.split("/")[0]]]
 
 
 def scores(read: Reader) -> Scores:
-    out, zero = Scores(), {}
+    out = Scores()
     for name in dict.fromkeys(KIN.values()):
         which = f"{name}/train"
         fit = LogisticRegression(C=1e6).fit(read(which)[:, None], texts()[which].labels)
-        zero[name] = float(-fit.intercept_[0] / fit.coef_[0, 0])
+        out.zero[name] = float(-fit.intercept_[0] / fit.coef_[0, 0])
     for which, reviews in texts().items():
         if reviews.split == "train":
             continue
@@ -126,7 +132,7 @@ def scores(read: Reader) -> Scores:
         out.logits[which] = z
         if which != CHECKLIST:
             out.found[which, "auc"] = auc(W, labels, z)
-            out.found[which, "accuracy"] = W @ ((z > zero[KIN[reviews.name]]) == (labels == 1))
+            out.found[which, "accuracy"] = W @ (out.positive(which) == (labels == 1))
     answers = checklist_answers(checklist().assign(logit=out.logits[CHECKLIST]))
     low, high = answers["positive"], answers["negative"]
     W = {k: draws(len(v), i) for i, (k, v) in enumerate(answers.items())}
@@ -138,27 +144,44 @@ def scores(read: Reader) -> Scores:
     return out
 
 
-def rows(condition: str, own: Scores, bag: Scores, whole: Scores, at: float = np.nan) -> Iterator[Row]:
-    """A reader's scores, its shares of the gap, and how far it agrees with the network."""
-
-    def row(data: str, measure: str, value: Estimate) -> Row:
-        n = len(own.logits[data])
-        return {"data": data, "measure": measure, "condition": condition, "at": at, **value._asdict(), "n": n}
-
-    for (data, measure), found in own.found.items():
-        yield row(data, measure, stats.estimate(found))
-        a, c = bag.found[data, measure], whole.found[data, measure]
-        if condition not in ("bag of words", "network") and c[0] > a[0]:
-            share = "gap_share" + "_accuracy" * (measure == "accuracy")
-            yield row(data, share, stats.estimate((found - a) / (c - a)))
-    if condition == "network":
-        return
+def likeness(own: Scores, whole: Scores) -> dict[tuple[str, str], np.ndarray]:
+    """How far a reader agrees with the network: r² of logits, as they are and up to a line."""
+    out = {}
     for data, x in whole.logits.items():
         y, W = own.logits[data], draws(len(x))
         spread = W @ x**2 - (W @ x) ** 2
         both = W @ (x * y) - (W @ x) * (W @ y)
-        yield row(data, "agreement", stats.estimate(both**2 / (spread * (W @ y**2 - (W @ y) ** 2))))
-        yield row(data, "r2", stats.estimate(1 - (W @ (x - y) ** 2) / spread))
+        out[data, "agreement"] = both**2 / (spread * (W @ y**2 - (W @ y) ** 2))
+        out[data, "r2"] = 1 - (W @ (x - y) ** 2) / spread
+    return out
+
+
+def over_seeds(found: np.ndarray) -> np.ndarray:
+    """The mean over seeds (seeds, draws), seeds drawn anew with the texts; of one seed, its draws."""
+    n, size = found.shape
+    return (stats.resample(n, size - 1, [197, n]) * found.T).sum(1)
+
+
+def rows(
+    condition: str, own: Scores | Sequence[Scores], bag: Scores, whole: Scores, at: float = np.nan
+) -> Iterator[Row]:
+    """A reader's scores, its shares of the gap, and how far it agrees with the network; of several, their mean."""
+    several = [own] if isinstance(own, Scores) else list(own)
+
+    def row(data: str, measure: str, found: Sequence[np.ndarray]) -> Row:
+        value, n = stats.estimate(over_seeds(np.stack(found))), len(whole.logits[data])
+        return {"data": data, "measure": measure, "condition": condition, "at": at, **value._asdict(), "n": n}
+
+    for (data, measure), a in bag.found.items():
+        found, c = [one.found[data, measure] for one in several], whole.found[data, measure]
+        yield row(data, measure, found)
+        if condition not in ("bag of words", "network") and c[0] > a[0]:
+            share = "gap_share" + "_accuracy" * (measure == "accuracy")
+            yield row(data, share, [(f - a) / (c - a) for f in found])
+    if condition != "network":
+        alike = [likeness(one, whole) for one in several]
+        for data, measure in alike[0]:
+            yield row(data, measure, [one[data, measure] for one in alike])
 
 
 # --- readers ----------------------------------------------------------------------------------------
@@ -229,6 +252,59 @@ def upper(model: SentimentRNN) -> Iterator[Row]:
         yield from rows("balanced", scores(reader(modes.reduce(model, k))), bag, whole, k)
 
 
+def trained(model: SentimentRNN) -> Iterator[Row]:
+    """The knob, trained on labels: three seeds, whole and without each part, and the words in another order."""
+    bag, whole = ends(model)
+    knobs = [zoo.load(name, SentimentRNN) for name in KNOBS]
+    yield from rows("knob", [scores(reader(m)) for m in knobs], bag, whole)
+    for part in knob.PARTS:
+        yield from rows(f"knob without {part}", [scores(reader(knob.without(m, part))) for m in knobs], bag, whole)
+    yield from rows("knob, shuffled", [scores(reader(m, shuffled=True)) for m in knobs], bag, whole)
+
+
+def kinds_of(tokens: Sequence[str], strong: set[str]) -> Iterator[str]:
+    """Of which kinds a sentence is; ``strong`` are words with a large valence."""
+    yield "all sentences"
+    negators = [i for i, w in enumerate(tokens) if w in NEGATORS or w.endswith("n't")]
+    if negators:
+        after = [i - negators[0] for i, w in enumerate(tokens) if w in strong and i > negators[0]]
+        near = "right after it" if after and after[0] <= 2 else "further on" if after else "none after it"
+        yield f"a negator, the strong word {near}"
+    else:
+        yield "no negator"
+    if len(negators) > 1:
+        yield "two negators"
+    if CONTRAST & set(tokens):
+        yield "but, although"
+    if "than" in tokens:
+        yield "a comparison"
+
+
+def kinds(model: SentimentRNN) -> Iterator[Row]:
+    """On which kinds of sentences readers decide otherwise than the network, each with a zero of its own."""
+    bag = zoo.load("bow-imdb")
+    assert isinstance(bag, BagOfWords)
+    frequent = frequent_words(bag)
+    size = np.abs(bag.beta[frequent])
+    strong = {bag.vocabulary.words[i] for i in frequent[size > np.quantile(size, 0.9)]}
+    modes, places = reduced(model)
+    readers = {"bag of words": [bag], "few numbers": [few_numbers(modes.reduce(model, STATE), places, max(WORD))]}
+    readers["knob"] = [zoo.load(name) for name in KNOBS]
+    readers["another seed"] = [zoo.load("gru-imdb-1")]
+    which = "sst2/validation"
+    sentences = texts()[which].texts
+    there = pd.DataFrame([{kind: True for kind in kinds_of(tokenize(t), strong)} for t in sentences]).fillna(False)
+    network = scores(reader(model)).positive(which)
+    for condition, models in readers.items():
+        other = np.mean([scores(reader(m)).positive(which) != network for m in models], 0)
+        for kind in there:
+            own = other[there[kind].to_numpy(bool)]
+            if len(own) >= 30:
+                value = stats.bootstrap(own)
+                yield {"data": which, "measure": "decides_otherwise", "condition": f"{condition}: {kind}",
+                       **value._asdict(), "n": len(own)}  # fmt: skip
+
+
 def augmented(model: SentimentRNN) -> Iterator[Row]:
     """The augmented bags."""
     bag, whole = ends(model)
@@ -290,8 +366,11 @@ def doubled(model: SentimentRNN, n: int = 8) -> Iterator[Row]:
         yield where | {"measure": measure, "value": float(end)}
 
 
-PARTS = {"ladder": ladder, "doubled": doubled, "upper": upper, "augmented": augmented, "without_order": without_order}
-LOWER = ("upper", "augmented", "without_order")  #: of the network that the chapter opens
+PARTS = {
+    "ladder": ladder, "doubled": doubled, "upper": upper, "trained": trained, "kinds": kinds, "augmented": augmented,
+    "without_order": without_order,
+}  # fmt: skip
+LOWER = ("upper", "trained", "kinds", "augmented", "without_order")  #: of the network that the chapter opens
 
 
 def measured(cell: Cell) -> list[Row]:

@@ -64,7 +64,7 @@ def test_scan_and_its_gradient_equal_autodiff(kind, rng):
             loss = tf.reduce_sum(states * mix)
         results.append((states, *tape.gradient(loss, weights, unconnected_gradients="zero")))
     for wanted, found in zip(*results):
-        np.testing.assert_allclose(found, wanted, atol=2e-5)
+        np.testing.assert_allclose(found, wanted, atol=2e-5, rtol=2e-6)
 
 
 @pytest.mark.slow

@@ -14,9 +14,9 @@ import pytest
 from conftest import small_network
 from traitlets import TraitError
 
-from rnnrev import driven, perturb, toy, widgets, zoo
-from rnnrev.augmented_bow import AugmentedBagOfWords
+from rnnrev import driven, knob, perturb, toy, widgets, zoo
 from rnnrev.balanced import balanced_modes, petrov_galerkin
+from rnnrev.cells import Cell
 from rnnrev.data import Vocabulary
 from rnnrev.language import Language
 from rnnrev.linear import OperatingPoint, operating_point
@@ -359,18 +359,18 @@ def test_turning_the_scene_computes_nothing() -> None:
 # --- build your own bag of words ----------------------------------------------------------------
 
 
-def small_bag(vocabulary: Vocabulary) -> AugmentedBagOfWords:
-    """Two parts, two-sided modifiers, both ends; numbers that float16 holds exactly."""
+def small_bag(vocabulary: Vocabulary) -> SentimentRNN:
+    """A knob whose numbers float16 holds exactly."""
     rng = np.random.default_rng(11)
 
     def some(*shape: int) -> np.ndarray:
         return rng.standard_normal(shape).astype(np.float16).astype(np.float32)
 
-    return AugmentedBagOfWords(
-        some(len(vocabulary), 2), -0.25, vocabulary, ("not", "very"), np.array([1.0, 3.0], np.float32),
-        after=some(2, 2, 2), before=some(2, 2, 2), edge_taus=np.array([3.0], np.float32),
-        begin_coefficients=some(2, 1), end_coefficients=some(2, 1), taps=4, length_exponent=0.5,
-    )  # fmt: skip
+    zero = np.zeros((1, 4), np.float32)
+    cell = Cell("knob", np.eye(4, dtype=np.float32), zero, zero[0], some(4), some(4))
+    rows = some(len(vocabulary), 4) / 4
+    counts = rng.integers(1, 9, len(vocabulary))
+    return SentimentRNN(cell, rows, vocabulary, np.array([0.5, 0, 0, 0], np.float32), -0.25, "knob", counts=counts)
 
 
 @pytest.mark.parametrize("on", [(), ("modifiers",), ("beginning", "end"), ("modifiers", "beginning", "end")])
@@ -379,11 +379,12 @@ def test_switches_leave_out_parts_of_the_model(point: OperatingPoint, on: tuple[
     widget = widgets.build_a_bag(bag, point.model, text)
     for part in ("modifiers", "beginning", "end"):
         setattr(widget, part, part in on)
-    kept = bag.without(*({"modifiers", "beginning", "end"} - set(on)))
-    alone = bag.without("modifiers", "beginning", "end")
+    kept = knob.without(bag, *({"modifiers", "beginning", "end"} - set(on)))
+    alone = knob.without(bag, *knob.PARTS)
     expected = [model.logits([text])[0] for model in (alone, kept, point.model)]
     np.testing.assert_allclose(widget.frame["logit"], expected, atol=1e-5)
-    assert sum(widget.frame["counts"]) + bag.b == pytest.approx(expected[1], abs=1e-4)
+    left = kept.logits_of([bag.vocabulary.encode(text)])[0] - sum(widget.frame["counts"]) - bag.b
+    assert abs(left) < 1  # of the start
     assert (widget.frame["counts"] == widget.frame["valence"]) == (not on)
 
 

@@ -15,8 +15,7 @@ import numpy as np
 import traitlets as t
 from numpy.typing import ArrayLike
 
-from .. import driven, linear, perturb, zoo
-from ..augmented_bow import PARTS, AugmentedBagOfWords
+from .. import driven, knob, linear, perturb, zoo
 from ..data import UNKNOWN, Vocabulary, load_reviews, tokenize
 from ..fixed_points import mean_map
 from ..linear import OperatingPoint
@@ -358,35 +357,34 @@ def where_it_stands(
 
 
 def build_a_bag(
-    augmented: AugmentedBagOfWords | None = None,
+    bag: SentimentRNN | None = None,
     model: SentimentRNN | None = None,
     text: str = "The movie was not bad, it was very good.",
 ) -> Widget:
-    """Switch the augmentations of a bag of words on and off and see what each token of a review counts.
+    """Give a bag of words its modifiers, beginning and end (:mod:`rnnrev.knob`) and see what each token counts.
 
-    The shipped ones unless given; ``model`` is the network to compare with. Controls: ``text``, ``modifiers``,
+    ``bag`` is the shipped knob unless given, ``model`` the network to compare with. Controls: ``text``, ``modifiers``,
     ``beginning``, ``end``.
     """
-    bag, network = (
-        augmented or zoo.load("augmented-bow-imdb", AugmentedBagOfWords),
-        model or zoo.load("gru-imdb", SentimentRNN),
-    )
+    built, network = bag or zoo.load("knob-imdb", SentimentRNN), model or zoo.load("gru-imdb", SentimentRNN)
 
     def compute(text: str, **switched_on: bool) -> Frame:
-        ids, frame = _read(bag.vocabulary, text)
-        found = bag.contributions(text if len(ids) < MAX_TOKENS else " ".join(frame["tokens"]))
-        counts = found.valence + sum(on * getattr(found, part) for part, on in switched_on.items())
-        logits = [found.b + found.valence.sum(), found.b + counts.sum(), perturb.run(network, [ids]).final[0]]
-        return frame | {"valence": _numbers(found.valence), "counts": _numbers(counts), "logit": _numbers(logits)}
+        ids, frame = _read(built.vocabulary, text)
+        alone = knob.without(built, *knob.PARTS)
+        with_parts = knob.without(built, *(part for part, on in switched_on.items() if not on))
+        valence, rows = (knob.contributions(m, ids) for m in (alone, with_parts))
+        logits = [perturb.run(m, [ids]).final[0] for m in (alone, with_parts, network)]
+        columns = {name: _numbers(rows[name]) for name in ("counts", "volume", "memory")}
+        return frame | {"valence": _numbers(valence.counts), "logit": _numbers(logits)} | columns
 
     return Widget(
-        "build_a_bag", "What each token counts in an augmented bag of words", compute,
-        lambda frame: (["token", "by itself", "in its context"],
-                       list(zip(frame["tokens"], frame["valence"], frame["counts"]))),
-        controls={"text": t.Unicode(text), **{part: t.Bool(part == "modifiers") for part in PARTS}},
+        "build_a_bag", "What each token counts in a bag of words with a volume knob", compute,
+        lambda frame: (["token", "by itself", "in its context", "volume", "sum so far"],
+                       list(zip(*(frame[k] for k in ("tokens", "valence", "counts", "volume", "memory"))))),
+        controls={"text": t.Unicode(text), **{part: t.Bool(part == "modifiers") for part in knob.PARTS}},
         props={
-            "network": f"{bag.name} and {network.name}", "fingerprint": fingerprint(network),
-            "augmented_fingerprint": fingerprint(bag),
+            "network": f"{built.name} and {network.name}", "fingerprint": fingerprint(network),
+            "knob_fingerprint": fingerprint(built),
         },
     )  # fmt: skip
 

@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import zoo
-from ..augmented_bow import TYPICAL, AugmentedBagOfWords
 from ..cells import CELLS, WEIGHTS
 from ..files import write_text
 from ..model import BagOfWords, SentimentRNN
@@ -62,25 +61,20 @@ def pack(values: ArrayLike) -> dict[str, object]:
     return {"shape": list(array.shape), "data": base64.b64encode(array.tobytes()).decode()}
 
 
-def fingerprint(model: SentimentRNN | BagOfWords | AugmentedBagOfWords) -> str:
+def fingerprint(model: SentimentRNN | BagOfWords) -> str:
     """Tells one trained model from another: page and asset must show the same one."""
     digest = hashlib.sha256()
-    if isinstance(model, SentimentRNN):
-        arrays = [model.cell.U, model.cell.W, model.w]
-    else:
-        arrays = [model.beta] if isinstance(model, BagOfWords) else list(model.to_arrays(False)[1].values())
+    arrays = [model.beta] if isinstance(model, BagOfWords) else [model.cell.U, model.cell.W, model.cell.b, model.w]
     for array in arrays:
         digest.update(np.ascontiguousarray(array, "<f4").tobytes())
     return digest.hexdigest()[:16]
 
 
-def _asset(
-    model: SentimentRNN, name: str, bag: BagOfWords | None = None, augmented: AugmentedBagOfWords | None = None
-) -> str:
+def _asset(model: SentimentRNN, name: str, bag: BagOfWords | None = None, built: SentimentRNN | None = None) -> str:
     cell = model.cell
     if cell.kind not in ("gru", "mingru") or model.n_classes != 2:
         raise ValueError(f"pages run a GRU or minGRU with one logit, not {cell.kind} with {model.n_classes} classes")
-    for each in (bag, augmented):
+    for each in (bag, built):
         if each is not None and each.vocabulary.words != model.vocabulary.words:
             raise ValueError(f"{each.name} and {model.name} do not share a vocabulary: train both on the same texts")
     scale = np.maximum(np.abs(model.embedding).max(1), 1e-12).astype(np.float32) / 127
@@ -93,11 +87,9 @@ def _asset(
     }
     if bag is not None:
         arrays |= {"bow_beta": bag.beta.astype(np.float32), "bow_b": np.array([bag.b], np.float32)}
-    settings = None
-    if augmented is not None:
-        settings, more = augmented.to_arrays(True)
-        settings |= {"typical": TYPICAL, "n_parts": augmented.parts.shape[1]}
-        arrays |= {f"augmented_{k}": np.atleast_1d(v) for k, v in more.items()}
+    if built is not None:
+        shared = [built.cell.b_rec, built.cell.h0, built.frequencies @ built.projected, built.w[:1], [built.b]]
+        arrays |= {"knob": built.projected.astype(np.float16), "knob_shared": np.concatenate(shared, dtype=np.float32)}
     layout, raw = {}, bytearray()
     for key, array in arrays.items():
         layout[key] = {"dtype": str(array.dtype), "offset": len(raw), "length": int(array.size)}
@@ -108,8 +100,7 @@ def _asset(
         "cell": cell.kind,
         "fingerprint": fingerprint(model),
         "bag_fingerprint": None if bag is None else fingerprint(bag),
-        "augmented": settings,
-        "augmented_fingerprint": None if augmented is None else fingerprint(augmented),
+        "knob_fingerprint": None if built is None else fingerprint(built),
         "sizes": {"N": cell.n_units, "D": cell.n_inputs, "V": len(model.vocabulary)},
         "words": "\n".join(model.vocabulary.words),
         "arrays": layout,
@@ -122,22 +113,22 @@ def write_assets(
     folder: str | os.PathLike[str],
     model: SentimentRNN | None = None,
     bag: BagOfWords | None = None,
-    augmented: AugmentedBagOfWords | None = None,
+    built: SentimentRNN | None = None,
     others: Sequence[tuple[SentimentRNN, BagOfWords | None]] = (),
 ) -> list[Path]:
     """Write widgets.js, widgets.css and gru-imdb.js, all that a static page with widgets loads, and others on demand.
 
-    ``model``, ``bag`` and ``augmented`` are the shipped ones unless a model is given, and so are ``others``, each with
-    a bag of words or none in a file of its name. Weights are stored as :func:`rnnrev.zoo.save` stores
+    ``model``, ``bag`` and ``built``, a knob, are the shipped ones unless a model is given, and so are ``others``, each
+    with a bag of words or none in a file of its name. Weights are stored as :func:`rnnrev.zoo.save` stores
     them with ``compact=True``. ``ValueError`` for a model that is no GRU or minGRU with one logit, or a bag of other
     words.
     """
     if model is None:
         model, bag = zoo.load(_NETWORK, SentimentRNN), zoo.load("bow-imdb", BagOfWords)
-        augmented = zoo.load("augmented-bow-imdb", AugmentedBagOfWords)
+        built = zoo.load("knob-imdb", SentimentRNN)
         others = [
             (zoo.load(zoo.FOLDER / n, SentimentRNN), zoo.load(b, BagOfWords) if b else None) for n, b in _OTHERS.items()
         ]
-    texts = {"widgets.js": script(), "widgets.css": css(), f"{_NETWORK}.js": _asset(model, _NETWORK, bag, augmented)}
+    texts = {"widgets.js": script(), "widgets.css": css(), f"{_NETWORK}.js": _asset(model, _NETWORK, bag, built)}
     texts |= {f"{m.name}.js": _asset(m, m.name, b) for m, b in others}
     return [write_text(Path(folder) / name, text) for name, text in texts.items()]

@@ -64,7 +64,7 @@ export function lazily(packed) {
 
 // --- the network: embedding, GRU or minGRU, linear readout (rnnrev.model, rnnrev.cells) -------------
 
-const sigmoid = (x) => 0.5 * (1 + Math.tanh(0.5 * x));
+export const sigmoid = (x) => 0.5 * (1 + Math.tanh(0.5 * x));
 
 export class Network {
   // header: as rnnrev.widgets.assets writes it; base64: its arrays
@@ -75,8 +75,7 @@ export class Network {
     Object.assign(this, header.sizes); // N, D, V
     this.fingerprint = header.fingerprint;
     this.bagFingerprint = header.bag_fingerprint;
-    this.augmented = header.augmented;
-    this.augmentedFingerprint = header.augmented_fingerprint;
+    this.knobFingerprint = header.knob_fingerprint;
     this.name = header.name;
     this.words = header.words.split("\n");
     this.index = new Map(this.words.map((w, i) => [w, i]));

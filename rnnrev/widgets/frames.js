@@ -1,4 +1,4 @@
-import { amplify, coordinates, dot, jvp, lazily, Reduced, startFrom, tokenize, vjp } from "./engine.js";
+import { amplify, coordinates, dot, jvp, lazily, Reduced, sigmoid, startFrom, tokenize, vjp } from "./engine.js";
 import { runningSums } from "./trainer.js";
 
 // What each widget draws, as rnnrev.widgets computes it: settings and network in, plain numbers out.
@@ -12,6 +12,35 @@ function textOf(net, text) {
 }
 
 const PLACES = 31;
+
+// A text read by the bag of words with a volume knob (rnnrev.knob), with the parts that are on
+function knob(net, ids, on) {
+  const [c, ...held] = net.a.knob_shared;
+  const [fades, quick, slow] = held.slice(0, 3).map(sigmoid);
+  const [y0, s0, p0, q0, , , d0, e0, w, b] = held.slice(3);
+  const end = on("end") ? c : 0;
+  let [p, q] = on("beginning") ? [p0, q0] : [d0 / (1 - quick), e0 / (1 - slow)];
+  let s = s0;
+  const [wrote, volume, memory, shares] = [[], [], [], []];
+  for (const id of ids) {
+    const [v, k, d, e] = net.a.knob.subarray(4 * id, 4 * id + 4);
+    volume.push(Math.exp(p + q));
+    wrote.push(v * volume[volume.length - 1]);
+    shares.push(sigmoid(k));
+    s = shares[shares.length - 1] * s + wrote[wrote.length - 1];
+    memory.push(w * s);
+    const [turnQuick, turnSlow] = on("modifiers") ? [d, e] : [d0, e0];
+    [p, q] = [quick * p + turnQuick, slow * q + turnSlow];
+  }
+  const counts = Array(ids.length);
+  let [kept, faded] = [1, 1];
+  for (let t = ids.length - 1; t >= 0; t--) {
+    counts[t] = w * wrote[t] * (kept + end * faded);
+    [kept, faded] = [kept * shares[t], faded * fades];
+  }
+  const start = w * (s0 * kept + (on("end") ? (y0 - s0) * faded : 0));
+  return { counts, volume, memory, logit: counts.reduce((sum, v) => sum + v, start + b) };
+}
 
 export const FRAMES = {
   sentiment_trace(net, props, get) {
@@ -99,43 +128,12 @@ export const FRAMES = {
 
   build_a_bag(net, props, get) {
     const { tokens, ids } = textOf(net, get("text"));
-    const n = ids.length;
-    const { modifiers, taps, typical, length_exponent: exponent, n_parts: C } = net.augmented;
-    const held = (name) => net.a[`augmented_${name}`];
-    const [beta, taus, edgeTaus] = [held("parts"), held("taus"), held("edge_taus")];
-    const number = new Map(modifiers.map((w, i) => [w, i]));
-    const gains = new Float64Array(n * C); // added to the factor of each part of each token's valence
-    const filter = (coefficients, row, c, lag, tau) => {
-      let sum = 0;
-      for (let p = 0; p < tau.length; p++) sum += coefficients[(row * C + c) * tau.length + p] * Math.exp(-lag / tau[p]);
-      return sum;
-    };
-    ids.forEach((id, t) => {
-      const m = number.get(net.words[id]);
-      for (const [name, direction] of [["after", 1], ["before", -1]]) {
-        if (m === undefined || !held(name) || !get("modifiers")) continue;
-        for (let k = 1, s = t + direction; k <= taps && s >= 0 && s < n; k++, s += direction) {
-          for (let c = 0; c < C; c++) gains[s * C + c] += filter(held(name), m, c, k - 1, taus);
-        }
-      }
-      for (const [name, part, lag] of [["beginning", "begin_coefficients", t], ["end", "end_coefficients", n - 1 - t]]) {
-        if (!held(part) || !get(name)) continue;
-        for (let c = 0; c < C; c++) gains[t * C + c] += filter(held(part), 0, c, lag, edgeTaus);
-      }
-    });
-    const scale = (typical / n) ** exponent;
-    const [valence, counts] = [Array(n).fill(0), Array(n).fill(0)];
-    ids.forEach((id, t) => {
-      for (let c = 0; c < C; c++) {
-        valence[t] += scale * beta[id * C + c];
-        counts[t] += scale * beta[id * C + c] * (1 + gains[t * C + c]);
-      }
-    });
-    const sum = (values) => values.reduce((s, v) => s + v, held("b")[0]);
     const states = net.run(ids, null, "intact");
+    const alone = knob(net, ids, () => false);
+    const built = knob(net, ids, get);
     return {
-      tokens, known: ids.map((i) => i !== 1), valence, counts,
-      logit: [sum(valence), sum(counts), net.readout(states[n])],
+      tokens, known: ids.map((i) => i !== 1), valence: alone.counts, counts: built.counts, volume: built.volume,
+      memory: built.memory, logit: [alone.logit, built.logit, net.readout(states[ids.length])],
     };
   },
 

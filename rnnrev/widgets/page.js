@@ -78,7 +78,7 @@ class PageModel {
       this.tell("status", "The network is being loaded \u2026");
       try {
         const net = await loadNetwork(props.file ?? (props === this.get("props") ? ASSET : props.network));
-        const same = [["fingerprint", net.fingerprint], ["bag_fingerprint", net.bagFingerprint], ["augmented_fingerprint", net.augmentedFingerprint]]
+        const same = [["fingerprint", net.fingerprint], ["bag_fingerprint", net.bagFingerprint], ["knob_fingerprint", net.knobFingerprint]]
           .every(([name, held]) => (props[name] ?? held) === held);
         if (!same) {
           this.tell("status", `This page cannot run ${props.network} by itself: run the notebook to change the picture.`);

@@ -233,7 +233,7 @@ const RENDERERS = {
       title: "Build your own bag of words: what each token counts",
       controls: [
         textControl(model, "text", "Review", { rows: 3 }),
-        groupOf("Let the bag of words know", checkControl(model, "modifiers", "modifiers: words that scale their neighbours"),
+        groupOf("Let the bag of words know", checkControl(model, "modifiers", "modifiers: words that turn the volume"),
           checkControl(model, "beginning", "the beginning of the review"), checkControl(model, "end", "the end of the review")),
       ],
       draw(frame, width) {
@@ -246,6 +246,16 @@ const RENDERERS = {
           tokenStrip({
             tokens: frame.tokens, known: frame.known, label: "What each token counts: by itself above, in its context below (nats)",
             rows: [{ name: "by itself", values: frame.valence }, { name: "in context", values: frame.counts }],
+          }),
+          lineChart({
+            width, height: 190, labels: frame.tokens, yLabel: "volume: factor of what a token counts",
+            series: [{ name: "volume", style: "perturbed", mark: "circle", values: frame.volume }], least: 1,
+            description: `The volume that each token meets: ${frame.tokens.map((w, t) => `${w} ${frame.volume[t].toFixed(1)}`).slice(0, 40).join(", ")}.`,
+          }),
+          lineChart({
+            width, height: 190, labels: frame.tokens, yLabel: "memory: sum of what was read (nats)",
+            series: [{ name: "memory", style: "intact", mark: "circle", values: frame.memory }],
+            description: `The sum after the last token is ${signed(last(frame.memory))} nats.`,
           }),
           unknownNote(frame),
         ];
