@@ -13,8 +13,9 @@ and what is left, ``h' = combine(h, u, a)``, acts on each unit by itself. All of
 Conventions are those of Keras: rows are examples, ``W`` is (D, G·N), ``U`` is (N, G·N), with G gates in the order of
 :data:`CELLS`. The state is flat: an LSTM's is [hidden, cell], 2N numbers.
 
-Two cells have gates that do not see the state: U is zero and stays so. The minGRU's are functions of the word alone;
-the LRU's are constants of each unit, (ν, θ) in ``b_rec``.
+Three cells have gates that do not see the state: U is zero and stays so. The minGRU's are functions of the word alone;
+the LRU's are constants of each unit, (ν, θ) in ``b_rec``. So is the knob's of :mod:`rnnrev.knob`, a bag of words whose
+words turn a volume; c, ρ, λ_p and λ_q are in ``b_rec``.
 
 Sources: Elman 1990 (vanilla); Collins, Sohl-Dickstein & Sussillo 2016 (UGRNN); Cho et al. 2014 with the reset gate
 after the product, as in cuDNN and Keras (GRU); Hochreiter & Schmidhuber 1997 with forget gate (LSTM); Feng et al. 2024

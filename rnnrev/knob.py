@@ -17,15 +17,16 @@ chapters 3 to 5 and 7.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from .cells import NUMPY_OPS
 from .model import SentimentRNN
+from .stats import shown
 
-__all__ = ["PARTS", "contributions", "numbers", "without"]
+__all__ = ["PARTS", "Shared", "contributions", "numbers", "shared", "without"]
 
 PARTS = ("modifiers", "beginning", "end")
 
@@ -41,6 +42,24 @@ def numbers(model: SentimentRNN) -> pd.DataFrame:
     v, k, d, e = model.projected.T
     columns = {"valence": v * model.w[0], "kept": NUMPY_OPS.sigmoid(k), "quick": d, "slow": e}
     return pd.DataFrame(columns, index=model.vocabulary.words)
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What all words of a knob share."""
+
+    quick: float = shown(".2f")  #: λ_p, what is left of the quick knob's turn one token later
+    slow: float = shown(".2f")  #: λ_q
+    end: float = shown(".1f")  #: 1 + c, how many times the last token counts
+    fades: float = shown(".2f")  #: ρ, what is left of that one token later
+    beginning: float = shown(".1f")  #: volume of the first token, in multiples of what the average word leads to
+
+
+def shared(model: SentimentRNN) -> Shared:
+    """What all words share, in words."""
+    (c, *_), (fades, quick, slow) = model.cell.b_rec, NUMPY_OPS.sigmoid(model.cell.b_rec[1:])
+    usual = (model.frequencies @ model.projected)[2:] / (1 - np.array([quick, slow]))
+    return Shared(quick, slow, 1 + c, fades, float(np.exp((model.cell.h0[2:] - usual).sum())))
 
 
 def without(model: SentimentRNN, *parts: str) -> SentimentRNN:

@@ -48,6 +48,9 @@ def test_beginning_and_end_count_more():
     assert read(model, "so good") == pytest.approx(np.sqrt(3) * 2)
     assert read(model, "good so") == pytest.approx(3 * 1.9)
     assert read(knob.without(model, "end"), "good so") == pytest.approx(3)
+    same = knob.shared(model)
+    assert (same.quick, same.slow, same.fades, same.end) == pytest.approx((0.5, 0.8, 0.9, 2))
+    assert same.beginning == pytest.approx(3 / np.exp(2 * 0.1 * np.log(0.2)))
     middle = knob.without(model, "beginning", "end")
     assert read(middle, "good") == pytest.approx(np.exp(2 * 0.1 * np.log(0.2)))  # where the average word holds it
 
