@@ -14,7 +14,6 @@ shipped one or a model file. Needs the data sets.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -25,16 +24,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import sweeps
-from provenance import Source, networks, write_table
+from provenance import Source, add, networks, write_table
 from scipy.optimize import brentq
 from scipy.stats import spearmanr
 from sweep import Cell, grid, minutes, sweep
 
-from rnnrev import balanced, claims, driven, linear, measure, modifiers, recovery, stats, zoo
+from rnnrev import balanced, driven, linear, measure, modifiers, recovery, stats, zoo
 from rnnrev.analysis import Analysis
 from rnnrev.balanced import BalancedModes, ReducedRNN, balance, balanced_modes, explained, petrov_galerkin, volume_axis
 from rnnrev.data import Reviews, load_reviews
-from rnnrev.files import RECORDS
 from rnnrev.fixed_points import mean_map
 from rnnrev.language import Language
 from rnnrev.measure import COLUMNS
@@ -580,24 +578,6 @@ def measured(cell: Cell, trained: Path) -> list[dict[str, object]]:
     return [{**r, "network": Path(name).stem} for r in rows]
 
 
-def add(table: pd.DataFrame, source: Source, took: float) -> str:
-    """Put rows into the record, in the place of those that say what they say; what it told of itself stays."""
-    about = json.loads((RECORDS / "balanced.json").read_text(encoding="utf-8"))
-    if about["code"] != source.code("balanced"):
-        raise SystemExit(
-            "the record's code is not that of today: measure all of it, or show that numbers stay and stamp"
-        )
-    keys = ["network", "data", "measure", "condition", "at"]
-    known = claims.read("balanced")
-    order = {name: i for i, name in enumerate(dict.fromkeys([*known.network, *table.network]))}
-    whole = pd.concat([known, table]).drop_duplicates(keys, keep="last")
-    whole = whole.sort_values("network", key=lambda c: c.map(order), kind="stable")
-    there = networks([n for n in table.network.unique() if n in zoo.names()])
-    about |= {"networks": about["networks"] | there, "minutes": round(about["minutes"] + took, 1)}
-    changed = len(known) + len(table) - len(whole)
-    return f"{len(table):,} rows, {changed:,} of them in the place of others: {write_table('balanced', whole, about)}"
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     shipped, names = zoo.recurrent() + zoo.recurrent(pretrained=True), [*PARTS, "known"]
@@ -617,7 +597,7 @@ def main() -> None:
     table = sweep(cells, options.out, partial(measured, trained=options.sweeps), workers=1)
     table = table.reindex(columns=list(COLUMNS)).fillna({"condition": "", "note": ""})
     if options.add:
-        print(add(table, source, minutes(options.out, cells)))
+        print(add("balanced", table, minutes(options.out, cells)))
         return
     if len(cells) < len(shipped) * len(PARTS) + len(LEARNED):
         print(f"{len(table):,} rows; the record is written when all networks and parts are asked for")

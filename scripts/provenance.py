@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rnnrev import __version__, zoo
+from rnnrev import __version__, claims, zoo
 from rnnrev.files import RECORDS, digest, write_json, write_text
 
 ROOT = Path(__file__).parents[1]
@@ -314,6 +314,27 @@ def write_table(name: str, table: pd.DataFrame, about: Mapping[str, Any], folder
     file = Path(folder) / f"{name}.csv"
     write_json(file.with_suffix(".json"), about | {"versions": versions, "measured": time.strftime("%Y-%m-%d")})
     return write_text(file, table.to_csv(index=False, float_format="%.5g"))
+
+
+def add(name: str, table: pd.DataFrame, took: float) -> str:
+    """Put rows into a record, in the place of those that say what they say; what it told of itself stays.
+
+    ``took`` are their minutes. ``SystemExit`` if the record's code is not that of today.
+    """
+    about = json.loads((RECORDS / f"{name}.json").read_text(encoding="utf-8"))
+    if about["code"] != Source().code(name):
+        raise SystemExit(
+            "the record's code is not that of today: measure all of it, or show that numbers stay and stamp"
+        )
+    known = claims.read(name)
+    order = {name: i for i, name in enumerate(dict.fromkeys([*known.network, *table.network]))}
+    keys = ["network", "data", "measure", "condition", "at"]
+    whole = pd.concat([known, table]).drop_duplicates(keys, keep="last")
+    whole = whole.sort_values("network", key=lambda c: c.map(order), kind="stable")
+    there = networks([n for n in table.network.unique() if n in zoo.names()])
+    about |= {"networks": about["networks"] | there, "minutes": round(about["minutes"] + took, 1)}
+    changed = len(known) + len(table) - len(whole)
+    return f"{len(table):,} rows, {changed:,} of them in the place of others: {write_table(name, whole, about)}"
 
 
 def stamp(name: str, why: str, folder: Path = RECORDS) -> list[str]:

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from provenance import Source, networks, write_table
+from provenance import Source, add, networks, write_table
 from scipy import sparse
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
@@ -384,6 +384,7 @@ def main() -> None:
     parser.add_argument("networks", nargs="*", default=shipped, help="shipped networks (all)")
     parser.add_argument("--parts", nargs="*", default=list(PARTS), choices=list(PARTS), help="(all)")
     parser.add_argument("--out", type=Path, default=Path("runs/rebuild"), help="folder of parts (%(default)s)")
+    parser.add_argument("--add", action="store_true", help="put these rows into the record that is there")
     options = parser.parse_args()
     code = {part: Source().code((f"rebuild.{part}",))[:12] for part in PARTS}
     cells = [
@@ -395,6 +396,9 @@ def main() -> None:
     table = table.fillna({"condition": "", "note": ""})
     # draws without a gap: a share of it has no interval
     table = table[~(table.measure.str.startswith("gap_share") & table.low.isna())]
+    if options.add:
+        print(add("rebuild", table, minutes(options.out, cells)))
+        return
     if len(cells) < len(shipped) * (len(PARTS) - len(LOWER)) + len(LOWER):
         print(f"{len(table):,} rows; the record is written when all networks and parts are asked for")
         return
