@@ -59,7 +59,8 @@ def shared(model: SentimentRNN) -> Shared:
     """What all words share, in words."""
     (c, *_), (fades, quick, slow) = model.cell.b_rec, NUMPY_OPS.sigmoid(model.cell.b_rec[1:])
     usual = (model.frequencies @ model.projected)[2:] / (1 - np.array([quick, slow]))
-    return Shared(quick, slow, 1 + c, fades, float(np.exp((model.cell.h0[2:] - usual).sum())))
+    loud = np.exp((model.cell.h0[2:] - usual).sum())
+    return Shared(*map(float, (quick, slow, 1 + c, fades, loud)))
 
 
 def without(model: SentimentRNN, *parts: str) -> SentimentRNN:
