@@ -152,6 +152,7 @@ def test_made_notebooks_are_whole(file: Path) -> None:
             assert "glue(" not in cell.source
         for output in cell.get("outputs", []):
             assert output.output_type != "error"
+            assert not re.search(r" at 0x\w+>|absl|'stderr'", str(output)), "the same file from the same source"
 
 
 @pytest.mark.slow

@@ -171,9 +171,8 @@ class Edition:
         heading, _ = one_line(node.p.extract().get_text()), node.attrs.pop("class")  # no admonition any more
         body = self.page.convert_soup(node).strip()
         self.flush()
-        self.text = [f"{anchor(node['id'])}### {heading}\n\n{body}"]
-        self.flush()
-        self.cells.append(answer_cell(str(node["id"]), body))
+        asked = new_markdown_cell(f"{anchor(node['id'])}### {heading}\n\n{body}")
+        self.cells += [asked, answer_cell(str(node["id"]), body)]
 
     def cell(self, node: Tag) -> None:
         shown, output = node.select_one(".cell_input pre"), node.select_one(".cell_output")
@@ -187,7 +186,8 @@ class Edition:
         source = shown.get_text().strip() if shown else None
         made = next(c for c in self.code if (c.source.strip() == source if shown else "image/png" in str(c.outputs)))
         hidden = {} if shown and not node.select_one("details.hide") else {"jupyter": {"source_hidden": True}}
-        how = {"metadata": hidden, "execution_count": made.execution_count, "outputs": [clean(o) for o in made.outputs]}
+        outputs = [clean(o) for o in made.outputs if o.get("name") != "stderr"]
+        how = {"metadata": hidden, "execution_count": made.execution_count, "outputs": outputs}
         self.cells.append(new_code_cell(made.source.strip(), **how))
         self.text += below
         self.flush()

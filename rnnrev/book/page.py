@@ -26,6 +26,9 @@ class Html:
     def _repr_html_(self) -> str:
         return self.html
 
+    def __repr__(self) -> str:  # the same in every run
+        return "Html(…)"
+
 
 def glue(prefix: str, **values: object) -> None:
     """Name values so that the chapter's text can cite them, ``{glue:text}`prefix-name```; nothing is shown here.
