@@ -81,8 +81,10 @@ def list_figures(app: Sphinx, doctree: nodes.document, page: str) -> None:
                 if number and caption is not None:
                     where = f"{app.builder.get_relative_uri(page, other)}#{figure['ids'][0]}"
                     link = nodes.reference("", ".".join(map(str, number)), refuri=where, internal=True)
-                    line = nodes.paragraph("", "", link, nodes.Text(f" {sentence(caption.astext())}"), classes=["name"])
-                    made.append((number, line))
+                    said = "".join(f"${n.astext()}$" if isinstance(n, nodes.math) else n.astext() for n in caption)
+                    parts = enumerate(f" {sentence(said)}".split("$"))
+                    shown = [nodes.math("", part) if i % 2 else nodes.Text(part) for i, part in parts]
+                    made.append((number, nodes.paragraph("", "", link, *shown, classes=["name"])))
         place.replace_self([line for _, line in sorted(made, key=lambda item: item[0])])
 
 
