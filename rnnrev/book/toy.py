@@ -16,7 +16,10 @@ __all__ = ["PAPER", "TRAINED", "beside_the_paper", "by_network", "by_reach", "in
 
 LANGUAGE = "twelve words/4"
 NETWORKS = ("gru-100", "gru-32", "ugrnn-32", "lstm-32", "vanilla-32")  #: that were trained with noise
-TRAINED = (*NETWORKS, "gru-32-quick")  #: and by :func:`rnnrev.toy.quick`
+TRAINED = (
+    *NETWORKS,
+    *(f"{kind}-32-quick" for kind in ("gru", "ugrnn", "lstm", "vanilla")),
+)  #: and by :func:`rnnrev.toy.quick`
 
 #: What CP20 reports (section 4, Fig. 2, supplementary Figs. 11–14): name -> measure, condition, their value, format.
 PAPER: dict[str, tuple[str, str, str, str]] = {
