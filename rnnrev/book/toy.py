@@ -16,10 +16,8 @@ __all__ = ["PAPER", "TRAINED", "beside_the_paper", "by_network", "by_reach", "in
 
 LANGUAGE = "twelve words/4"
 NETWORKS = ("gru-100", "gru-32", "ugrnn-32", "lstm-32", "vanilla-32")  #: that were trained with noise
-TRAINED = (
-    *NETWORKS,
-    *(f"{kind}-32-quick" for kind in ("gru", "ugrnn", "lstm", "vanilla")),
-)  #: and by :func:`rnnrev.toy.quick`
+#: And with these, by :func:`rnnrev.toy.quick`.
+TRAINED = (*NETWORKS, *(f"{kind}-32-quick" for kind in ("gru", "ugrnn", "lstm", "vanilla")))
 
 #: What CP20 reports (section 4, Fig. 2, supplementary Figs. 11–14): name -> measure, condition, their value, format.
 PAPER: dict[str, tuple[str, str, str, str]] = {
