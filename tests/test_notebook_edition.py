@@ -190,7 +190,8 @@ def server(tmp_path_factory: pytest.TempPathFactory, students: dict[str, Any]) -
         shutil.copy(file, folder / FOLDERS[0])
         nbformat.write(students[file.stem], folder / FOLDERS[1] / file.name)
     shutil.copytree(ROOT / "_build/html", folder / "_build/html", ignore=shutil.ignore_patterns("_images", "_sources"))
-    shutil.copytree(ROOT / "book", folder / "book", ignore=lambda _, names: [n for n in names if not n.endswith(".md")])
+    kept = lambda _, names: [n for n in names if not n.endswith(".md") and n != "api"]  # noqa: E731
+    shutil.copytree(ROOT / "book", folder / "book", ignore=kept)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -245,7 +246,7 @@ class Lab:
 
     def close(self, changed: bool = False) -> None:
         """Close a notebook; unless it was changed, JupyterLab does not ask whether to keep it."""
-        self.page.keyboard.press("Alt+w")
+        self.page.locator("#jp-main-dock-panel .lm-mod-current .lm-TabBar-tabCloseIcon").click()
         if changed:
             self.page.locator(".jp-Dialog button", has_text="Discard").click()
         self.page.wait_for_selector(".jp-NotebookPanel", state="detached", timeout=20_000)
@@ -364,7 +365,7 @@ def test_a_source_opens_its_executed_notebook(lab: Lab) -> None:
     lab.close()
     lab.go("/lab/tree/book/api?reset")
     lab.page.locator(".jp-DirListing-item", has_text="plane.md").dblclick()  # a module's page, as it is in the site
-    lab.page.frame_locator(".jp-HTMLViewer iframe").locator("h1", has_text="rnnrev.plane").wait_for()
+    lab.page.frame_locator(".jp-HTMLViewer iframe").locator("h1", has_text="rnnrev.plane").last.wait_for()
 
 
 @pytest.mark.browser

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import nbformat
 from bs4 import BeautifulSoup, Tag
+from ipykernel.ipkernel import IPythonKernel
 from jupyter_cache import get_cache
 from markdownify import MarkdownConverter
 from nbformat import NotebookNode
@@ -220,9 +221,8 @@ def edition(
         cell.id = f"{name[:20]}-{number:03d}"
     # as JupyterLab writes it: a notebook that was only read is not changed
     metadata = {"kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}}
-    metadata["language_info"] = executed.metadata.get("language_info", {"name": "python"})
-    made = new_notebook(cells=cells, metadata=metadata)
-    nbformat.validate(made)
+    metadata["language_info"] = executed.metadata.get("language_info", IPythonKernel.language_info)
+    nbformat.validate(made := new_notebook(cells=cells, metadata=metadata))
     return made
 
 
