@@ -36,9 +36,7 @@ class FitConfig:
 class TrainConfig(FitConfig):
     """Everything that decides a training run; stored with its result."""
 
-    cell: str = (
-        "gru"  #: vanilla, ugrnn, gru, lstm, mingru, lru, knob, layers as in gru+gru, or bow for the bag of words
-    )
+    cell: str = "gru"  #: vanilla, ugrnn, gru, lstm, mingru, lru, knob, layers as in gru+gru, or bow, a bag of words
     data: str = "imdb"  #: data set (or file) with the labels to learn
     extra: tuple[str, ...] = ()  #: data sets whose training texts are added
     balance: bool = False  #: take as many reviews of each class: of the larger one a random part

@@ -31,15 +31,26 @@ __all__ = ["PARTS", "Shared", "contributions", "numbers", "shared", "without"]
 PARTS = ("modifiers", "beginning", "end")
 
 
+def _projected(model: SentimentRNN) -> np.ndarray:
+    # (V, 4) of a knob; ValueError for any other network
+    if model.cell.kind != "knob" or model.cell.n_units != 1:
+        raise ValueError(f"{model.name} is a {model.cell.kind} of {model.cell.n_units} units, not a knob of one")
+    return model.projected
+
+
+def _average(model: SentimentRNN) -> tuple[np.ndarray, np.ndarray]:
+    # the average word's four numbers, and where it holds the two knobs
+    average = model.frequencies @ _projected(model)
+    return average, average[2:] / (1 - NUMPY_OPS.sigmoid(model.cell.b_rec[2:]))
+
+
 def numbers(model: SentimentRNN) -> pd.DataFrame:
     """What belongs to each word, one row a word: ``valence`` in nats, ``kept``, the share of the sum that it leaves,
     ``quick`` and ``slow``, by what it turns the two knobs (logarithms of a factor).
 
-    ``ValueError`` for any other network.
+    ``ValueError``, here and below, for any other network.
     """
-    if model.cell.kind != "knob" or model.cell.n_units != 1:
-        raise ValueError(f"{model.name} is a {model.cell.kind} of {model.cell.n_units} units, not a knob of one")
-    v, k, d, e = model.projected.T
+    v, k, d, e = _projected(model).T
     columns = {"valence": v * model.w[0], "kept": NUMPY_OPS.sigmoid(k), "quick": d, "slow": e}
     return pd.DataFrame(columns, index=model.vocabulary.words)
 
@@ -57,10 +68,9 @@ class Shared:
 
 def shared(model: SentimentRNN) -> Shared:
     """What all words share, in words."""
-    (c, *_), (fades, quick, slow) = model.cell.b_rec, NUMPY_OPS.sigmoid(model.cell.b_rec[1:])
-    usual = (model.frequencies @ model.projected)[2:] / (1 - np.array([quick, slow]))
-    loud = np.exp((model.cell.h0[2:] - usual).sum())
-    return Shared(*map(float, (quick, slow, 1 + c, fades, loud)))
+    loud = np.exp((model.cell.h0[2:] - _average(model)[1]).sum())
+    fades, quick, slow = NUMPY_OPS.sigmoid(model.cell.b_rec[1:])
+    return Shared(*map(float, (quick, slow, 1 + model.cell.b_rec[0], fades, loud)))
 
 
 def without(model: SentimentRNN, *parts: str) -> SentimentRNN:
@@ -72,12 +82,12 @@ def without(model: SentimentRNN, *parts: str) -> SentimentRNN:
     for part in parts:
         if part not in PARTS:
             raise ValueError(f"{part!r} is no part of a knob: choose among {', '.join(PARTS)}")
-    cell, average = model.cell, model.frequencies @ model.projected
+    cell, (average, held) = model.cell, _average(model)
     W, b, b_rec, h0 = (np.array(x) for x in (cell.W, cell.b, cell.b_rec, cell.h0))
     if "modifiers" in parts:
         W[:, 2:], b[2:] = 0, average[2:]
     if "beginning" in parts:
-        h0[2:] = average[2:] / (1 - NUMPY_OPS.sigmoid(b_rec[2:]))
+        h0[2:] = held
     if "end" in parts:
         b_rec[0], h0[0] = 0, h0[1]
     return replace(model, cell=replace(cell, W=W, b=b, b_rec=b_rec, h0=h0.astype(W.dtype)))

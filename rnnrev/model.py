@@ -302,7 +302,7 @@ class SentimentRNN(Classifier):
         if not compact:
             return {"cell": self.cell.kind}, arrays | {"embedding": self.embedding}
         # int8 and a scale a row: a quarter of the space, an error under 0.4 % of the row's peak
-        scale = np.maximum(np.abs(self.embedding).max(1) / 127, 1e-4).astype(np.float16)
+        scale = np.maximum(np.abs(self.embedding).max(1) / 127, 1e-7).astype(np.float16)
         rows = np.rint(self.embedding / scale[:, None].astype(np.float32)).clip(-127, 127).astype(np.int8)
         return {"cell": self.cell.kind}, arrays | {"embedding": rows, "embedding_scale": scale}
 

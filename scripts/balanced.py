@@ -597,7 +597,8 @@ def main() -> None:
     table = sweep(cells, options.out, partial(measured, trained=options.sweeps), workers=1)
     table = table.reindex(columns=list(COLUMNS)).fillna({"condition": "", "note": ""})
     if options.add:
-        print(add("balanced", table, minutes(options.out, cells)))
+        there = networks([name for name in table.network.unique() if name in zoo.names()])
+        print(add("balanced", table, minutes(options.out, cells), there))
         return
     if len(cells) < len(shipped) * len(PARTS) + len(LEARNED):
         print(f"{len(table):,} rows; the record is written when all networks and parts are asked for")

@@ -113,7 +113,9 @@ def trained(kind: str, name: str, seed: int) -> Classifier:
             like = zoo.load(VECTORS[name], SentimentRNN)
             vectors = write_npz(f"{here}/vectors.npz", {"words": like.vocabulary.words, "vectors": like.embedding})
             config = replace(config, vectors=str(vectors))
-        return train(config, reviews=texts(name, seed), progress=False)
+        model = train(config, reviews=texts(name, seed), progress=False)
+    begun = {"vectors": VECTORS[name] if config.vectors != "none" else "none"}  # the file is gone
+    return replace(model, record=model.record | {"config": model.record["config"] | begun})  # type: ignore[type-var]
 
 
 def kept(kind: str, name: str, seed: int, folder: Path) -> Classifier:

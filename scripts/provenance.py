@@ -316,10 +316,11 @@ def write_table(name: str, table: pd.DataFrame, about: Mapping[str, Any], folder
     return write_text(file, table.to_csv(index=False, float_format="%.5g"))
 
 
-def add(name: str, table: pd.DataFrame, took: float) -> str:
+def add(name: str, table: pd.DataFrame, took: float, files: Mapping[str, str]) -> str:
     """Put rows into a record, in the place of those that say what they say; what it told of itself stays.
 
-    ``took`` are their minutes. ``SystemExit`` if the record's code is not that of today.
+    ``took`` are their minutes, ``files`` the networks they are of, by hash. ``SystemExit`` if the record's code is not
+    that of today.
     """
     about = json.loads((RECORDS / f"{name}.json").read_text(encoding="utf-8"))
     if about["code"] != Source().code(name):
@@ -331,8 +332,7 @@ def add(name: str, table: pd.DataFrame, took: float) -> str:
     keys = ["network", "data", "measure", "condition", "at"]
     whole = pd.concat([known, table]).drop_duplicates(keys, keep="last")
     whole = whole.sort_values("network", key=lambda c: c.map(order), kind="stable")
-    there = networks([n for n in table.network.unique() if n in zoo.names()])
-    about |= {"networks": about["networks"] | there, "minutes": round(about["minutes"] + took, 1)}
+    about |= {"networks": about["networks"] | dict(files), "minutes": round(about["minutes"] + took, 1)}
     changed = len(known) + len(table) - len(whole)
     return f"{len(table):,} rows, {changed:,} of them in the place of others: {write_table(name, whole, about)}"
 

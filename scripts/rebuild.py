@@ -397,13 +397,13 @@ def main() -> None:
     # draws without a gap: a share of it has no interval
     table = table[~(table.measure.str.startswith("gap_share") & table.low.isna())]
     if options.add:
-        print(add("rebuild", table, minutes(options.out, cells)))
+        print(add("rebuild", table, minutes(options.out, cells), networks([*options.networks, *KNOBS])))
         return
     if len(cells) < len(shipped) * (len(PARTS) - len(LOWER)) + len(LOWER):
         print(f"{len(table):,} rows; the record is written when all networks and parts are asked for")
         return
     about = {
-        "seeds": [0], "networks": networks(shipped), "data": {k: r.fingerprint for k, r in texts().items()},
+        "seeds": [0], "networks": networks([*shipped, *KNOBS]), "data": {k: r.fingerprint for k, r in texts().items()},
         "minutes": round(minutes(options.out, cells), 1),
     }  # fmt: skip
     print(f"{len(table):,} rows, written to {write_table('rebuild', table, about)}")

@@ -10,7 +10,6 @@ it is trained, so that a run can be stopped and goes on. Some minutes a network 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
 import time
@@ -23,11 +22,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pandas as pd
-from provenance import write_table
+from provenance import add, write_table
 from scipy.linalg import subspace_angles
 
-from rnnrev import balanced, claims, toy, widgets
-from rnnrev.files import RECORDS, digest
+from rnnrev import balanced, toy, widgets
+from rnnrev.files import digest
 from rnnrev.language import TWELVE_WORDS, Language
 from rnnrev.linear import NoSlowMode, OperatingPoint
 from rnnrev.measure import COLUMNS
@@ -259,15 +258,14 @@ def main() -> None:
     if not args.only or "page" in args.only:
         tables += [pd.DataFrame(in_the_page(kind, device)) for kind in ("gru", "ugrnn") for device in DEVICES]
     table = pd.concat(tables).reindex(columns=list(COLUMNS)).fillna({"condition": "", "note": ""})
-    before = claims.read("toy") if args.only else table.iloc[:0]  # rows of other networks stay as they are
-    new = set(zip(table.network, table.data))
-    table = pd.concat([before[[key not in new for key in zip(before.network, before.data)]], table])
-    digests = json.loads((RECORDS / "toy.json").read_text())["networks"] if args.only else {}
-    digests |= {f.stem: digest(f)[:16] for f, _ in files if f.exists()}
+    files_there = {f.stem: digest(f)[:16] for f, _ in files if f.exists()}
+    took = (time.time() - began) / 60
+    if args.only:
+        print(add("toy", table, took, files_there))
+        return
     about = {
-        "seeds": list(SEEDS), "data": {}, "limit": toy.LIMIT, "language": str(TWELVE_WORDS),
-        "networks": digests,
-        "minutes": round((time.time() - began) / 60, 1),
+        "seeds": list(SEEDS), "data": {}, "limit": toy.LIMIT, "language": str(TWELVE_WORDS), "networks": files_there,
+        "minutes": round(took, 1),
     }  # fmt: skip
     print(f"{len(table):,} rows; written to {write_table('toy', table, about)}")
 

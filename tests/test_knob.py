@@ -73,8 +73,9 @@ def test_it_says_what_it_is_for():
     with pytest.raises(ValueError, match="no part of a knob"):
         knob.without(model, "middle")
     gru = replace(model, cell=initial_weights("gru", 4, 1).astype(np.float64), w=np.ones(1))
-    with pytest.raises(ValueError, match="a gru of 1 units"):
-        knob.numbers(gru)
+    for wrong in (knob.numbers, knob.shared, knob.without):
+        with pytest.raises(ValueError, match="a gru of 1 units"):
+            wrong(gru)
 
 
 def test_shipping_keeps_four_numbers_a_word():

@@ -116,9 +116,11 @@ def test_a_bag_of_words_comes_back(tmp_path):
         load(file, SentimentRNN)
 
 
-def test_compact_weights_are_close_and_small(tmp_path):
+@pytest.mark.parametrize("size", [1, 0.02])
+def test_compact_weights_are_close_and_small(tmp_path, size):
     vocabulary = Vocabulary((PAD, UNKNOWN, *(f"w{i}" for i in range(3000))))
     network = untrained("gru", vocabulary, 16, 32)
+    network = dataclasses.replace(network, embedding=network.embedding * np.float32(size))
     whole, small = (save(network, tmp_path / name, compact=name == "small") for name in ("whole", "small"))
     assert small.stat().st_size < 0.4 * whole.stat().st_size
     back = load(small)

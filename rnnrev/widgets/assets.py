@@ -119,9 +119,9 @@ def write_assets(
     """Write widgets.js, widgets.css and gru-imdb.js, all that a static page with widgets loads, and others on demand.
 
     ``model``, ``bag`` and ``built``, a knob, are the shipped ones unless a model is given, and so are ``others``, each
-    with a bag of words or none in a file of its name. Weights are stored as :func:`rnnrev.zoo.save` stores
-    them with ``compact=True``. ``ValueError`` for a model that is no GRU or minGRU with one logit, or a bag of other
-    words.
+    with a bag of words or none in a file of its name. Embeddings are int8 with a scale a row, the rest float16, as in
+    the small files of :func:`rnnrev.zoo.save`. ``ValueError`` for a model that is no GRU or minGRU with one logit, or a
+    bag of other words.
     """
     if model is None:
         model, bag = zoo.load(_NETWORK, SentimentRNN), zoo.load("bow-imdb", BagOfWords)

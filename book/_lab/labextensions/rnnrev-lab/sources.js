@@ -1,5 +1,6 @@
 // In `make lab` a double click on a source, book/NAME.md, opens its executed notebook, where there is one, and that of a
-// module, book/api/NAME.md, its page. "Open With" still opens the source. A JupyterLab extension that needs no build: the container of its only module, by hand.
+// module, book/api/NAME.md, its page. "Open With" still opens the source. A JupyterLab extension that needs no build: the
+// container of its only module, by hand.
 let shared;
 const container = {
   init(scope) { shared = scope; },
