@@ -145,9 +145,9 @@ def test_large_cells_reach_true_fixed_points(kind):
     cell = initial_weights(kind, 4, 64, seed=3).astype(float)
     rng = np.random.default_rng(2)
     x = rng.standard_normal((12, 4))
-    points = find_fixed_points(
-        cell, 0.5 * rng.standard_normal((12, cell.n_state)), x, damping=0, unique_tol=None, max_distance=None
-    )
+    starts = 0.5 * rng.standard_normal((12, cell.n_state))
+    far = {"max_distance": None} if kind == "knob" else {}  # its sum comes to rest hundreds of tokens' worth away
+    points = find_fixed_points(cell, starts, x, damping=0, unique_tol=None, **far)
     assert np.median(points.q) < 1e-18
     q = 0.5 * ((cell.step(points.h_star, points.x) - points.h_star) ** 2).sum(-1)
     np.testing.assert_allclose(points.q, q, atol=1e-25)
