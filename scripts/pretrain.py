@@ -157,6 +157,7 @@ def windows_of(ids: Sequence[np.ndarray], size: int) -> list[np.ndarray]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default="imdb", help="data set (default: %(default)s)")
+    parser.add_argument("--extra", nargs="*", default=[], metavar="NAME", help="data sets whose texts are added")
     parser.add_argument("--cell", default="gru", help="vanilla, ugrnn, gru or lstm (default: %(default)s)")
     parser.add_argument("--vectors", required=True, help="file of scripts/vectors.py to start with")
     parser.add_argument("--out", required=True, help=".npz file to write")
@@ -167,8 +168,10 @@ def main() -> None:
     train = load_reviews(args.data, "train")
     held = split_validation(len(train), 0.02, args.seed)
     vocabulary = Vocabulary.fit(train.texts, args.vocabulary_size)
+    texts = [*train.take(~held).texts, *unlabelled_texts(args.data)]
+    texts += [text for name in args.extra for text in load_reviews(name, "train").texts]
     learnt = next_word(
-        [*train.take(~held).texts, *unlabelled_texts(args.data)], vocabulary,
+        texts, vocabulary,
         load_vectors(args.vectors, vocabulary, args.n_inputs), args.cell, args.n_units,
         held_out=train.take(held).texts, epochs=args.epochs, seed=args.seed,
     )  # fmt: skip
