@@ -282,25 +282,32 @@ class RunningSum(keras.Model):
 
 
 class Bag(keras.Model):
-    """logit = Σ_t β[w_t] + b."""
+    """logit = Σ_t β[w_t] + b; with word vectors E (V, D), β = E a, and both E and a are learned."""
 
-    def __init__(self, config: TrainConfig, n_words: int) -> None:
+    def __init__(self, config: TrainConfig, n_words: int, vectors: np.ndarray | None = None) -> None:
         super().__init__()
         self.config = config
-        self.beta, self.bias = weight(self, "beta", np.zeros(n_words)), weight(self, "bias", np.zeros(1))
+        self.vectors = None if vectors is None else weight(self, "vectors", vectors)
+        size = n_words if vectors is None else vectors.shape[1]
+        self.readout, self.bias = weight(self, "readout", np.zeros(size)), weight(self, "bias", np.zeros(1))
         self.built = True
+
+    def beta(self) -> tf.Tensor:
+        """Valences, (V,)."""
+        readout = tf.convert_to_tensor(self.readout)
+        return readout if self.vectors is None else tf.linalg.matvec(tf.convert_to_tensor(self.vectors), readout)
 
     def logits(self, ids: tf.Tensor, lengths: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         kept = tf.sequence_mask(lengths, tf.shape(ids)[1])
         kept &= tf.random.stateless_uniform(tf.shape(ids), seed) >= self.config.word_dropout
-        valence = tf.gather(tf.convert_to_tensor(self.beta), ids) * tf.cast(kept, tf.float32)
+        valence = tf.gather(self.beta(), ids) * tf.cast(kept, tf.float32)
         return tf.reduce_sum(valence, 1, keepdims=True) + self.bias
 
     def penalty(self) -> tf.Tensor:
-        return self.config.beta_l2 * tf.reduce_sum(tf.square(tf.convert_to_tensor(self.beta)))
+        return self.config.beta_l2 * tf.reduce_sum(tf.square(self.beta()))
 
     def to_model(self, vocabulary: Vocabulary, name: str) -> BagOfWords:
-        return BagOfWords(np.asarray(self.beta), float(np.asarray(self.bias)[0]), vocabulary, name)
+        return BagOfWords(np.asarray(self.beta()), float(np.asarray(self.bias)[0]), vocabulary, name)
 
 
 def _dropout_mask(shape: Sequence[int | tf.Tensor], rate: float, seed: tf.Tensor) -> tf.Tensor:
@@ -561,11 +568,11 @@ def train(
 
     name = f"{config.cell}-{reviews.name}" if out is None else Path(out).name.removesuffix(".safetensors")
     network: Network | Bag
+    file = next((f for f in (config.pretrained, config.vectors) if f != "none"), None)
+    vectors = None if file is None else load_vectors(file, vocabulary, config.n_inputs)
     if config.cell == "bow":
-        network = Bag(config, len(vocabulary))
+        network = Bag(config, len(vocabulary), vectors)
     else:
-        file = next((f for f in (config.pretrained, config.vectors) if f != "none"), None)
-        vectors = None if file is None else load_vectors(file, vocabulary, config.n_inputs)
         network = Network(config, len(vocabulary), n_classes, vectors)
 
     def validate() -> float:

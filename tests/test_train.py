@@ -146,7 +146,7 @@ def test_the_best_epoch_is_kept_and_patience_ends_the_run(monkeypatch):
     seen = []
 
     def validate():
-        seen.append(np.array(network.beta))
+        seen.append(np.array(network.beta()))
         return [0.5, 0.7, 0.6, 0.7, 0.65][len(seen) - 1]
 
     ids, labels = [np.array([2, 3], np.int32), np.array([4], np.int32)] * 20, np.tile([1, 0], 20).astype(np.float32)
@@ -154,7 +154,18 @@ def test_the_best_epoch_is_kept_and_patience_ends_the_run(monkeypatch):
     curve = module.fit(network, ids, labels, config, validate, progress=False)
     assert [row["validation_accuracy"] for row in curve] == [0.5, 0.7, 0.6, 0.7, 0.65]
     assert module.best_epoch(curve) == 2
-    np.testing.assert_array_equal(network.beta, seen[1])
+    np.testing.assert_array_equal(network.beta(), seen[1])
+
+
+def test_a_bag_with_word_vectors_knows_a_word_by_its_neighbours():
+    vectors = np.eye(6)[[0, 1, 2, 3, 4, 2]]  # the last word is never seen, and has the vector of the one that is good
+    network = module.Bag(SMALL, 6, vectors)
+    ids, labels = [np.array([2]), np.array([4])] * 20, np.tile([1, 0], 20).astype(np.float32)
+    module.fit(network, ids, labels, dataclasses.replace(SMALL, epochs=3), lambda: np.nan, progress=False)
+    beta = np.asarray(network.beta())
+    assert beta[5] > 0 > beta[4]
+    assert beta[2] > beta[5]  # what is seen moves with its own vector too
+    assert beta[3] == 0
 
 
 @pytest.fixture
