@@ -26,7 +26,10 @@ BAG = "--cell bow --epochs 8 --learning-rate 0.003"
 KNOB = (
     "--cell knob --n-units 1 --state-dropout 0 --precision float32 --epochs 5 --learning-rate 0.003 --word-dropout 0.3"
 )
-READER = "rnnrev train --extra sst2 yelp hotels restaurants --balance --max-tokens 0 --compact --batch-size 128 --quiet --epochs 3"
+READER = (
+    "rnnrev train --extra sst2 yelp hotels restaurants --balance --max-tokens 0 --compact --batch-size 128 --quiet "
+    "--epochs 3 --learning-rate 0.001"
+)
 ALL_TEXTS = (
     "scripts/pretrain.py --extra yelp hotels restaurants --vectors runs/vectors-imdb.npz --out runs/next-word-all.npz"
 )
@@ -50,7 +53,7 @@ NETWORKS: dict[str, list[str]] = {
     ],
     "bow-vectors-yelp": [PLACES, f"{YELP} {BAG} --vectors runs/vectors-yelp.npz"],
     "gru-all-pretrained": [
-        FILMS, ALL_TEXTS, f"{READER} --learning-rate 0.001 --pretrained runs/next-word-all.npz"
+        FILMS, ALL_TEXTS, f"{READER} --pretrained runs/next-word-all.npz"
     ],
     **seeds("gru-hard", f"{HARD} {USUAL} --cell gru", FILMS),
     **seeds("gru-hard-plain", f"{HARD} {USUAL} --cell gru"),
