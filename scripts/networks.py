@@ -22,7 +22,7 @@ PLACES = "scripts/vectors.py --data yelp --extra hotels restaurants --out runs/v
 YELP = "rnnrev train --data yelp --extra hotels restaurants --balance --compact --batch-size 128 --quiet"
 HARD = "rnnrev train --extra sst2 --compact --batch-size 128 --quiet"
 USUAL = "--epochs 3 --learning-rate 0.0015"
-BAG = "--cell bow --epochs 8 --learning-rate 0.003"
+BAG = "--cell bow --epochs 8 --learning-rate"
 KNOB = (
     "--cell knob --n-units 1 --state-dropout 0 --precision float32 --epochs 5 --learning-rate 0.003 --word-dropout 0.3"
 )
@@ -51,14 +51,14 @@ NETWORKS: dict[str, list[str]] = {
     "vanilla-yelp": [
         PLACES, f"{YELP} --epochs 4 --learning-rate 0.0005 --cell vanilla --vectors runs/vectors-yelp.npz"
     ],
-    "bow-vectors-yelp": [PLACES, f"{YELP} {BAG} --vectors runs/vectors-yelp.npz"],
+    "bow-vectors-yelp": [PLACES, f"{YELP} {BAG} 0.001 --vectors runs/vectors-yelp.npz"],
     "gru-all-pretrained": [
         FILMS, ALL_TEXTS, f"{READER} --pretrained runs/next-word-all.npz"
     ],
     **seeds("gru-hard", f"{HARD} {USUAL} --cell gru", FILMS),
     **seeds("gru-hard-plain", f"{HARD} {USUAL} --cell gru"),
-    **seeds("bow-hard", f"{HARD} {BAG}", FILMS),
-    **seeds("bow-hard-plain", f"{HARD} {BAG}"),
+    **seeds("bow-hard", f"{HARD} {BAG} 0.001", FILMS),
+    **seeds("bow-hard-plain", f"{HARD} {BAG} 0.003"),
     **seeds("knob-hard-plain", f"{HARD.replace('128', '256')} {KNOB}"),
 }  # fmt: skip
 

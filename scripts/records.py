@@ -6,7 +6,7 @@
     python scripts/records.py edges             its rows of chapters 4 and 5, compared with the record; also: training,
                                                 line_attractor, modifiers
     python scripts/records.py context           chapter 1: who reads context? all shipped models on five sets of texts
-    python scripts/records.py networks --more FILE …      other seeds too, of networks that are not shipped
+    python scripts/records.py networks --names --more FILE … --add     networks that are not shipped, into the record
     python scripts/records.py networks --names gru-imdb --data imdb
     python scripts/records.py stamp NAME --why REASON     the code has changed, and is shown to leave the numbers alone
 
@@ -27,14 +27,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from provenance import RECIPES, ROOT, Source, networks, stamp, write_table
+from provenance import RECIPES, ROOT, Source, add, networks, stamp, write_table
 from sweep import Cell, Row, grid, minutes, sweep
 
 from rnnrev import claims, measure, zoo
 from rnnrev.analysis import Analysis
 from rnnrev.context import SETS, context_tests, context_texts
 from rnnrev.data import load_reviews
-from rnnrev.files import RECORDS
+from rnnrev.files import RECORDS, digest
 from rnnrev.measure import COLUMNS, PARTS, tabulate
 from rnnrev.model import SentimentRNN
 
@@ -89,8 +89,9 @@ def compared(table: pd.DataFrame, name: str) -> str:
 def measure_networks(piece: str, given: list[str]) -> None:
     name = "context" if piece == "context" else "networks"
     parser = argparse.ArgumentParser(prog=f"records.py {piece}")
-    parser.add_argument("--names", nargs="+", default=NAMES, metavar="NAME", help="shipped networks")
+    parser.add_argument("--names", nargs="*", default=NAMES, metavar="NAME", help="shipped networks")
     parser.add_argument("--more", nargs="+", default=[], metavar="FILE", help="model files to measure beside them")
+    parser.add_argument("--add", action="store_true", help="put the rows into the record, in the place of their like")
     parser.add_argument("--data", nargs="+", default=list(DATA), metavar="NAME", help="(default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="(default: %(default)s)")
     parser.add_argument("--out", type=Path, default=Path("runs/records"), help="folder of parts (default: %(default)s)")
@@ -103,6 +104,10 @@ def measure_networks(piece: str, given: list[str]) -> None:
     run = measured if name == "networks" else read_context
     table = sweep(cells, args.out, run, workers=args.workers).reindex(columns=list(COLUMNS))
     table = table.fillna({"condition": "", "note": ""})
+    files = networks(args.names) | {Path(file).stem: digest(file)[:16] for file in args.more}
+    if args.add:
+        print(add(name, table, minutes(args.out, cells), files))
+        return
     if piece != name or not (set(args.names) >= set(NAMES) and set(args.data) >= set(DATA)):
         print(f"{len(cells)} cells, {len(table):,} rows: {compared(table, name)}")
         return
@@ -113,7 +118,7 @@ def measure_networks(piece: str, given: list[str]) -> None:
         "data": {d: load_reviews(d).fingerprint for d in args.data}
         if name == "networks"
         else {d: context_texts(d).fingerprint for d in SETS},
-        "networks": networks(args.names),
+        "networks": files,
         "minutes": round(minutes(args.out, cells), 1),
     }
     print(f"{len(cells)} cells, {len(table):,} rows; written to {write_table(name, table, about)}")

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from .. import claims as rules
+from .. import zoo
 from ..stats import Estimate, text_of
 from .page import Html, publish
 
@@ -68,7 +69,7 @@ def over_networks(
     asked = asked[asked.measure.isin([which[0] for which in columns.values()])]
 
     def home(network: str) -> str:
-        text = next((text for ending, text in HOME.items() if network.endswith(ending)), data)
+        text = next((text for part, text in HOME.items() if part in network), data)
         return text.replace("/test", "/train") if data.endswith("/train") else text
 
     asked = asked[asked.data == asked.network.map(home)]
@@ -94,10 +95,10 @@ def readers() -> pd.DataFrame:
     lies above its bag's, intervals apart, negation's interval under −½ and intensifiers' over ¼.
     """
     rows = {}
-    for name in dict.fromkeys(_record("networks").query("measure == 'gain_negated'").network):
-        home, ending = next(((text, e) for e, text in HOME.items() if name.endswith(e)), (SHOWN["data"], "-imdb"))
+    for name in [n for n in zoo.names() if n in set(_record("networks").query("measure == 'gain_negated'").network)]:
+        home, part = next(((text, part) for part, text in HOME.items() if part in name), (SHOWN["data"], "-imdb"))
         revised = "imdb_counterfactual/revised"
-        auc, bag = (value("auc", network=n, data=revised, record="context") for n in (name, f"bow{ending}"))
+        auc, bag = (value("auc", network=n, data=revised, record="context") for n in (name, f"bow{part}"))
         less, more = (value(f"gain_{k}", "intact", network=name, data=home) for k in ("negated", "intensified"))
         passes = auc.low > bag.high and less.high < -0.5 and more.low > 0.25
         rows[name] = {"AUC, revisions": auc, "negated": less, "intensified": more, "passes": passes}
@@ -160,7 +161,7 @@ def all_claims(chapters: Iterable[int] = range(10)) -> Html:
             for name, r in by_text.items()
             if name != _ALL
         ]
-        yelp = asked[asked.network.str.endswith("-yelp") & (asked.data == HOME["-yelp"])]
+        yelp = asked[asked.network.str.contains("-yelp") & (asked.data == HOME["-yelp"])]
         points = ", ".join(text_of(float(whole[name]), rule.format) for name in ("lowest", "median", "highest"))
         rows.append({
             "Claim": f"{_link(rule)} ({escape(rule.source)})",
