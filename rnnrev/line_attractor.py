@@ -34,10 +34,10 @@ from .model import BagOfWords, SentimentRNN
 from .stats import Estimate, bootstrap, estimate, interval, resample, shown
 
 __all__ = [
-    "Alignment", "Attractor", "CurveShape", "Dimensionality", "Predictions", "Sorting", "Spectra", "alignment",
-    "bag_valence", "curve_shape", "dimensionality", "find_attractor", "linear_predictions", "local_dimension",
-    "mode_spectra", "next_modes", "rank_correlation", "score_logits", "spread_starts", "step_error",
-    "unrest", "valence_sorting", "visited_states", "word_kinds",
+    "Alignment", "Attractor", "AttractorDimension", "CurveShape", "Dimensionality", "Predictions", "Sorting", "Spectra",
+    "alignment", "attractor_dimension", "bag_valence", "curve_shape", "dimensionality", "find_attractor",
+    "linear_predictions", "local_dimension", "mode_spectra", "next_modes", "rank_correlation", "score_logits",
+    "spread_starts", "step_error", "unrest", "valence_sorting", "visited_states", "word_kinds",
 ]  # fmt: skip
 
 #: Tokens at the start of a text that are left out: the state is still on its way from h₀ to the attractor.
@@ -508,3 +508,39 @@ def step_error(
     error = np.linalg.norm(linearized - full, axis=-1) / np.linalg.norm(full - h0[:, None], axis=-1)
     by_text = np.median(error.reshape(len(long), 4, -1), axis=1)
     return pd.DataFrame({"error": [bootstrap(e, np.median, n=500) for e in by_text.T]}, index=pd.Index(at, name="n"))
+
+
+# --- more than two classes --------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class AttractorDimension:
+    """How many dimensions a network's attractor has, for any number of classes (Aitken et al. 2020)."""
+
+    tau: np.ndarray  #: (M,) tokens, time constants of the modes by rank: median over slow points
+    slow_modes: float = shown(".1f")  #: the rank with the widest gap, as a ratio, to the next
+    gap_of_tau: float = shown(".1f")  #: that gap, a factor
+    points_90: float = shown(".1f")  #: principal components that hold 90 % of the variance of the slow points
+    states_90: float = shown(".1f")  #: and of the states after the last token
+
+
+def attractor_dimension(model: SentimentRNN, reviews: Reviews, n_starts: int = 40, seed: int = 0) -> AttractorDimension:
+    """Look for slow points of F̄ from ``n_starts`` visited states, and sort the modes at the slower half."""
+    model = model.astype(np.float64)
+    F = mean_map(model, seed=seed)
+    final = model.final_states_of(model.vocabulary.encode_all(reviews.sample(600, seed).texts))
+    points = find_fixed_points(F, final[:n_starts], unique_tol=None, max_distance=None, stability=False)
+    slow = points.h_star[points.q <= np.median(points.q)]
+    # dimensions are counted here: a conjugate pair spans two of them, and what grows is no memory
+    modes = eigenmodes(F.jacobian(slow))
+    tau = -np.sort(-np.where(modes.growing, np.nan, np.abs(modes.tau)), axis=-1)
+    tau = np.nanmedian(tau[:, np.isfinite(tau).any(0)], 0)[:8]
+    ratios = tau[:-1] / tau[1:]
+    parts = _components(slow), _components(final)
+    return AttractorDimension(tau, float(np.argmax(ratios) + 1), float(ratios.max()), *parts)
+
+
+def _components(states: np.ndarray) -> float:
+    """Principal components that hold 90 % of the states' variance."""
+    size = np.linalg.svd(states - states.mean(0), compute_uv=False) ** 2
+    return float(np.searchsorted(np.cumsum(size) / size.sum(), 0.9) + 1)

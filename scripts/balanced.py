@@ -29,9 +29,10 @@ from scipy.optimize import brentq
 from scipy.stats import spearmanr
 from sweep import Cell, grid, minutes, sweep
 
-from rnnrev import balanced, driven, linear, measure, modifiers, recovery, stats, zoo
+from rnnrev import balanced, driven, linear, measure, modifiers, stats, zoo
 from rnnrev.analysis import Analysis
 from rnnrev.balanced import BalancedModes, ReducedRNN, balance, balanced_modes, explained, petrov_galerkin, volume_axis
+from rnnrev.book import recovery
 from rnnrev.data import Reviews, load_reviews
 from rnnrev.fixed_points import mean_map
 from rnnrev.language import Language

@@ -58,7 +58,8 @@ from provenance import Source, write_table
 from sweep import Cell, Row, grid, minutes, sweep
 from sweeps import SEEDS
 
-from rnnrev import balanced, perturb, recovery, stats, zoo
+from rnnrev import balanced, perturb, stats, zoo
+from rnnrev.book import recovery
 from rnnrev.cells import CELLS
 from rnnrev.config import TrainConfig
 from rnnrev.context import context_tests, context_texts

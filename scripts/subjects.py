@@ -23,11 +23,12 @@ from provenance import Source, write_table
 from sweep import Cell, Row, grid, minutes, sweep
 from sweeps import SEEDS, kept, learned
 
-from rnnrev import driven, linear, recovery
+from rnnrev import driven, linear
+from rnnrev.book import recovery
+from rnnrev.book.subjects import SubjectLanguage
 from rnnrev.config import TrainConfig
 from rnnrev.data import Vocabulary
 from rnnrev.files import digest, write_npz
-from rnnrev.language import SubjectLanguage
 from rnnrev.measure import COLUMNS
 from rnnrev.model import BagOfWords, SentimentRNN
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,14 +23,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from provenance import Source, write_table
+from scipy.stats import spearmanr
 from sweep import Cell, Row, grid, minutes, rows_of, sweep
 
-from rnnrev import recovery, stats, zoo
+from rnnrev import line_attractor, stats, zoo
 from rnnrev.augmented_bow import STEPS, AugmentedConfig, train_augmented
+from rnnrev.book import recovery
 from rnnrev.config import TrainConfig
 from rnnrev.data import Reviews, load_reviews, split_names
 from rnnrev.files import digest, write_npz
 from rnnrev.language import Language
+from rnnrev.linear import operating_point
 from rnnrev.measure import COLUMNS, measure
 from rnnrev.model import BagOfWords, SentimentRNN
 
@@ -167,7 +170,7 @@ def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
 
 def attractor(model: SentimentRNN, test: Reviews, theory: int, best: float, data: str, seed: int) -> list[Row]:
     """Dimension of an attractor beside the number of slow modes that theory asks for."""
-    found = recovery.attractor_dimension(model, test, seed=seed)
+    found = line_attractor.attractor_dimension(model, test, seed=seed)
     where = {"network": model.name, "data": data}
     numbers = {
         "accuracy": np.mean(model.classify(test.texts) == test.labels),
@@ -190,6 +193,43 @@ def classes(cell: Cell, folder: Path) -> list[Row]:
     return attractor(model, test, theory, language.bayes().value, f"language, {n} {kind} classes", seed)
 
 
+@dataclass(frozen=True, eq=False)
+class Grades:
+    """Where reviews of several grades leave a network that was trained on two classes; one row of ``table`` a grade.
+
+    Columns: ``grade``, ``texts``, mean ``logit`` in nats with ``low`` and ``high`` (95 %, over reviews), ``along`` and
+    ``off``: the mean state's place on the slow mode and its distance from it, in units of the spread along it.
+    """
+
+    table: pd.DataFrame = field(repr=False)
+    spearman: stats.Estimate = stats.shown(".2f")  #: of logit and grade, over reviews
+    on_line: float = stats.shown(".1%")  #: share of the squared distances between the grades' mean states on one axis
+    cosine: float = stats.shown(".2f")  #: of that axis with r₁
+
+
+def graded(model: SentimentRNN, reviews: Reviews) -> Grades:
+    """Grades (stars) are ordered, so one number may do (Aitken et al. 2020): do their mean states lie on the slow mode?
+
+    ``ValueError`` with fewer than three grades: there is no line to ask for.
+    """
+    grades = np.unique(reviews.labels)
+    if len(grades) < 3:
+        raise ValueError(f"{reviews!r} has {len(grades)} grades: at least 3 are needed to ask for a line")
+    point = operating_point(model, texts=reviews.sample(300).texts)
+    states = model.final_states_of(model.vocabulary.encode_all(reviews.texts)).astype(float)
+    logits = model.readout(states)
+    means = np.stack([states[reviews.labels == g].mean(0) for g in grades])
+    _, size, axes = np.linalg.svd(means - means.mean(0), full_matrices=False)
+    along = (means - point.h_star) @ point.r
+    off = np.linalg.norm(means - point.h_star - along[:, None] * point.r, axis=1)
+    of_each = [stats.bootstrap(logits[reviews.labels == g]) for g in grades]
+    table = pd.DataFrame(of_each, columns=["logit", "low", "high"])
+    table["grade"], table["texts"] = grades, [int((reviews.labels == g).sum()) for g in grades]
+    table["along"], table["off"] = along / np.std(states @ point.r), off / np.std(states @ point.r)
+    ranks = stats.bootstrap((logits, reviews.labels), lambda z, g: float(spearmanr(z, g).statistic), n=300)
+    return Grades(table, ranks, float(size[0] ** 2 / (size**2).sum()), float(abs(axes[0] @ point.r)))
+
+
 def in_order(reviews: Reviews) -> Reviews:
     """Grades of stars as classes 0, 1, 2, … in their order."""
     return replace(reviews, labels=np.unique(reviews.labels, return_inverse=True)[1])
@@ -206,7 +246,7 @@ def stars(cell: Cell, folder: Path) -> list[Row]:
             zoo.load(str(cell["network"]), SentimentRNN),
             {"network": cell["network"], "data": "yelp_sample/stars"},
         )
-        found = recovery.graded(model, reviews)
+        found = graded(model, reviews)
         rows = rows_of(found, **where)
         step = float(np.diff(found.table.logit).min())  # between neighbouring grades, in nats
         rows.append(where | {"measure": "smallest_step", "value": step})

@@ -26,6 +26,7 @@ from provenance import add, write_table
 from scipy.linalg import subspace_angles
 
 from rnnrev import balanced, toy, widgets
+from rnnrev.book import inside
 from rnnrev.files import digest
 from rnnrev.language import TWELVE_WORDS, Language
 from rnnrev.linear import NoSlowMode, OperatingPoint
@@ -36,6 +37,7 @@ from rnnrev.widgets.assets import css, script
 SEEDS = (0, 1, 2)
 SIZES = {"gru": (100, 32), "ugrnn": (32,), "lstm": (32,), "vanilla": (32,)}
 REACHES = (2, 6, 8)
+PAPER_L2 = 5e-5  #: the weight decay of the authors, 1e-4·θ in the gradient
 PHRASES = (
     "good", "very good", "not good", "not a a bad", "not very good", "not not good", "not a not good", "very very good",
     "very not good", "not a a a good",
@@ -57,8 +59,8 @@ def plan(out: Path) -> list[tuple[Path, partial[SentimentRNN]]]:
         for reach in REACHES:
             learn = partial(toy.learn, n_units=32, seed=seed, language=toy.with_reach(reach))
             files.append((out / f"gru-32-{seed}-reach{reach}", learn))
-        files.append((out / f"gru-32-l2-{seed}", partial(toy.learn, n_units=32, seed=seed, l2=toy.PAPER_L2)))
-    two = partial(toy.learn, "ugrnn", 2, language=toy.FIVE_WORDS, steps=6000, batch=32, rate=0.03, noise=0.0, l2=0.0)
+        files.append((out / f"gru-32-l2-{seed}", partial(toy.learn, n_units=32, seed=seed, l2=PAPER_L2)))
+    two = partial(toy.learn, "ugrnn", 2, language=inside.FIVE_WORDS, steps=6000, batch=32, rate=0.03, noise=0.0, l2=0.0)
     files += [(toy.FOLDER / f"ugrnn-2-{seed}", partial(two, seed=seed)) for seed in (*SEEDS, 3)]
     return [(file.with_name(file.name + ".safetensors"), learn) for file, learn in files]
 
@@ -80,11 +82,11 @@ def measured(model: SentimentRNN, language: Language) -> Iterator[Row]:
     if language is TWELVE_WORDS:
         for text in PHRASES:
             words = text.split()
-            said = toy.phrase(model, words)
+            said = inside.phrase(model, words)
             yield row("phrase", said.mean(), text, n=len(said))
             yield row("phrase_spread", said.std(), text, n=len(said))
             yield row("phrase_truth", language.explain(text)["sum"].iloc[-1], text)
-    if language is toy.FIVE_WORDS:
+    if language is inside.FIVE_WORDS:
         for text in ("good", "not good", "very good"):
             yield row("phrase", model.trace(text).logits[-1] - model.trace("the").logits[-1], text, n=1)
     yield from at_rest(model, language)
@@ -92,7 +94,7 @@ def measured(model: SentimentRNN, language: Language) -> Iterator[Row]:
 
 def at_rest(model: SentimentRNN, language: Language) -> Iterator[Row]:
     """What is found at x* = 0."""
-    points = toy.fixed_points(model, language)
+    points = inside.fixed_points(model, language)
     outputs = model.readout(points.h_star)
     h = points.h_star - points.h_star.mean(0)
     size = np.linalg.svd(h, compute_uv=False) ** 2
@@ -102,11 +104,11 @@ def at_rest(model: SentimentRNN, language: Language) -> Iterator[Row]:
     yield row("line_low", outputs.min())
     yield row("line_high", outputs.max())
     try:
-        point = toy.point_at(model, points)
+        point = inside.point_at(model, points)
     except NoSlowMode as error:
         yield row("integrator", np.nan, note=str(error))
         return
-    if language is not toy.FIVE_WORDS:
+    if language is not inside.FIVE_WORDS:
         yield from at_point(point, language)
         yield from in_balance(model, point, language)
 
@@ -119,7 +121,7 @@ def at_point(point: OperatingPoint, language: Language) -> Iterator[Row]:
     yield row("integrator", abs(w @ point.r), "cosine with the readout")
     yield row("modes_over", (np.abs(eigvals) > 0.5).sum(), "0.5")
     for word in ("not", "very"):
-        found = toy.carrier(point, word, language)
+        found = inside.carrier(point, word, language)
         best = found.groups[found.best]
         value = eigvals[best[0]]
         others = np.delete(found.undone, [found.best, next(i for i, g in enumerate(found.groups) if point.slow in g)])
@@ -133,29 +135,29 @@ def at_point(point: OperatingPoint, language: Language) -> Iterator[Row]:
         yield row("angle", found.angle[found.best], f"{word}: carrier")
         yield row("angle", np.median(found.angle), f"{word}: median mode")
         yield row("angle_rank", 1 + (found.angle < found.angle[found.best] - 1e-9).sum(), word)
-        yield row("dimensions", toy.dimensions(point, found, language), word)
+        yield row("dimensions", inside.dimensions(point, found, language), word)
     if language is TWELVE_WORDS:
-        for name, removed in toy.undo(point).items():
+        for name, removed in inside.undo(point).items():
             yield row("undo", removed, name)
         contexts = {"a": ["a"], "very": ["very"], "not": ["not"], "not a a a": ["not", "a", "a", "a"]}
-        states = np.array([toy.after(point, words)[-1] for words in contexts.values()])
+        states = np.array([inside.after(point, words)[-1] for words in contexts.values()])
         for name, speed in zip(contexts, np.linalg.norm(point.mean_map(states) - states, axis=1)):
             yield row("speed", speed, f"after {name}")
         words = language.words[: language.n_valence]
-        first, full = (toy.added(point, states, words, jacobian=j).ravel() for j in (True, False))
+        first, full = (inside.added(point, states, words, jacobian=j).ravel() for j in (True, False))
         yield row("jacobian", np.corrcoef(first, full)[0, 1], "correlation", n=first.size)
         yield row("jacobian", first @ full / (first @ first), "slope", n=first.size)
     for lag in range(1, 13):
-        h = toy.after(point, ["not", *[toy.FILLER] * (lag - 1)])
-        yield row("factor", toy.factor(point, h[-1], language), "network", at=lag)
+        h = inside.after(point, ["not", *[inside.FILLER] * (lag - 1)])
+        yield row("factor", inside.factor(point, h[-1], language), "network", at=lag)
         d = h[1] - point.h_star
         moved = point.modes.R @ (point.modes.eigvals ** (lag - 1) * (point.modes.L @ d))
-        yield row("factor", toy.factor(point, point.h_star + moved.real, language), "modes", at=lag)
+        yield row("factor", inside.factor(point, point.h_star + moved.real, language), "modes", at=lag)
 
 
 def in_balance(model: SentimentRNN, point: OperatingPoint, language: Language) -> Iterator[Row]:
     """Balanced modes: how many, and whether they name the same things."""
-    ids = toy.texts(language, 120, toy.TEST_SEED + 3)
+    ids = inside.texts(language, 120, toy.TEST_SEED + 3)
     model = model.astype(np.float64)
     modes = balanced.balance(model, ids[:60], 12)
     whole = np.concatenate([model.logits_along(i) for i in ids[60:]])
@@ -170,14 +172,14 @@ def in_balance(model: SentimentRNN, point: OperatingPoint, language: Language) -
     for k in range(1, 7):
         yield row("balanced", modes.hankel[k - 1] / modes.hankel.sum(), "share", at=k)
     for word in ("not", "very"):
-        after = toy.follow_ups(language, word)
-        d = toy.after(point, [word])[-1] - point.h_star
-        effect = toy.effects(point, point.h_star + d, after)
+        after = inside.follow_ups(language, word)
+        d = inside.after(point, [word])[-1] - point.h_star
+        effect = inside.effects(point, point.h_star + d, after)
         for k in range(1, 7):
             removed = modes.Phi[:, k - 1] * (modes.Psi[:, k - 1] @ d)
-            left = toy.effects(point, point.h_star + d - removed, after)
+            left = inside.effects(point, point.h_star + d - removed, after)
             yield row("balanced_undone", 1 - left @ effect / (effect @ effect), word, at=k)
-    groups = {word: toy.carrier(point, word, language) for word in ("not", "very")}
+    groups = {word: inside.carrier(point, word, language) for word in ("not", "very")}
     places = sorted({point.slow, *(int(i) for c in groups.values() for i in c.groups[c.best])})
     left = np.concatenate([np.stack([point.modes.L[i].real, point.modes.L[i].imag]) for i in places])
     left = np.linalg.svd(left)[2][: len(places)].T
@@ -247,10 +249,10 @@ def main() -> None:
             print(f"{file.stem} is not there")
             continue
         language, model = learn.keywords.get("language", TWELVE_WORDS), toy.load(file.resolve()).astype(np.float64)
-        five = language is toy.FIVE_WORDS
+        five = language is inside.FIVE_WORDS
         data = "five words" if five else f"twelve words/{language.modifiers[0].reach}"
         network = file.stem.split("-reach")[0]
-        rows = pd.DataFrame(measured(toy.centred(model, language), language))
+        rows = pd.DataFrame(measured(inside.centred(model, language), language))
         tables.append(rows.assign(network=network, data=data))
         if file.stem.startswith("gru-100"):  # and at x = 0 as training left it, which is no word
             tables.append(pd.DataFrame(at_rest(model, language)).assign(network=network, data=f"{data} as trained"))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from rnnrev import edges, linear, modifiers, perturb, toy, zoo
-from rnnrev.book import check
+from rnnrev.book import check, inside
 from rnnrev.book.answers import OPEN, exercises
 from rnnrev.data import load_reviews
 from rnnrev.stats import Estimate
@@ -298,15 +298,13 @@ def test_products_of_jacobians_along_a_review(point: linear.OperatingPoint) -> N
 
 
 def test_modes_removed_from_the_toy() -> None:
-    model = toy.centred(toy.load("gru-32-0").astype(np.float64))
-    point = toy.point_at(model, toy.fixed_points(model))
-    found = toy.carrier(point, "not")
+    model = inside.centred(toy.load("gru-32-0").astype(np.float64))
+    point = inside.point_at(model, inside.fixed_points(model))
+    found = inside.carrier(point, "not")
     best = found.groups[found.best]
     others = np.setdiff1d(np.arange(32), [point.slow, *best])
-    said = [
-        toy.read_on(model, toy.without(point, toy.after(point, ["not"])[-1], which), ["a", "a", "bad"]) - point.logit
-        for which in (best, others)
-    ]
+    states = (inside.without(point, inside.after(point, ["not"])[-1], which) for which in (best, others))
+    said = [inside.read_on(model, h, ["a", "a", "bad"]) - point.logit for h in states]
     right("ex-toy-3", said)
     assert "other way round" in hint("ex-toy-3", said[::-1])
     assert "whole phrase" in hint("ex-toy-3", [1, 1])

@@ -9,13 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import spearmanr
+from sweeps import graded
 
-from rnnrev import recovery
+from rnnrev.book import recovery
+from rnnrev.book.recovery import recover
 from rnnrev.cells import Cell
 from rnnrev.data import Reviews
 from rnnrev.language import Language
+from rnnrev.line_attractor import attractor_dimension
 from rnnrev.model import SentimentRNN
-from rnnrev.recovery import attractor_dimension, recover
 
 SMALL = 1e-3  #: inputs so small that tanh is linear
 PLAIN = replace(Language(), modifiers=(), n_decoys=0, start_gain=0.0, end_gain=0.0)
@@ -115,7 +117,7 @@ def test_grades_lie_where_an_adder_puts_them() -> None:
     texts = PLAIN.sample(800, 3).texts
     logits = model.logits(texts)
     grades = np.digitize(logits, [-2.0, 0.0, 2.0]) + 1
-    found = recovery.graded(model, Reviews("cut", "all", texts, grades))
+    found = graded(model, Reviews("cut", "all", texts, grades))
     for row in found.table.itertuples():
         own = logits[grades == row.grade]
         assert row.texts == len(own)
@@ -126,7 +128,7 @@ def test_grades_lie_where_an_adder_puts_them() -> None:
     assert (found.on_line, found.cosine) == pytest.approx((1, 1), abs=1e-3)
     assert found.spearman.value == pytest.approx(spearmanr(logits, grades).statistic)
     with pytest.raises(ValueError, match="at least 3"):
-        recovery.graded(model, Reviews("two", "all", texts, (logits > 0).astype(int)))
+        graded(model, Reviews("two", "all", texts, (logits > 0).astype(int)))
 
 
 def test_figures_show_what_was_found() -> None:

@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 
 from rnnrev import toy
+from rnnrev.book import inside
 from rnnrev.cells import WEIGHTS, initial_weights
 from rnnrev.language import TWELVE_WORDS
 from rnnrev.linear import OperatingPoint, eigenmodes
 from rnnrev.model import SentimentRNN
 from rnnrev.train import RunningSum
+
+FIVE = inside.FIVE_WORDS
 
 
 def random_weights(kind: str, n_units: int = 4) -> dict[str, np.ndarray]:
@@ -33,14 +36,14 @@ def test_what_is_trained_is_what_is_said():
 
 def test_training_lowers_the_error_and_can_be_had_again(tmp_path):
     seen = []
-    once, again = (toy.learn("ugrnn", 6, 3, toy.FIVE_WORDS, steps=300, rate=0.03, watch=seen.append) for _ in range(2))
+    once, again = (toy.learn("ugrnn", 6, 3, FIVE, steps=300, rate=0.03, watch=seen.append) for _ in range(2))
     errors = [e for _, e in once.record["curve"]]
     assert errors[-1] < errors[0] / 2
     assert [model.record["curve"][-1][0] for model in seen] == 2 * list(range(7, 301, 7))
     assert once.record["config"]["batch"] == 64
     np.testing.assert_array_equal(once.cell.U, again.cell.U)
     kept = toy.load(toy.save(once, tmp_path / "new" / "x"))
-    assert toy.squared_error(kept, toy.FIVE_WORDS, 100, toy.TEST_SEED + 5) == pytest.approx(errors[-1], rel=0.05)
+    assert toy.squared_error(kept, FIVE, 100, toy.TEST_SEED + 5) == pytest.approx(errors[-1], rel=0.05)
     assert kept.record["curve"] == [list(row) for row in once.record["curve"]]
 
 
@@ -61,57 +64,57 @@ def test_short_texts_lean_to_a_side_and_follow_the_language():
 
 @pytest.fixture(scope="module")
 def hand() -> SentimentRNN:
-    return toy.by_hand()
+    return inside.by_hand()
 
 
 @pytest.fixture(scope="module")
 def point(hand: SentimentRNN) -> OperatingPoint:
-    return toy.point_at(hand, toy.fixed_points(hand, toy.FIVE_WORDS))
+    return inside.point_at(hand, inside.fixed_points(hand, FIVE))
 
 
 def test_the_network_built_by_hand_reads_the_five_words():
-    errors = [toy.squared_error(toy.by_hand(step), toy.FIVE_WORDS) for step in (0.08, 0.04, 0.02)]
+    errors = [toy.squared_error(inside.by_hand(step), FIVE) for step in (0.08, 0.04, 0.02)]
     assert errors[2] < errors[1] / 3 < errors[0] / 9
     assert errors[2] < 1e-3
     for text in ("good", "not good", "very bad", "not the bad", "very good not bad"):
-        said = toy.by_hand(0.02).trace(text).logits
-        np.testing.assert_allclose(said, toy.FIVE_WORDS.explain(text)["sum"], atol=0.05)
+        said = inside.by_hand(0.02).trace(text).logits
+        np.testing.assert_allclose(said, FIVE.explain(text)["sum"], atol=0.05)
 
 
 def test_one_mode_of_it_stays_and_one_goes_at_once(hand, point):
     np.testing.assert_allclose(np.sort(point.modes.eigvals.real), [0, 1], atol=2e-3)
     assert abs(point.logit) < 0.1
     np.testing.assert_allclose(np.abs(point.r), np.sqrt(0.5), atol=1e-3)
-    points = toy.fixed_points(hand, toy.FIVE_WORDS)
+    points = inside.fixed_points(hand, FIVE)
     np.testing.assert_allclose(points.h_star.sum(1), 0, atol=1e-3)  # the line h₂ = −h₁
 
 
 def test_factors_after_modifiers(point):
-    states = {w: toy.after(point, [w])[-1] for w in ("the", "not", "very")}
+    states = {w: inside.after(point, [w])[-1] for w in ("the", "not", "very")}
     for word, factor in (("the", 1), ("not", -1), ("very", 2)):
-        assert toy.factor(point, states[word], toy.FIVE_WORDS) == pytest.approx(factor, abs=0.05)
-    added = toy.added(point, states["not"], ["good", "bad"])
+        assert inside.factor(point, states[word], FIVE) == pytest.approx(factor, abs=0.05)
+    added = inside.added(point, states["not"], ["good", "bad"])
     np.testing.assert_allclose(added, [-1, 1], atol=0.05)
 
 
 def test_the_fading_mode_carries_both_modifiers(point):
     for word in ("not", "very"):
-        found = toy.carrier(point, word, toy.FIVE_WORDS)
+        found = inside.carrier(point, word, FIVE)
         assert [len(g) for g in found.groups] == [1, 1]
         assert point.slow not in found.groups[found.best]
         assert found.undone[found.best] == pytest.approx(1, abs=0.02)
         assert found.others == pytest.approx(0, abs=1e-9)  # there are no others
         assert found.angle[found.best] < 3
-        assert toy.dimensions(point, found, toy.FIVE_WORDS) == 1
-    h = toy.after(point, ["not"])[-1]
-    np.testing.assert_allclose(toy.without(point, h, [1 - point.slow]), point.h_star, atol=2e-3)
+        assert inside.dimensions(point, found, FIVE) == 1
+    h = inside.after(point, ["not"])[-1]
+    np.testing.assert_allclose(inside.without(point, h, [1 - point.slow]), point.h_star, atol=2e-3)
 
 
 def test_groups_of_modes():
     J = np.zeros((5, 5))
     J[:2, :2] = [[0.5, -0.6], [0.6, 0.5]]
     J[2:, 2:] = np.diag([0.99, 0.3, -0.2])
-    groups = toy.mode_groups(eigenmodes(J))
+    groups = inside.mode_groups(eigenmodes(J))
     assert [list(g) for g in groups] == [[0], [1, 2], [3], [4]]
 
 
@@ -119,18 +122,18 @@ def test_moving_the_bias_changes_no_text(hand):
     rng = np.random.default_rng(4)
     weights = random_weights("gru", 5)
     model = toy.network(weights, "gru", TWELVE_WORDS, "x")
-    moved = toy.centred(model)
+    moved = inside.centred(model)
     text = "not a very good it while awful"
     np.testing.assert_allclose(moved.trace(text).logits, model.trace(text).logits, atol=1e-12)
     # no input is now the average noise word, which no number of other shifts changes
     h = rng.standard_normal((3, 5))
     v = rng.standard_normal(15)
     shifted = replace(model, cell=replace(model.cell, W=model.cell.W - v, b=model.cell.b + v))
-    np.testing.assert_allclose(toy.zero_map(toy.centred(shifted))(h), toy.zero_map(moved)(h), atol=1e-12)
-    assert np.abs(toy.zero_map(shifted)(h) - toy.zero_map(model)(h)).max() > 0.1
+    np.testing.assert_allclose(inside.zero_map(inside.centred(shifted))(h), inside.zero_map(moved)(h), atol=1e-12)
+    assert np.abs(inside.zero_map(shifted)(h) - inside.zero_map(model)(h)).max() > 0.1
     quiet = model.vocabulary.numbers(["and", "a", "the", "for", "it", "while"])
     u = model.cell.project(model.embedding[quiet]).mean(0)
-    np.testing.assert_allclose(toy.zero_map(moved)(h), model.cell.step_projected(h, u), atol=1e-12)
+    np.testing.assert_allclose(inside.zero_map(moved)(h), model.cell.step_projected(h, u), atol=1e-12)
 
 
 # --- what is shipped ---------------------------------------------------------------------------------
@@ -142,21 +145,21 @@ def test_shipped_networks_are_small_and_the_first_reached_the_limit():
     model = toy.load()
     for small in (model, toy.load("gru-32-quick-0")):
         assert toy.squared_error(small, n=300) <= toy.LIMIT
-    assert toy.phrase(model, ["not", "a", "a", "bad"], n=20).mean() == pytest.approx(1, abs=0.1)
+    assert inside.phrase(model, ["not", "a", "a", "bad"], n=20).mean() == pytest.approx(1, abs=0.1)
     assert set(toy.names()) >= {f"{kind}-{seed}" for kind in ("gru-100", "gru-32-quick") for seed in range(3)}
 
 
 def test_modes_are_removed_from_the_shipped_network():
-    model = toy.centred(toy.load("gru-32-0").astype(np.float64))
-    point = toy.point_at(model, toy.fixed_points(model, n=60))
-    said = toy.undo(point)
+    model = inside.centred(toy.load("gru-32-0").astype(np.float64))
+    point = inside.point_at(model, inside.fixed_points(model, n=60))
+    said = inside.undo(point)
     assert said["not a a bad"] == pytest.approx(1, abs=0.1)
     assert said["very good"] == pytest.approx(2, abs=0.1)
-    found = toy.carrier(point, "not")
+    found = inside.carrier(point, "not")
     # the share is the regression of what is left on the whole, over the valence words at the lags 1 to 4
-    follow = toy.follow_ups(TWELVE_WORDS, "not")
+    follow = inside.follow_ups(TWELVE_WORDS, "not")
     assert len(follow) == 16
-    h = toy.after(point, ["not"])[-1]
-    left = toy.effects(point, toy.without(point, h, found.groups[found.best]), follow)
-    whole = toy.effects(point, h, follow)
+    h = inside.after(point, ["not"])[-1]
+    left = inside.effects(point, inside.without(point, h, found.groups[found.best]), follow)
+    whole = inside.effects(point, h, follow)
     assert found.undone[found.best] == pytest.approx(1 - left @ whole / (whole @ whole))

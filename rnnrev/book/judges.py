@@ -15,6 +15,7 @@ from ..augmented_bow import AugmentedBagOfWords
 from ..data import Reviews, load_reviews, tokenize
 from ..model import SentimentRNN
 from ..subspace import Subspace, chosen_subspace
+from . import inside
 from .answers import TOLERANCE, called, close, judge, judges, numbers, words_in
 
 __all__: list[str] = []
@@ -168,8 +169,8 @@ def _poles(answer: object) -> str:
 
 @cache
 def _removals() -> list[float]:
-    model = toy.centred(toy.load("gru-32-0").astype(np.float64))
-    said = toy.undo(toy.point_at(model, toy.fixed_points(model)))
+    model = inside.centred(toy.load("gru-32-0").astype(np.float64))
+    said = inside.undo(inside.point_at(model, inside.fixed_points(model)))
     return [said[f"not a a bad{more}"] for more in (" without not's modes", " without all others", "")]
 
 

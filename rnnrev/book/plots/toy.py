@@ -12,7 +12,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ... import toy
 from ...fixed_points import FixedPoints
 from ...linear import OperatingPoint
 from ...model import SentimentRNN
@@ -28,6 +27,7 @@ from ...plots.style import (
     figure,
     label_panels,
 )
+from .. import inside
 
 __all__ = ["factors", "first_order", "modes", "reaches", "trajectories", "two_units", "undone"]
 
@@ -44,9 +44,9 @@ def two_units(models: Mapping[str, SentimentRNN], phrases: Sequence[str]) -> Fig
     looks = dict(zip(phrases, ((INTACT, "o"), (NOT, "v"), (VERY, "^"))))
     for ax, (title, model) in zip(np.atleast_1d(axes), models.items()):
         model = model.astype(np.float64)
-        point = toy.point_at(model, toy.fixed_points(model, toy.FIVE_WORDS))
+        point = inside.point_at(model, inside.fixed_points(model, inside.FIVE_WORDS))
         fading = point.modes.L[1 - point.slow].real
-        scale = fading @ (toy.after(point, ["not"])[-1] - point.h_star)
+        scale = fading @ (inside.after(point, ["not"])[-1] - point.h_star)
 
         def place(h: np.ndarray, model=model, fading=fading, scale=scale, point=point) -> np.ndarray:
             return np.stack([model.readout(h), (h - point.h_star) @ fading / scale], -1)
@@ -82,7 +82,7 @@ def _plane(ax: Axes) -> None:
     ax.set(aspect="equal", xlim=(-1.1, 1.15), ylim=(-1.1, 1.1), xlabel="Re λ", ylabel="Im λ")
 
 
-def modes(point: OperatingPoint, found: Mapping[str, toy.Carrier]) -> Figure:
+def modes(point: OperatingPoint, found: Mapping[str, inside.Carrier]) -> Figure:
     """(a) All eigenvalues at x* = 0, those that carry a modifier marked; (b), (c) share of each modifier's effect that
     goes with each group of modes, by the size of its eigenvalue."""
     fig, axes = figure(1, 3, height=2.8, width_ratios=(1.15, 1, 1))
@@ -113,7 +113,7 @@ def trajectories(point: OperatingPoint, points: FixedPoints, phrases: Sequence[s
     model, colors = point.model, (NOT, PERTURBED, VERY, POSITIVE)
     w = model.w / (model.w @ model.w)
     for ax, word in zip(axes, ("not", "very")):
-        kick = toy.after(point, [word])[-1] - point.h_star
+        kick = inside.after(point, [word])[-1] - point.h_star
         kick = kick - (kick @ model.w) * w
         kick = kick / (kick @ kick)
         line = points.h_star - point.h_star
@@ -121,7 +121,7 @@ def trajectories(point: OperatingPoint, points: FixedPoints, phrases: Sequence[s
         order = np.argsort(said)
         ax.plot(said[order], (line @ kick)[order], ".", color=NEUTRAL, ms=4, label="fixed points")
         for phrase, color, marker in zip(phrases, colors, "vDs^"):
-            path = toy.after(point, phrase.split())
+            path = inside.after(point, phrase.split())
             x, y = model.readout(path), (path - point.h_star) @ kick
             ax.plot(x, y, "-", color=color, marker=marker, ms=4, label=f"“{phrase}”")
         ax.set(xlabel="what the network says", ylabel=f"along the kick of “{word}”", xlim=(-4, 4), ylim=(-1.2, 1.5))
@@ -160,8 +160,8 @@ def first_order(point: OperatingPoint, contexts: Sequence[str], words: Sequence[
     """What words add by the input Jacobian, w·J_inp(h) x, against what they do add, in several contexts from h*."""
     fig, ax = figure(height=3.4)
     for context, color, marker in zip(contexts, (INTACT, VERY, NOT, PERTURBED), "o^vD"):
-        h = toy.after(point, context.split())[-1]
-        x, y = (toy.added(point, h, words, jacobian=j) for j in (True, False))
+        h = inside.after(point, context.split())[-1]
+        x, y = (inside.added(point, h, words, jacobian=j) for j in (True, False))
         ax.plot(x, y, marker, color=color, ls="none", label=f"after “{context}”")
     ax.axline((0, 0), slope=1, color=CONTROL, lw=1, ls="--", zorder=0)
     ax.set(xlabel="wᵀ J_inp(h) x", ylabel="wᵀ [F(h, x) − F(h, 0)]")
@@ -170,7 +170,7 @@ def first_order(point: OperatingPoint, contexts: Sequence[str], words: Sequence[
 
 
 def undone(said: Mapping[str, float]) -> Figure:
-    """What phrases add from h*, whole and with modes removed right after the modifier (:func:`rnnrev.toy.undo`)."""
+    """What phrases add from h*, whole and with modes removed right after the modifier (``inside.undo``)."""
     fig, axes = figure(1, 2, height=2.3, sharey=True)
     for ax, phrase, truth in zip(axes, ("not a a bad", "very good"), ((1, -1), (2, 1))):
         rows = {

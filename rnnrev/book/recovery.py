@@ -1,4 +1,4 @@
-"""The analyses of chapters 2 to 5 marked against a language whose truth is known, and attractors of more classes.
+"""The analyses of chapters 2 to 5 marked against a language whose truth is known.
 
 :func:`recover` compares what the analyses find in a network with what was put into the
 :class:`rnnrev.language.Language` that it learned. Nothing is analysed in another way than in the chapters: this module
@@ -9,24 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
-from . import edges, modifiers, perturb
-from .data import Reviews
-from .fixed_points import find_fixed_points, mean_map
-from .language import Language
-from .linear import OperatingPoint, Unmeasured, eigenmodes, frequent_words, operating_point, valence
-from .model import SentimentRNN
-from .stats import Estimate, bootstrap, shown
-from .subspace import control_subspaces, modifier_subspace, random_subspace, subspace_dimension
+from .. import edges, modifiers, perturb
+from ..data import Reviews
+from ..language import Language
+from ..linear import OperatingPoint, Unmeasured, frequent_words, operating_point, valence
+from ..model import SentimentRNN
+from ..stats import shown
+from ..subspace import control_subspaces, modifier_subspace, random_subspace, subspace_dimension
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-__all__ = ["Attractor", "Grades", "Recovery", "attractor_dimension", "graded", "learn", "recover"]
+__all__ = [
+    "TEST_SEED", "TEXTS", "Recovery", "found_words", "learn", "mark_ends", "mark_ranking", "mark_words", "recover",
+]  # fmt: skip
 
 _CALLED = ("intensifier", "negator", "diminisher")  #: kinds of :func:`modifiers.modifier_effects` that are modifiers
 TEXTS = 150_000  #: training texts; with 60,000 a GRU stays another half point short of the best reader
@@ -40,8 +38,8 @@ def learn(language: Language, cell: str = "gru", seed: int = 0, texts: int = TEX
     Texts are read three times, and fewer of them more often, up to 30 times, until the network has seen 300,000; the
     epoch that does best on held-out texts is kept.
     """
-    from .config import TrainConfig
-    from .train import train
+    from ..config import TrainConfig
+    from ..train import train
 
     config = TrainConfig(
         cell=cell, seed=seed, epochs=int(np.clip(300_000 / texts, 3, 30)), patience=4, data="language", n_units=64,
@@ -65,9 +63,7 @@ class Recovery:
     without modifiers, where B is 0: 1 + g_start e^{−t/τ}. Whoever finds that has found all.
     """
 
-    words: pd.DataFrame = field(
-        repr=False
-    )  #: the language's words but the neutral ones: what is true of them beside what was found
+    words: pd.DataFrame = field(repr=False)  #: all but the neutral ones: what is true of them beside what was found
     profiles: pd.DataFrame = field(repr=False)  #: emphasis: end ("start", "end"), at, found, low, high, true
     note: str  #: why something was not measured
     accuracy: float = shown(".1%")
@@ -112,8 +108,6 @@ def recover(language: Language, model: SentimentRNN, test: Reviews | None = None
 
     ``test`` are texts of the language that the network did not learn from: 4,000 unless given.
     """
-    import pandas as pd
-
     test = language.sample(4000, TEST_SEED, "test") if test is None else test
     ids = model.vocabulary.encode_all(test.texts)
     encoded = language.encode(test.texts)
@@ -213,8 +207,6 @@ def mark_ends(
     effects: pd.DataFrame, seed: int,
 ) -> tuple[pd.DataFrame, dict[str, float]]:  # fmt: skip
     """Profiles of beginning and end beside the true ones, in multiples of what a word counts far from them."""
-    import pandas as pd
-
     places = np.unique(np.round(np.geomspace(1, _SPAN, 14)).astype(int)) - 1
     neutral = edges.neutral_texts(point, 16, 2 * _SPAN + 1, seed=seed, table=effects)
     last, before = edges.last_tokens(point.model, [i for i in ids if len(i) > _SPAN + 1][:64], _SPAN + 1)
@@ -237,76 +229,3 @@ def mark_ends(
         columns = {"end": name, "at": places, "found": found[name].value / level, "low": low / level}
         tables.append(pd.DataFrame(columns | {"high": high / level, "true": true}))
     return pd.concat(tables, ignore_index=True), marks
-
-
-# --- more than two classes --------------------------------------------------------------------
-
-
-@dataclass(frozen=True, eq=False)
-class Attractor:
-    """How many dimensions a network's attractor has, for any number of classes (Aitken et al. 2020)."""
-
-    tau: np.ndarray  #: (M,) tokens, time constants of the modes by rank: median over slow points
-    slow_modes: float = shown(".1f")  #: the rank with the widest gap, as a ratio, to the next
-    gap_of_tau: float = shown(".1f")  #: that gap, a factor
-    points_90: float = shown(".1f")  #: principal components that hold 90 % of the variance of the slow points
-    states_90: float = shown(".1f")  #: and of the states after the last token
-
-
-def attractor_dimension(model: SentimentRNN, reviews: Reviews, n_starts: int = 40, seed: int = 0) -> Attractor:
-    """Look for slow points of F̄ from ``n_starts`` visited states, and sort the modes at the slower half."""
-    model = model.astype(np.float64)
-    F = mean_map(model, seed=seed)
-    final = model.final_states_of(model.vocabulary.encode_all(reviews.sample(600, seed).texts))
-    points = find_fixed_points(F, final[:n_starts], unique_tol=None, max_distance=None, stability=False)
-    slow = points.h_star[points.q <= np.median(points.q)]
-    # dimensions are counted here: a conjugate pair spans two of them, and what grows is no memory
-    modes = eigenmodes(F.jacobian(slow))
-    tau = -np.sort(-np.where(modes.growing, np.nan, np.abs(modes.tau)), axis=-1)
-    tau = np.nanmedian(tau[:, np.isfinite(tau).any(0)], 0)[:8]
-    ratios = tau[:-1] / tau[1:]
-    return Attractor(tau, float(np.argmax(ratios) + 1), float(ratios.max()), _components(slow), _components(final))
-
-
-def _components(states: np.ndarray) -> float:
-    """Principal components that hold 90 % of the states' variance."""
-    size = np.linalg.svd(states - states.mean(0), compute_uv=False) ** 2
-    return float(np.searchsorted(np.cumsum(size) / size.sum(), 0.9) + 1)
-
-
-@dataclass(frozen=True, eq=False)
-class Grades:
-    """Where reviews of several grades leave a network that was trained on two classes; one row of ``table`` a grade.
-
-    Columns: ``grade``, ``texts``, mean ``logit`` in nats with ``low`` and ``high`` (95 %, over reviews), ``along`` and
-    ``off``: the mean state's place on the slow mode and its distance from it, in units of the spread along it.
-    """
-
-    table: pd.DataFrame = field(repr=False)
-    spearman: Estimate = shown(".2f")  #: of logit and grade, over reviews
-    on_line: float = shown(".1%")  #: share of the squared distances between the grades' mean states on one axis
-    cosine: float = shown(".2f")  #: of that axis with r₁
-
-
-def graded(model: SentimentRNN, reviews: Reviews, seed: int = 0) -> Grades:
-    """Grades (stars) are ordered, so one number may do (Aitken et al. 2020): do their mean states lie on the slow mode?
-
-    ``ValueError`` with fewer than three grades: there is no line to ask for.
-    """
-    import pandas as pd
-
-    grades = np.unique(reviews.labels)
-    if len(grades) < 3:
-        raise ValueError(f"{reviews!r} has {len(grades)} grades: at least 3 are needed to ask for a line")
-    point = operating_point(model, texts=reviews.sample(300, seed).texts, seed=seed)
-    states = model.final_states_of(model.vocabulary.encode_all(reviews.texts)).astype(float)
-    logits = model.readout(states)
-    means = np.stack([states[reviews.labels == g].mean(0) for g in grades])
-    _, size, axes = np.linalg.svd(means - means.mean(0), full_matrices=False)
-    along = (means - point.h_star) @ point.r
-    off = np.linalg.norm(means - point.h_star - along[:, None] * point.r, axis=1)
-    table = pd.DataFrame([bootstrap(logits[reviews.labels == g]) for g in grades], columns=["logit", "low", "high"])
-    table["grade"], table["texts"] = grades, [int((reviews.labels == g).sum()) for g in grades]
-    table["along"], table["off"] = along / np.std(states @ point.r), off / np.std(states @ point.r)
-    ranks = bootstrap((logits, reviews.labels), lambda z, g: float(stats.spearmanr(z, g).statistic), n=300, seed=seed)
-    return Grades(table, ranks, float(size[0] ** 2 / (size**2).sum()), float(abs(axes[0] @ point.r)))
