@@ -21,7 +21,7 @@ from .model import BagOfWords, Classifier, SentimentRNN, labels_of, untrained
 from .stats import Estimate
 from .subspace import Dimension, Subspace, chosen_subspace, control_subspaces, subspace_dimension, top_words
 
-__all__ = ["Analysis", "usable"]
+__all__: list[str] = []
 
 MIN_REVIEWS = 10  #: fewer say nothing about a network's states
 _MIN_WORDS = 30  #: fewer frequent words cannot be sorted

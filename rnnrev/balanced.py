@@ -34,10 +34,7 @@ from .fixed_points import mean_map
 from .linear import Unmeasured, frequent_words, time_constants
 from .model import SentimentRNN
 
-__all__ = [
-    "BalancedModes", "ReducedCell", "ReducedRNN", "axes", "balance", "balanced_modes", "explained", "petrov_galerkin",
-    "reduce", "volume_axis",
-]  # fmt: skip
+__all__ = ["axes", "balance", "reduce"]
 
 
 # --- a network on a few coordinates ---------------------------------------------------------------

@@ -33,7 +33,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-__all__ = ["CELLS", "NUMPY_OPS", "WEIGHTS", "Cell", "Jacobians", "initial_weights", "one_layer", "tensorflow_ops"]
+__all__ = ["CELLS", "Cell"]
 
 WEIGHTS = ("W", "U", "b", "b_rec", "h0")  #: of a :class:`Cell`, in its order
 

@@ -25,9 +25,7 @@ import pandas as pd
 from .files import RECORDS
 from .stats import Estimate, text_of
 
-__all__ = [
-    "CLAIMS", "VERDICTS", "Claim", "Verdict", "claim", "judge", "networks", "read", "verdict", "verdicts",
-]  # fmt: skip
+__all__ = ["CLAIMS", "networks", "read", "verdict", "verdicts"]
 
 #: What can become of a claim.
 VERDICTS = ("holds", "in part", "does not hold", "not measured")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 
 from .stacks import parts_of
 
-__all__ = ["FitConfig", "TrainConfig"]
+__all__ = ["TrainConfig"]
 
 
 @dataclass(frozen=True)

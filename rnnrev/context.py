@@ -18,7 +18,7 @@ from .measure import COLUMNS
 from .model import Classifier
 from .stats import Estimate
 
-__all__ = ["SETS", "TESTS", "checklist_answers", "checklist_tests", "context_tests", "context_texts"]
+__all__ = ["TESTS"]
 
 #: Sets of reviews -> what decides them; those of several splits are put together.
 SETS = {

@@ -27,10 +27,7 @@ import numpy as np
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "DATA_SETS", "DataError", "DataSet", "Reviews", "Vocabulary", "batches", "load_checklist", "load_contrasts",
-    "load_reviews", "pad", "split_names", "split_validation", "tokenize",
-]  # fmt: skip
+__all__ = ["DATA_SETS", "DataError", "Reviews", "Vocabulary", "load_contrasts", "load_reviews", "tokenize"]
 
 PAD, UNKNOWN = "<pad>", "<unk>"
 EMBEDDED = Path(__file__).parent / "datasets"

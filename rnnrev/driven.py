@@ -29,10 +29,7 @@ from .model import SentimentRNN, Step, forward
 from .stats import shown
 from .threads import in_threads
 
-__all__ = [
-    "LAG", "DrivenPoint", "FunctionCell", "LinearReader", "adjoints", "doubts", "driven_point",
-    "impulse_responses", "linear_reader", "lyapunov", "token_arrays", "visited_states",
-]  # fmt: skip
+__all__ = ["LAG", "adjoints", "doubts", "driven_point", "token_arrays"]
 
 #: Tokens after which what is left of a word, and what is still read of a state, counts as lasting.
 LAG = 50

@@ -32,10 +32,10 @@ from .stats import Estimate, bootstrap, estimate, interval, resample, shown
 from .subspace import Subspace, control_subspaces, off_attractor, random_subspace
 
 __all__ = [
-    "Decay", "NowAndLater", "Profile", "agreement", "by_axes", "compare_barcodes", "compare_shares", "decay_length",
-    "end_effects", "end_profiles", "end_readouts", "first_tokens", "in_context_profile", "insertion_response",
-    "last_tokens", "leak_rate", "memory_trace", "neutral_texts", "now_and_later", "profile", "read_modes", "readouts",
-    "start_profile", "starts", "state_barcode",
+    "LAG", "LAGS", "LATE", "NEAR", "PLACES", "agreement", "by_axes", "compare_barcodes", "compare_shares",
+    "decay_length", "end_effects", "end_profiles", "end_readouts", "first_tokens", "in_context_profile", "last_tokens",
+    "leak_rate", "memory_trace", "neutral_texts", "now_and_later", "profile", "read_modes", "readouts", "start_profile",
+    "starts", "state_barcode",
 ]  # fmt: skip
 
 #: Tokens before the word, and after it, at which emphasis is measured; what counts as near an edge and far from it.

@@ -27,7 +27,7 @@ from .threads import in_threads
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["FixedPoints", "MeanMap", "find_fixed_points", "keras_step", "mean_map", "numeric_jacobian"]
+__all__ = ["find_fixed_points", "mean_map"]
 
 
 # --- the corpus-averaged map ------------------------------------------------------------------

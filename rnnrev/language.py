@@ -35,7 +35,7 @@ from .stats import Estimate
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["TWELVE_WORDS", "Language", "Modifier"]
+__all__ = ["TWELVE_WORDS", "Language"]
 
 
 @dataclass(frozen=True)

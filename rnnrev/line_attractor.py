@@ -34,10 +34,9 @@ from .model import BagOfWords, SentimentRNN
 from .stats import Estimate, bootstrap, estimate, interval, resample, shown
 
 __all__ = [
-    "Alignment", "Attractor", "AttractorDimension", "CurveShape", "Dimensionality", "Predictions", "Sorting", "Spectra",
     "alignment", "attractor_dimension", "bag_valence", "curve_shape", "dimensionality", "find_attractor",
-    "linear_predictions", "local_dimension", "mode_spectra", "next_modes", "rank_correlation", "score_logits",
-    "spread_starts", "step_error", "unrest", "valence_sorting", "visited_states", "word_kinds",
+    "linear_predictions", "mode_spectra", "next_modes", "rank_correlation", "step_error", "valence_sorting",
+    "visited_states", "word_kinds",
 ]  # fmt: skip
 
 #: Tokens at the start of a text that are left out: the state is still on its way from h₀ to the attractor.

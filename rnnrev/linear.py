@@ -21,9 +21,8 @@ from .fixed_points import FixedPoints, MeanMap, find_fixed_points, mean_map
 from .model import SentimentRNN, last_states, states_along
 
 __all__ = [
-    "FLOOR", "Eigenmodes", "LinearModel", "ModeKernel", "NoSlowMode", "OperatingPoint", "Unmeasured", "eigenmodes",
-    "fitted_recurrence", "frequent_words", "input_effect", "linear_model", "linearize", "mode_kernel",
-    "operating_point", "slow_mode", "slow_readout", "slowest_first", "time_constants", "valence",
+    "OperatingPoint", "Unmeasured", "fitted_recurrence", "frequent_words", "input_effect", "linear_model",
+    "mode_kernel", "operating_point", "slow_mode", "valence",
 ]  # fmt: skip
 
 #: Words rarer than this share of running text are not looked at: their embeddings are hardly trained.

@@ -25,7 +25,7 @@ from .model import Classifier
 from .stats import Estimate, text_of
 from .subspace import modifier_subspace, random_subspace, volume
 
-__all__ = ["COLUMNS", "PARTS", "Part", "measure", "tabulate"]
+__all__ = ["measure"]
 
 #: Columns of the table: ``at`` is the place, lag or number of a curve's point, ``n`` what a value was counted over,
 #: ``note`` why there is none.

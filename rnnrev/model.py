@@ -20,10 +20,7 @@ from .data import UNKNOWN, Reviews, Vocabulary, batches, pad, tokenize
 from .stacks import cell_arrays, cell_from, initial_cell, padded_readout
 from .threads import in_threads
 
-__all__ = [
-    "BagOfWords", "Classifier", "Ragged", "SentimentRNN", "Step", "Trace", "evaluate", "forward", "labels_of",
-    "last_states", "states_along", "untrained",
-]  # fmt: skip
+__all__ = ["BagOfWords", "SentimentRNN", "evaluate", "untrained"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -33,9 +33,8 @@ from .linear import OperatingPoint, Unmeasured, frequent_words, slow_readout, va
 from .stats import Estimate, bootstrap, shown
 
 __all__ = [
-    "Barcodes", "Clusters", "Probes", "Ranking", "Transients", "barcode", "cluster_barcodes", "gain_gradient",
-    "half_lives", "lexicon", "linear_fit", "matched_words", "modifier_effects", "nearest", "probe_words", "quick",
-    "ranking_auc", "settled_effects", "settled_gain", "states_after", "transients",
+    "barcode", "cluster_barcodes", "gain_gradient", "half_lives", "lexicon", "linear_fit", "modifier_effects",
+    "probe_words", "ranking_auc", "settled_gain", "states_after", "transients",
 ]  # fmt: skip
 
 _N_TOKENS = 32  #: tokens of the averaged map where many states are scored: words rank as by 600 (ρ > .999 in the GRU)

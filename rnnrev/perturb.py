@@ -34,9 +34,8 @@ from .subspace import (
 )
 
 __all__ = [
-    "Change", "Lab", "Modulation", "Run", "Step", "abolition", "add", "amplify", "by_dimension", "clamp", "conditions",
-    "costs", "lab", "modulation", "only", "phrase_pairs", "project_out", "run", "scale", "sentence_pairs", "start_from",
-    "typical_states",
+    "Modulation", "abolition", "amplify", "by_dimension", "conditions", "costs", "lab", "only", "phrase_pairs",
+    "project_out", "run", "sentence_pairs", "start_from", "typical_states",
 ]  # fmt: skip
 
 Change = Callable[[np.ndarray, Step], np.ndarray]

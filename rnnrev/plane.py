@@ -22,7 +22,7 @@ from .driven import Texts, token_arrays, visited_states
 from .fixed_points import find_fixed_points, mean_map
 from .model import SentimentRNN
 
-__all__ = ["Chart", "Landscape", "chart", "landscape", "plane", "seen_from", "steps", "word_matrices"]
+__all__ = ["chart", "landscape", "plane", "seen_from", "steps", "word_matrices"]
 
 
 def plane(model: SentimentRNN, modes: BalancedModes, table: pd.DataFrame) -> ReducedRNN:

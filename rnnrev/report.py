@@ -37,7 +37,7 @@ from .plots import report as plots
 from .rebuild import few_numbers
 from .stats import Estimate, accuracy, text_of
 
-__all__ = ["Missing", "Report", "Table", "analyse", "to_html", "write"]
+__all__ = ["analyse", "write"]
 
 _ENOUGH = 0.95  #: R² with the whole network's logits at which so many numbers are enough
 _MOST = 12  #: numbers that are tried

@@ -18,10 +18,7 @@ from numpy.typing import DTypeLike
 
 from .cells import CELLS, WEIGHTS, Cell, Jacobians, initial_weights
 
-__all__ = [
-    "CONV", "WIDTH", "DelayLine", "StackedCell", "cell_arrays", "cell_from", "convolved", "initial_cell",
-    "padded_readout", "parts_of", "stack",
-]  # fmt: skip
+__all__ = ["initial_cell"]
 
 CONV = "conv"  #: in a kind of cell: a convolution before the next layer
 WIDTH = 4  #: embedded tokens that it sees

@@ -14,10 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special, stats
 
-__all__ = [
-    "Calibration", "Estimate", "accuracy", "bootstrap", "calibration", "estimate", "interval", "over_seeds", "resample",
-    "shown", "text_of",
-]  # fmt: skip
+__all__ = ["Calibration", "Estimate", "accuracy", "bootstrap", "over_seeds", "text_of"]
 
 
 def shown(spec: str, **options: Any) -> Any:

@@ -21,9 +21,8 @@ from .modifiers import Probes, WordList, nearest, probe_words, quick, states_aft
 from .stats import Estimate, bootstrap, shown
 
 __all__ = [
-    "Dimension", "Plane", "Subspace", "Volume", "chosen_subspace", "control_subspaces", "deflections",
-    "matched_subspace", "modifier_subspace", "off_attractor", "random_subspace", "slow_subspace",
-    "subspace_dimension", "top_words", "valence_plane", "volume",
+    "Subspace", "chosen_subspace", "modifier_subspace", "random_subspace", "subspace_dimension", "top_words",
+    "valence_plane", "volume",
 ]  # fmt: skip
 
 _N_AXES = 8  #: dimensions that are tried

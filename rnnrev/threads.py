@@ -15,7 +15,7 @@ from typing import Any
 import scipy.linalg  # noqa: F401  SciPy brings a BLAS of its own: only what is loaded can be told
 from threadpoolctl import threadpool_limits
 
-__all__ = ["in_threads"]
+__all__: list[str] = []
 
 threadpool_limits(1, "blas")
 

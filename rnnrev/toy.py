@@ -25,7 +25,7 @@ from .cells import WEIGHTS, Cell, initial_weights
 from .language import TWELVE_WORDS, Language, Modifier
 from .model import SentimentRNN
 
-__all__ = ["FOLDER", "LIMIT", "learn", "load", "names", "network", "quick", "save", "squared_error", "with_reach"]
+__all__ = ["learn", "load", "quick", "squared_error"]
 
 LIMIT = 0.006  #: mean squared error on new texts under which a network counts as trained, set before any was
 TEST_SEED = 1_000_000  #: no training text is drawn with it

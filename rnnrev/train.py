@@ -40,7 +40,7 @@ from .model import BagOfWords, SentimentRNN, evaluate, labels_of
 from .stacks import CONV, WIDTH, DelayLine, convolved, padded_readout, parts_of, stack
 from .zoo import load, save
 
-__all__ = ["Recurrent", "RunningSum", "Trainee", "adam", "fit", "load_soft_labels", "load_vectors", "scan", "train"]
+__all__ = ["train"]
 
 
 Curve = list[dict[str, float]]  #: one row an epoch

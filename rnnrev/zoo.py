@@ -29,7 +29,7 @@ from .model import Classifier, SentimentRNN
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FOLDER", "ModelFileError", "load", "names", "record", "recurrent", "save", "table"]
+__all__ = ["FOLDER", "ModelFileError", "load", "names", "record", "save", "table"]
 
 #: Where the shipped networks lie.
 FOLDER = Path(__file__).parent / "networks"

@@ -90,7 +90,7 @@ def site(
     bag: BagOfWords, shown: dict[str, widgets.Widget],
 ) -> Path:  # fmt: skip
     folder = tmp_path_factory.mktemp("site")
-    widgets.write_assets(folder / "rnnrev", model, bag, small_bag(model.vocabulary), [(second, bag), (blind, None)])
+    assets.write_assets(folder / "rnnrev", model, bag, small_bag(model.vocabulary), [(second, bag), (blind, None)])
     for name, made in (("all", list(shown.values())), *((kind, [w]) for kind, w in shown.items())):
         body = PAGE.replace("{}", "\n".join(w.html() for w in made))
         (folder / f"{name}.html").write_text(body, encoding="utf-8")
@@ -623,7 +623,7 @@ def test_a_path_that_is_being_played_stops_with_its_view(pages: Pages, shown: di
 
 def test_shipped_network_in_the_page(browser: Any, tmp_path: Path) -> None:
     model, bag = zoo.load("gru-imdb"), zoo.load("bow-imdb")
-    written = widgets.write_assets(tmp_path / "rnnrev", model, bag)
+    written = assets.write_assets(tmp_path / "rnnrev", model, bag)
     assert sum(f.stat().st_size for f in written) < 6e6
     (tmp_path / "trace.html").write_text(PAGE.replace("{}", widgets.sentiment_trace(model, bag, "good").html()))
     opened = Pages(browser, tmp_path)

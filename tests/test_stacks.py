@@ -25,6 +25,7 @@ from rnnrev.model import BagOfWords, SentimentRNN, untrained
 from rnnrev.stacks import WIDTH, StackedCell, convolved, initial_cell, padded_readout, parts_of, stack
 from rnnrev.subspace import Subspace
 from rnnrev.train import Network
+from rnnrev.widgets import assets
 from rnnrev.wrap import from_keras, from_torch
 
 STACKS = ["gru+gru", "mingru+lru", "conv+mingru", "lstm+vanilla", "conv+ugrnn+mingru"]
@@ -185,7 +186,7 @@ def test_widgets_take_stacks_and_a_page_says_that_it_does_not(deep):
     a = adjoints(deep, [ids], range(4), places=np.array([[0, 4]]))[0][::-1]
     np.testing.assert_allclose(pull, np.sum(a * done, -1), atol=1e-4)
     with pytest.raises(ValueError, match="pages run a GRU or minGRU"):
-        widgets.write_assets("nowhere", deep)
+        assets.write_assets("nowhere", deep)
 
 
 def test_what_needs_partials_says_that_it_is_for_one_layer(deep):

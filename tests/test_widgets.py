@@ -513,7 +513,7 @@ def test_asset_holds_the_shipped_form_of_the_network(tmp_path: Any, bag: BagOfWo
     save(small_network("gru").astype(np.float32), tmp_path / "model", compact=True)
     model = load(tmp_path / "model")
     assert isinstance(model, SentimentRNN)
-    written = widgets.write_assets(tmp_path / "site", model, bag)
+    written = assets.write_assets(tmp_path / "site", model, bag)
     assert [f.name for f in written] == ["widgets.js", "widgets.css", "gru-imdb.js"]
     header, arrays = read_asset(written[2].read_text())
     assert header["words"].split("\n") == list(model.vocabulary.words)
@@ -527,10 +527,10 @@ def test_asset_holds_the_shipped_form_of_the_network(tmp_path: Any, bag: BagOfWo
 
 def test_what_a_page_cannot_run_is_refused(tmp_path: Any, point: OperatingPoint, bag: BagOfWords) -> None:
     with pytest.raises(ValueError, match="pages run a GRU or minGRU with one logit, not lstm"):
-        widgets.write_assets(tmp_path, small_network("lstm"), bag)
+        assets.write_assets(tmp_path, small_network("lstm"), bag)
     words = Vocabulary((*bag.vocabulary.words[:-1], "other"))
     with pytest.raises(ValueError, match="do not share a vocabulary"):
-        widgets.write_assets(tmp_path, point.model, BagOfWords(bag.beta, bag.b, words))
+        assets.write_assets(tmp_path, point.model, BagOfWords(bag.beta, bag.b, words))
 
 
 def test_tables_say_what_frames_hold(everything: list[widgets.Widget]) -> None:

@@ -35,7 +35,7 @@ from .style import (
     label_panels,
 )
 
-__all__ = ["abolition", "calibration", "curve", "dimension", "dimensions", "emphasis", "spectra", "words"]
+__all__: list[str] = []
 
 
 def calibration(found: Mapping[str, Calibration]) -> Figure:

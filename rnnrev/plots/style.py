@@ -21,11 +21,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
 from numpy.typing import ArrayLike
 
-__all__ = [
-    "CONTROL", "CYCLE", "DASHES", "INTACT", "MODIFIERS", "NEGATIVE", "NEUTRAL", "PERTURBED",
-    "POSITIVE", "VALENCE_MAP", "architecture", "band", "figure", "figure_of", "intervals", "label_panels", "log_ticks",
-    "sign_colors",
-]  # fmt: skip
+__all__ = ["architecture", "intervals"]
 
 POSITIVE, NEGATIVE, NEUTRAL = "#0072B2", "#D55E00", "#767676"  #: valence of words, labels of reviews, signs
 INTACT, PERTURBED, CONTROL = "#000000", "#CC79A7", "#8C8C8C"  #: a network as trained, changed, changed at random

@@ -23,7 +23,7 @@ from ..cells import CELLS, WEIGHTS
 from ..files import write_text
 from ..model import BagOfWords, SentimentRNN
 
-__all__ = ["css", "fingerprint", "module", "pack", "script", "write_assets"]
+__all__: list[str] = []
 
 _HERE = Path(__file__).parent
 #: Sources in order of use; a name of one file is used by later files only.

@@ -12,7 +12,7 @@ import traitlets as t
 
 from .assets import css, module
 
-__all__ = ["Frame", "Table", "Widget"]
+__all__: list[str] = []
 
 Frame = dict[str, Any]  #: what is drawn: numbers, texts and lists, as JSON has them
 _Traits = Mapping[str, t.TraitType[Any, Any]]

@@ -14,7 +14,7 @@ from ..model import SentimentRNN
 from .assets import pack
 from .base import Frame, Widget
 
-__all__ = ["Trainer", "kept", "toy_trainer"]
+__all__: list[str] = []
 
 
 def kept(model: SentimentRNN) -> Frame:
