@@ -122,11 +122,11 @@ class Landscape:
         return np.abs(self.eigvals).max(-1) < 1
 
 
-def landscape(small: ReducedRNN, *, n: int = 41, n_steps: int = 2000) -> Landscape:
+def landscape(small: ReducedRNN, *, n: int = 41) -> Landscape:
     """The averaged map of a network in the plane: fixed points in −4 … 4 by −4 … 6, all of them, and basins.
 
     The averaged map is made on an n × n grid; wherever both components of its step change sign between neighbours, a
-    search starts. Basins follow the map, interpolated between grid points, for ``n_steps`` tokens.
+    search starts. Basins follow the map, interpolated between grid points, for 2,000 tokens.
     """
     xs, ys = np.linspace(-4, 4, n), np.linspace(-4, 6, n)
     z = np.stack(np.meshgrid(xs, ys), -1)
@@ -147,7 +147,7 @@ def landscape(small: ReducedRNN, *, n: int = 41, n_steps: int = 2000) -> Landsca
     J = np.stack([(F(fixed + e) - F(fixed - e)) / 2e-5 for e in eps], -1)
     follow = RegularGridInterpolator((ys, xs), z + step, bounds_error=False, fill_value=None)
     at = z.reshape(-1, 2)
-    for _ in range(n_steps):
+    for _ in range(2000):
         at = np.clip(follow(at[:, ::-1]), [xs[0], ys[0]], [xs[-1], ys[-1]])
     eigvals = np.linalg.eigvals(J) if len(fixed) else np.empty((0, 2))
     far = np.linalg.norm(at[:, None] - fixed, axis=-1)

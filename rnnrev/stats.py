@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,13 +16,15 @@ from scipy import special, stats
 
 __all__ = ["Calibration", "Estimate", "accuracy", "bootstrap", "over_seeds", "text_of"]
 
+_T = TypeVar("_T")
 
-def shown(spec: str, **options: Any) -> Any:
+
+def shown(spec: str, **options: _T) -> _T:
     """A field of a result that text and tables show, formatted by ``spec`` (``".2f"``, ``".1%"``).
 
     ``options`` are those of :func:`dataclasses.field`, a default for one.
     """
-    return dataclasses.field(metadata={"format": spec}, **options)
+    return dataclasses.field(metadata={"format": spec}, **options)  # type: ignore[call-overload]
 
 
 class Estimate(NamedTuple):

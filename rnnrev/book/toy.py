@@ -56,11 +56,11 @@ def seeds(
     return rows.value.dropna().to_numpy(float)
 
 
-def beside_the_paper(network: str = "gru-100") -> Html:
+def beside_the_paper() -> Html:
     """The paper's value and ours, with Student's interval over seeds."""
     rows = []
     for name, (measure, condition, theirs, spec) in PAPER.items():
-        found = seeds(measure, condition, network=network)
+        found = seeds(measure, condition)
         ours: str | Estimate = over_seeds(found) if len(found) else "not measured"
         rows.append({"what": name, "paper": theirs, "ours": text_of(ours, spec)})
     return table(pd.DataFrame(rows))
@@ -76,10 +76,10 @@ def in_the_page() -> dict[str, tuple[float, str]]:
     return told
 
 
-def by_reach(reaches: tuple[int, ...] = (2, 4, 6, 8)) -> Html:
+def by_reach() -> Html:
     """By the reach of *not*, GRUs with 32 units: how many modes carry it, its factor within and after its reach."""
     rows = []
-    for reach in reaches:
+    for reach in (2, 4, 6, 8):
         ask = partial(seeds, network="gru-32", data=f"twelve words/{reach}")
         within, then = (ask("factor", "network", at) for at in (reach, reach + 1))
         numbers = {

@@ -109,14 +109,13 @@ def _chosen(props: Mapping[str, Frame]) -> Frame:
     return own | {"of": dict(others)}
 
 
-def flow_2d(A: ArrayLike | None = None, presets: Mapping[str, ArrayLike] | None = None) -> Widget:
+def flow_2d(A: ArrayLike | None = None) -> Widget:
     """A linear map of the plane, h' = A h: flow, modes, left vectors, time constants and the path from a point.
 
-    ``A`` (2, 2) is where to begin, the first preset unless given; ``presets``, name -> (2, 2), are on buttons.
-    Controls: ``matrix``, ``start``.
+    ``A`` (2, 2) is where to begin, the first of :data:`FLOWS`, which are on buttons, unless given. Controls:
+    ``matrix``, ``start``.
     """
-    buttons = {k: np.asarray(v, float).tolist() for k, v in (FLOWS if presets is None else presets).items()}
-    first = next(iter(buttons.values())) if A is None else np.asarray(A, float).tolist()
+    first = next(iter(FLOWS.values())) if A is None else np.asarray(A, float).tolist()
 
     def compute(matrix: list[list[float]], start: list[float]) -> Frame:
         A, path = np.array(matrix), [np.array(start)]
@@ -144,7 +143,7 @@ def flow_2d(A: ArrayLike | None = None, presets: Mapping[str, ArrayLike] | None 
         return ["mode", "λ", "|λ|", "τ in tokens"], rows
 
     matrix = t.List(t.List(t.Float(), minlen=2, maxlen=2), first, minlen=2, maxlen=2)
-    return Widget("flow_2d", "A linear flow in the plane", compute, describe, props={"presets": buttons},
+    return Widget("flow_2d", "A linear flow in the plane", compute, describe, props={"presets": FLOWS},
                   controls={"matrix": matrix, "start": t.List(t.Float(), [1.0, 0.8], minlen=2, maxlen=2)})  # fmt: skip
 
 
@@ -216,13 +215,9 @@ def _rounded(value: Any) -> Any:
 
 
 def modifier_lab(
-    point: OperatingPoint,
-    lab: perturb.Lab | None = None,
-    text: str = "The movie was not good.",
-    gain: float = 0.0,
-    begin: str = "h0",
+    point: OperatingPoint, lab: perturb.Lab | None = None, text: str = "The movie was not good.", gain: float = 0.0,
     restaurants: tuple[OperatingPoint, perturb.Lab] | None = None,
-) -> Widget:
+) -> Widget:  # fmt: skip
     """Turn the modifier subspace of the state up and down (:func:`rnnrev.perturb.amplify`) and watch the logit.
 
     ``lab`` is :func:`rnnrev.perturb.lab` of the operating point, made here if not given; ``restaurants`` the same two
@@ -251,7 +246,7 @@ def modifier_lab(
         controls={
             "text": t.Unicode(text), "gain": t.Float(gain, min=-1.0, max=3.0),
             "dimension": t.Int(labs[FILMS][1].dimension, min=1, max=width),
-            "space": t.Enum(spaces, spaces[0]), "begin": t.Enum(["h0", "middle"], begin),
+            "space": t.Enum(spaces, spaces[0]), "begin": t.Enum(["h0", "middle"], "h0"),
             "texts": t.Enum(list(labs), FILMS),
         },
         props={"dimensions": width, "spaces": spaces} | _chosen({
@@ -263,11 +258,11 @@ def modifier_lab(
     return made
 
 
-def _landmarks(lab: perturb.Lab, n: int = 10) -> list[Frame]:
-    """Where the ``n`` highest-ranked modifiers of each kind leave the state, in the plane."""
+def _landmarks(lab: perturb.Lab) -> list[Frame]:
+    """Where the ten highest-ranked modifiers of each kind leave the state, in the plane."""
     found: dict[str, list[Frame]] = {}
     for word, kind, at in zip(lab.words, lab.kinds, lab.coordinates):
-        if kind != "other" and len(found.setdefault(kind, [])) < n:
+        if kind != "other" and len(found.setdefault(kind, [])) < 10:
             found[kind].append({"word": word, "kind": kind, "x": round(float(at[0]), 4), "y": round(float(at[1]), 4)})
     return [mark for marks in found.values() for mark in marks]
 
@@ -433,7 +428,7 @@ def who_still_matters(model: SentimentRNN | None = None, text: str | None = None
     )  # fmt: skip
 
 
-def the_plane(charts: Sequence[Chart], text: str = "The movie was not good.", word: str = "good") -> Widget:
+def the_plane(charts: Sequence[Chart], text: str = "The movie was not good.") -> Widget:
     """Networks as maps of the plane of memory and volume: a sentence is a path, a word a field of arrows.
 
     ``charts`` are made by :func:`rnnrev.plane.chart`; the second one is shown beside the first when it is chosen.
@@ -495,7 +490,7 @@ def the_plane(charts: Sequence[Chart], text: str = "The movie was not good.", wo
     made = Widget(
         "the_plane", "A network as a map of the plane: logit after each token, whole and reduced", compute, describe,
         controls={
-            "text": t.Unicode(text), "word": t.Unicode(word), "k": t.Int(2, min=1, max=width),
+            "text": t.Unicode(text), "word": t.Unicode("good"), "k": t.Int(2, min=1, max=width),
             "volume": t.Enum(list(_VOLUMES), "as it is"), "start": t.List(t.Float(), [0.0, 0.0], minlen=2, maxlen=2),
             "second": t.Int(0, min=0, max=len(charts) - 1),
         },

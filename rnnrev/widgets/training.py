@@ -10,6 +10,7 @@ import traitlets as t
 
 from .. import toy
 from ..data import tokenize
+from ..language import TWELVE_WORDS
 from ..model import SentimentRNN
 from .assets import pack
 from .base import Frame, Widget
@@ -59,16 +60,14 @@ class Trainer(Widget):
         return self.run == "stop"
 
 
-def toy_trainer(
-    text: str = "not a a bad good good very good", reach: int = 4, trained: Sequence[SentimentRNN] = ()
-) -> Trainer:
+def toy_trainer(text: str = "not a a bad good good very good", trained: Sequence[SentimentRNN] = ()) -> Trainer:
     """Train a small network on the running sum of the twelve words, and look into it as it learns.
 
     With ``trained``, what :func:`rnnrev.toy.learn` kept on its way, it begins with these, and the slider goes through
     them. Controls: ``text``; ``reach`` of *not* in tokens. Settings: ``cell`` ("gru", "ugrnn"), ``at``, which of the
     networks that were kept is shown (0 the first).
     """
-    language = toy.with_reach(reach)
+    language = TWELVE_WORDS
     words = list(language.words)
     numbers = language.vocabulary.numbers(words)
 
@@ -81,7 +80,7 @@ def toy_trainer(
     return Trainer(
         "toy_trainer", "A network that learns twelve words", compute,
         lambda frame: (["token", "sum so far"], list(zip(["(start)", *frame["tokens"]], frame["sums"]))),
-        controls={"text": t.Unicode(text), "reach": t.Int(reach, min=1, max=8)},
+        controls={"text": t.Unicode(text), "reach": t.Int(4, min=1, max=8)},
         looks={"cell": t.Enum(["gru", "ugrnn"], "gru"), "at": t.Int(0)},
         props={
             "language": {
