@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 # what a command needs is imported where it runs: --help is quick
+# argparse and the 17 lines of _add_config: help of train takes .15 s of processor, .3 to .4 with tyro; typer has no
+# dataclasses
 
 
 def _zoo(args: argparse.Namespace) -> None:
