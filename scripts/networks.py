@@ -26,6 +26,7 @@ BAG = "--cell bow --epochs 8 --learning-rate"
 KNOB = (
     "--cell knob --n-units 1 --state-dropout 0 --precision float32 --epochs 5 --learning-rate 0.003 --word-dropout 0.3"
 )
+RUNGS = ("ranked", "still", "added", "middle", "turned", "forgets", "frequent", "random")  #: of scripts/rungs.py
 READER = (
     "rnnrev train --extra sst2 yelp hotels restaurants --balance --max-tokens 0 --compact --batch-size 128 --quiet "
     "--epochs 3 --learning-rate 0.001"
@@ -60,6 +61,8 @@ NETWORKS: dict[str, list[str]] = {
     **seeds("bow-hard", f"{HARD} {BAG} 0.001", FILMS),
     **seeds("bow-hard-plain", f"{HARD} {BAG} 0.003"),
     **seeds("knob-hard-plain", f"{HARD.replace('128', '256')} {KNOB}"),
+    **{k: v for r in RUNGS for k, v in seeds(f"rung-{r}", f"scripts/rungs.py {r}", FILMS).items()},
+    **{k: v for r in RUNGS[:2] for k, v in seeds(f"rung-{r}-plain", f"scripts/rungs.py {r}").items()},
 }  # fmt: skip
 
 
