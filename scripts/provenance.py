@@ -300,8 +300,9 @@ COMMIT = commit()  #: when the run began
 
 
 def networks(names: Sequence[str]) -> dict[str, str]:
-    """The files of shipped networks, by their hash."""
-    return {name: digest(zoo.FOLDER / f"{name}{zoo.SUFFIX}")[:16] for name in names}
+    """The files of networks by their hash: those that are shipped, and those that networks.py made."""
+    folders = {name: zoo.FOLDER if name in zoo.names() else ROOT / "runs" for name in names}
+    return {name: digest(folder / f"{name}{zoo.SUFFIX}")[:16] for name, folder in folders.items()}
 
 
 def write_table(name: str, table: pd.DataFrame, about: Mapping[str, Any], folder: Path = RECORDS) -> Path:
