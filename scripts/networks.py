@@ -26,7 +26,7 @@ BAG = "--cell bow --epochs 8 --learning-rate"
 KNOB = (
     "--cell knob --n-units 1 --state-dropout 0 --precision float32 --epochs 5 --learning-rate 0.003 --word-dropout 0.3"
 )
-RUNGS = ("ranked", "still", "added", "middle", "turned", "forgets", "frequent", "random")  #: of scripts/rungs.py
+RUNGS = ("ranked", "still", "added", "middle", "turned", "forgets", "frequent", "random", "all")  #: of scripts/rungs.py
 READER = (
     "rnnrev train --extra sst2 yelp hotels restaurants --balance --max-tokens 0 --compact --batch-size 128 --quiet "
     "--epochs 3 --learning-rate 0.001"

@@ -67,8 +67,8 @@ RUNGS = {
 }
 
 
-#: Which words have filters in CP20's form: those that the network's ranking chose, and two controls.
-PAPER = {"ranked": "", "frequent": "frequent words", "random": "random words"}
+#: CP20's form, by which words have filters: those that the network's ranking chose, two controls; and our steps on top.
+PAPER = {"ranked": "", "frequent": "frequent words", "random": "random words", "all": ""}
 
 
 def blocks(x: Any) -> list[Any]:
@@ -144,7 +144,7 @@ def main() -> None:
     args = parser.parse_args()
     given: dict[str, Any] = {"extra": ("sst2",), "vectors": args.vectors, "seed": args.seed}
     if args.rung in PAPER:
-        papers(args.rung, AugmentedConfig(**given, **STEPS["+ end"]), args.out)
+        papers(args.rung, AugmentedConfig(**given, **STEPS["+ parts" if args.rung == "all" else "+ end"]), args.out)
         return
     config = TrainConfig(
         cell="knob", n_units=1, state_dropout=0, word_dropout=0.3, precision="float32", batch_size=256,
