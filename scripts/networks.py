@@ -62,7 +62,6 @@ NETWORKS: dict[str, list[str]] = {
     **seeds("bow-hard-plain", f"{HARD} {BAG} 0.003"),
     **seeds("knob-hard-plain", f"{HARD.replace('128', '256')} {KNOB}"),
     **{k: v for r in RUNGS for k, v in seeds(f"rung-{r}", f"scripts/rungs.py {r}", FILMS).items()},
-    **{k: v for r in RUNGS[:2] for k, v in seeds(f"rung-{r}-plain", f"scripts/rungs.py {r}").items()},
 }  # fmt: skip
 
 

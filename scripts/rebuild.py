@@ -61,11 +61,11 @@ FAIR = {
         "knob that turns signs": "rung-turned", "knob that forgets by place": "rung-forgets",
     },
     "gru-hard-plain": {
-        "bag of words": "bow-hard-plain", "paper's form": "rung-ranked-plain",
-        "knob trained without modifiers": "rung-still-plain", "knob": "knob-hard-plain",
+        "bag of words": "bow-hard-plain", "knob": "knob-hard-plain",
     },
 }  # fmt: skip
 SEEDS = ("", "-1", "-2")
+ONCE = ("added", "middle", "turned", "forgets", "frequent", "random", "all")  #: rungs of one seed, for want of time
 CHECKLIST = "checklist/test"
 NEGATORS = {"not", "no", "never", "without", "neither", "nor", "nothing", "hardly", "barely"}  #: and words in n't
 CONTRAST = {"but", "although", "though", "however", "yet"}
@@ -167,18 +167,19 @@ def scores(read: Reader) -> Scores:
     return out
 
 
-def seeds(name: str) -> list[SentimentRNN]:
-    """Networks of three seeds by the first one's name: shipped, or made."""
-    return [zoo.load(n if n in zoo.names() else make(n)) for n in (name + seed for seed in SEEDS)]
+def seeds(name: str) -> list[str]:
+    """Names of the networks that differ from this one in their seed, it first."""
+    return [name + seed for seed in (SEEDS[:1] if name.removeprefix("rung-") in ONCE else SEEDS)]
 
 
 @cache
 def scored(name: str, part: str = "") -> list[Scores]:
     """Scores of :func:`seeds`: as they are, ``shuffled``, or without one of :data:`rnnrev.knob.PARTS`."""
-    _, *rung = name.removesuffix("-plain").split("rung-")
-    with reads_as(rung[0]) if rung and rung[0] in RUNGS else nullcontext():
-        models = [knob.without(m, part) if part in knob.PARTS else m for m in seeds(name)]
-        return [scores(reader(m, part == "shuffled")) for m in models]
+    rung = name.removeprefix("rung-")
+    with reads_as(rung) if rung in RUNGS else nullcontext():
+        models = [zoo.load(n if n in zoo.names() else make(n)) for n in seeds(name)]
+        changed = [knob.without(m, part) if part in knob.PARTS else m for m in models]
+        return [scores(reader(m, part == "shuffled")) for m in changed]
 
 
 def likeness(own: Scores, whole: Scores) -> dict[tuple[str, str], np.ndarray]:
@@ -203,7 +204,11 @@ def over_seeds(found: Sequence[np.ndarray]) -> np.ndarray:
 def rows(
     condition: str, own: Sequence[Scores], bag: Sequence[Scores], whole: Sequence[Scores], at: float = np.nan
 ) -> Iterator[Row]:
-    """A reader's scores, its shares of the gap, and how far it agrees with the network; means over seeds."""
+    """A reader's scores, its shares of the gap, and how far it agrees with the network; means over seeds.
+
+    A reader of one seed is compared with the first seeds of bag and network.
+    """
+    bag, whole = bag[: len(own)], whole[: len(own)]
 
     def row(data: str, measure: str, found: np.ndarray) -> Row:
         value, n = stats.estimate(found), len(whole[0].logits[data])
@@ -215,8 +220,7 @@ def rows(
         if condition not in ("bag of words", "network") and c[0] > a[0]:
             yield row(data, "gap_share" + "_accuracy" * (measure == "accuracy"), (b - a) / (c - a))
     if condition != "network":
-        of = whole if len(whole) == len(own) else whole[:1] * len(own)
-        alike = [likeness(one, network) for one, network in zip(own, of)]
+        alike = [likeness(one, network) for one, network in zip(own, whole)]
         for data, measure in alike[0]:
             yield row(data, measure, over_seeds([one[data, measure] for one in alike]))
 
@@ -224,7 +228,8 @@ def rows(
 # --- readers ----------------------------------------------------------------------------------------
 
 
-def ngrams(bayes: bool) -> Reader:
+@cache
+def ngrams(bayes: bool) -> Scores:
     """NB-SVM on uni- and bigrams (Wang & Manning 2012), or logistic regression on all single words there are.
 
     They learn from the texts and labels of the fair ladders; C was chosen on held-out reviews of IMDB.
@@ -247,7 +252,7 @@ def ngrams(bayes: bool) -> Reader:
         X = count.transform(texts()[which].texts)
         return model.decision_function((X @ ratio).tocsr() if bayes else X)
 
-    return read
+    return scores(read)
 
 
 def training(name: str) -> list[str]:
@@ -327,12 +332,14 @@ def fair(name: str) -> Iterator[Row]:
     for condition, first in FAIR[name].items():
         yield from rows(condition, scored(first), bag, whole)
     for condition, bayes in (("unigrams", False), ("NB-SVM", True)):
-        yield from rows(condition, [scores(ngrams(bayes))], bag, whole)
+        yield from rows(condition, [ngrams(bayes)] * len(whole), bag, whole)
     own = FAIR[name]["knob"]
     for part in knob.PARTS:
         yield from rows(f"knob without {part}", scored(own, part), bag, whole)
     yield from rows("knob, shuffled", scored(own, "shuffled"), bag, whole)
-    yield speed("knob", seeds(own)[0])
+    yield from rows("knob, first seed", scored(own)[:1], bag, whole)
+    if own in zoo.names():
+        yield speed("knob", zoo.load(own))
 
 
 def kinds_of(tokens: Sequence[str], strong: set[str]) -> Iterator[str]:
@@ -445,7 +452,7 @@ def parts_of(name: str) -> tuple[str, ...]:
 
 def members(name: str) -> list[str]:
     """The networks that are read for a row's name."""
-    return [name] if name not in FAIR else [n + seed for n in (name, *FAIR[name].values()) for seed in SEEDS]
+    return [name] if name not in FAIR else [n for first in (name, *FAIR[name].values()) for n in seeds(first)]
 
 
 def measured(cell: Cell) -> list[Row]:

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ... import knob
 from ...augmented_bow import AugmentedBagOfWords, Contributions
 from ...plots.style import (
     CONTROL,
@@ -90,13 +89,12 @@ def filters(learned: pd.DataFrame, network: pd.DataFrame) -> Figure:
 
 
 def ladder(table: pd.DataFrame) -> Figure:
-    """Shares of the gap: a panel a set (column ``set``), a row a reader (``condition``, ``at``), intervals cut off."""
-    names = ("paper's form", "all steps", "NB-SVM", "unigrams", "few numbers", "exponentials", "balanced", "knob")
-    parts = (f"knob without {part}" for part in knob.PARTS)
-    shuffled = (f"{name}, shuffled" for name in ("few numbers", "network", "knob"))
-    order = {name: i for i, name in enumerate((*names, *parts, *shuffled))}
+    """Shares of the gap: a panel a set (column ``set``), a row a reader (``condition``, ``at``), intervals cut off.
+
+    Readers come in the order of the table, controls with shuffled words last.
+    """
     units = {"few numbers": "{:g} numbers a word", "exponentials": "{:g}, exponentials", "balanced": "{:g} modes"}
-    table = table.assign(rank=table.condition.map(order)).sort_values(["rank", "at"], kind="stable")
+    table = table.sort_values("condition", key=lambda names: names.str.contains("shuffled"), kind="stable")
     said = [units.get(c, c).format(at) for c, at in zip(table.condition, table["at"])]
     texts = table["set"].unique()
     fig, axes = figure(1, len(texts), height=4.2, sharey=True)
