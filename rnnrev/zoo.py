@@ -2,7 +2,9 @@
 
 The shipped networks were trained on IMDB's training reviews and SST-2's phrases, with the 50,000 unlabelled IMDB
 reviews labelled by an ensemble (each record tells how). ``gru-imdb-pretrained`` learned to predict the next word first;
-``gru-yelp`` and ``bow-yelp`` learned from Yelp's, hotel and restaurant reviews with their stars for labels.
+``gru-yelp``, ``lstm-yelp`` and ``bow-yelp`` learned from Yelp's, hotel and restaurant reviews with their stars for
+labels, and ``gru-all-pretrained`` from all of these and of films. ``scripts/networks.py`` makes those that records
+count and that are too large to ship.
 No review text is shipped.
 
 A model is one ``.safetensors`` file: arrays, and in the header what it is, its words, its record and a hash of them
