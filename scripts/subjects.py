@@ -71,7 +71,7 @@ def measured(cell: Cell, folder: Path) -> list[Row]:
     best = np.mean((LANGUAGE.totals(padded, lengths) > 0) == test.labels)
     accuracy = np.mean(model.classify(test.texts) == test.labels)
     point = linear.operating_point(model, texts=test.sample(300, seed).texts, seed=seed)
-    found = driven.doubts(point, LANGUAGE.sample(2000, recovery.TEST_SEED + 1, "train").texts, seed=seed)
+    found = driven.doubts(point, LANGUAGE.sample(2000, recovery.TEST_SEED + 1, "train").texts)
     values = {"accuracy": accuracy, "gap": 100 * (best - accuracy)}
     rows += [balanced.row(name, "", float(value), len(test)) for name, value in values.items()]
     rows += [balanced.row("doubts", "h*", len(found), 1) | {"note": "; ".join(found)}]
