@@ -34,6 +34,19 @@ READER = (
 ALL_TEXTS = (
     "scripts/pretrain.py --extra yelp hotels restaurants --vectors runs/vectors-imdb.npz --out runs/next-word-all.npz"
 )
+#: As these two were taught: by the plain GRUs' labels of the unlabelled reviews.
+LABELS = "scripts/label.py gru-imdb gru-imdb-1 gru-imdb-2 --out runs/soft-imdb.npz"
+TAUGHT = (
+    "rnnrev train --extra sst2 --soft-labels runs/soft-imdb.npz --batch-size 128 --max-tokens 0 --epochs 2 "
+    "--learning-rate 0.001 --compact"
+)
+
+
+def pretrained(seed: int) -> list[str]:
+    """A further seed of ``gru-imdb-pretrained``."""
+    words = f"runs/next-word-{seed}.npz"
+    reading = f"scripts/pretrain.py --vectors runs/vectors-imdb.npz --epochs 2 --seed {seed} --out {words}"
+    return [FILMS, reading, LABELS, f"{TAUGHT} --pretrained {words} --seed {seed}"]
 
 
 def seeds(name: str, command: str, vectors: str = "") -> dict[str, list[str]]:
@@ -56,6 +69,7 @@ NETWORKS: dict[str, list[str]] = {
     "gru-all-pretrained": [
         FILMS, ALL_TEXTS, f"{READER} --pretrained runs/next-word-all.npz"
     ],
+    **{f"gru-imdb-pretrained-{seed}": pretrained(seed) for seed in (1, 2)},
     **seeds("gru-hard", f"{HARD} {USUAL} --cell gru", FILMS),
     **seeds("gru-hard-plain", f"{HARD} {USUAL} --cell gru"),
     **seeds("bow-hard", f"{HARD} {BAG} 0.001", FILMS),
