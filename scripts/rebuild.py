@@ -35,6 +35,8 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 from sweep import Cell, minutes, sweep
+from tied import TiedFilters, fit
+from tied import tied as tied_to
 
 from rnnrev import knob, stats, zoo
 from rnnrev.balanced import BalancedModes, balance
@@ -103,7 +105,7 @@ def encoded(vocabulary: Vocabulary, which: str) -> list[np.ndarray]:
     return vocabulary.encode_all(texts()[which].texts)
 
 
-def reader(model: Classifier | WordForm, shuffled: bool = False) -> Reader:
+def reader(model: Classifier | WordForm | TiedFilters, shuffled: bool = False) -> Reader:
     """A model as a reader; ``shuffled`` of the same words in another order."""
     vocabulary = model.small.vocabulary if isinstance(model, WordForm) else model.vocabulary
 
@@ -342,6 +344,28 @@ def fair(name: str) -> Iterator[Row]:
         yield speed("knob", zoo.load(own))
 
 
+def tied(name: str) -> Iterator[Row]:
+    """Filters that follow from a word's place, with h₀ as one more push, and with places dealt to other words."""
+    first = FAIR[name]["bag of words"]
+    bag, whole = scored(first), scored(name)
+    train = [load_reviews(data, "train").sample(3000, 11) for data in ("imdb", "sst2")]
+    labels = np.concatenate([part.labels for part in train])
+    readers: dict[str, list[Scores]] = {}
+    for n, m in zip(seeds(name), seeds(first)):
+        model, words = zoo.load(make(n), SentimentRNN), zoo.load(make(m), BagOfWords)
+        ids = [i for part in train for i in model.vocabulary.encode_all(part.texts)]
+        small = balance(model, [i[:160] for i in ids[:60]]).reduce(model, STATE)
+        places = np.concatenate(small.states_of(ids[60:90]))[::150][:40]
+        for condition, begun, dealt in (
+            ("tied filters", False, False), ("tied filters, begun at h₀", True, False),
+            ("tied filters, places dealt to other words", False, True),
+        ):  # fmt: skip
+            form = tied_to(small, words, places, begun=begun, dealt=dealt)
+            readers.setdefault(condition, []).append(scores(reader(fit(form, ids, labels))))
+    for condition, own in readers.items():
+        yield from rows(condition, own, bag, whole)
+
+
 def kinds_of(tokens: Sequence[str], strong: set[str]) -> Iterator[str]:
     """Of which kinds a sentence is; ``strong`` are words with a large valence."""
     yield "all sentences"
@@ -440,13 +464,14 @@ def doubled(name: str, n: int = 8) -> Iterator[Row]:
 
 PARTS = {
     "ladder": ladder, "doubled": doubled, "upper": upper, "rungs": rungs, "kinds": kinds, "fair": fair,
+    "tied": tied,
 }  # fmt: skip
 OPENED = ("upper", "rungs", "kinds")  #: of the network that the chapter opens
 
 
 def parts_of(name: str) -> tuple[str, ...]:
     if name in FAIR:
-        return ("fair", "kinds") if name == "gru-hard" else ("fair",)
+        return ("fair", "tied", "kinds") if name == "gru-hard" else ("fair",)
     return ("ladder", "doubled", *(OPENED if name == "gru-imdb" else ()))
 
 
