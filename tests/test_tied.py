@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-
 from tied import DECAYS, LIMIT, TiedFilters, fit
 
 from rnnrev.data import Vocabulary
