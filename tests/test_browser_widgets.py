@@ -400,7 +400,7 @@ def test_a_network_is_trained_in_the_page_and_reads_a_known_sentence(pages: Page
     page.get_by_label("Back through training").focus()
     page.keyboard.press("Home")
     page.wait_for_function(f"{at} === 0")
-    page.get_by_text("after 0 steps").first.wait_for()
+    page.wait_for_function("document.querySelector('.rw-summary').textContent.startsWith('After 0 steps')")
     before = said_of(page)
     page.get_by_role("button", name="Go on").click()  # to the end: ten seconds of computing
     page.get_by_role("button", name="Train", exact=True).wait_for(timeout=240_000)

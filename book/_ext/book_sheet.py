@@ -36,7 +36,7 @@ def public(module: Any) -> Iterator[tuple[str, str]]:
 
 
 class Names(SphinxDirective):
-    """Every public name, by the groups and modules of the API page."""
+    """Every public name, by the groups and modules of the API page that have any."""
 
     def run(self) -> list[nodes.Node]:
         api = Path(self.env.srcdir, "book", "api.md")
@@ -47,10 +47,10 @@ class Names(SphinxDirective):
             for full in re.findall(r"^   (rnnrev\S+)", group, re.MULTILINE) if title not in LEFT_OUT else ():
                 module = importlib.import_module(full)
                 self.env.note_dependency(str(module.__file__))
-                made.append(
-                    entry(self.env.docname, full, full.removeprefix("rnnrev."), sentence(module.__doc__), "module")
-                )
-                made += [entry(self.env.docname, f"{full}.{name}", name, told) for name, told in public(module)]
+                names = [entry(self.env.docname, f"{full}.{name}", name, told) for name, told in public(module)]
+                if names:
+                    told = sentence(module.__doc__)
+                    made += [entry(self.env.docname, full, full.removeprefix("rnnrev."), told, "module"), *names]
         return made
 
 
