@@ -50,7 +50,7 @@ from rnnrev.words import WordForm, word_form
 
 STATE = 5  #: numbers of state of the explicit forms
 WORD = (1, 2, 3, 4)  #: numbers a word
-KEPT = (2, 3, 5)  #: of balanced modes
+KEPT = (2, 3, 5, 8)  #: of balanced modes
 MOST = 2500  #: texts a set: all of SST-2, CheckList and the revisions, samples of IMDB and Yelp
 REACHED, SURELY, WIDE = 0.9, 0.75, 0.03  #: the limits of issue and claim
 #: Fair ladders: the network -> its bag, and condition -> reader.
