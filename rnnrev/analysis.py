@@ -119,8 +119,8 @@ class Analysis:
 
     @_once
     def bag(self) -> BagOfWords:
-        """The yardstick: the shipped bag of words, if it knows the words of these texts."""
-        bag = zoo.load("bow-imdb", BagOfWords)
+        """The yardstick: the shipped bag of the network's words, if it knows the words of these texts."""
+        bag = zoo.bag_of(self.model)
         known = np.mean(np.concatenate(bag.vocabulary.encode_all(self.reviews.texts)) != 1)
         if known < 0.5:
             raise Unmeasured(f"the yardstick, the shipped bag of words, knows only {known:.0%} of these texts' words")

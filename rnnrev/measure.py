@@ -139,7 +139,7 @@ def _phrases(a: Analysis) -> Iterator[Row]:
         raise Unmeasured("the network has more than two classes: this is measured on one logit")
     table = load_contrasts()
     table = table[[not np.any(ids == 1) for ids in a.model.vocabulary.encode_all(table.text)]]
-    for condition, model in (("", a.model), ("bag of words", zoo.load("bow-imdb"))):
+    for condition, model in (("", a.model), ("bag of words", zoo.bag_of(a.model))):
         means = (
             table.assign(logit=model.logits(list(table.text))).groupby(["valence", "word", "condition"]).logit.mean()
         )

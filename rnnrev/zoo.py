@@ -26,7 +26,7 @@ import numpy as np
 
 from .data import Vocabulary
 from .files import write_bytes
-from .model import Classifier, SentimentRNN
+from .model import BagOfWords, Classifier, SentimentRNN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -167,6 +167,12 @@ def recurrent(pretrained: bool = False) -> list[str]:
     seeing = [n for n, m in models.items() if m.cell.U.any()]
     recorded = {n: record(n)["config"].get("pretrained", "none") for n in seeing}
     return [n for n, file in recorded.items() if (file != "none") == pretrained]
+
+
+def bag_of(model: Classifier) -> BagOfWords:
+    """The shipped bag of words that learned from the texts of a model's vocabulary; that of films where none did."""
+    bags = [load(name, BagOfWords) for name in names() if name.startswith("bow-")]
+    return next((b for b in bags if b.vocabulary.words == model.vocabulary.words), load("bow-imdb", BagOfWords))
 
 
 def record(name: str) -> dict[str, Any]:

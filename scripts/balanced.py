@@ -143,7 +143,7 @@ class Study:
 
     @cached_property
     def bag(self) -> BagOfWords:
-        return zoo.load("bow-yelp" if learned_yelp(self.model) else "bow-imdb", BagOfWords)
+        return zoo.bag_of(self.model)
 
 
 def r2(whole: np.ndarray, other: np.ndarray) -> Estimate:

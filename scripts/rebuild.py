@@ -264,8 +264,8 @@ def training(name: str) -> list[str]:
 @cache
 def ends(name: str) -> tuple[list[Scores], list[Scores]]:
     """The two ends of the gap of a shipped network: the bag and the whole network."""
-    of_bag, of_network = ("bow-yelp" if "yelp" in name else "bow-imdb"), zoo.load(name)
-    return [scores(reader(zoo.load(of_bag)))], [scores(reader(of_network))]
+    of_network = zoo.load(name)
+    return [scores(reader(zoo.bag_of(of_network)))], [scores(reader(of_network))]
 
 
 @cache
