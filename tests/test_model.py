@@ -327,3 +327,9 @@ def test_scores_of_a_bag_by_hand():
 
 def test_small_network_is_what_its_name_says():
     assert repr(small_network("lstm").cell) == "Cell('lstm', N=7, D=5, float64)"
+
+
+def test_the_bag_of_a_network_has_its_words(network):
+    bags = {"gru-yelp": "bow-yelp", "lstm-yelp": "bow-yelp", "lstm-imdb": "bow-imdb", "bow-yelp": "bow-yelp"}
+    assert {name: zoo.bag_of(zoo.load(name)).name for name in bags} == bags
+    assert zoo.bag_of(network).name == "bow-imdb"  # words of no shipped bag
