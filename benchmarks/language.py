@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import time
 
-from rnnrev.language import TWELVE_WORDS, Language
+from rnnrev.book.language import TWELVE_WORDS, Language
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("--texts", type=int, default=50_000)

@@ -33,9 +33,9 @@ from rnnrev import balanced, driven, linear, measure, modifiers, stats, zoo
 from rnnrev.analysis import Analysis
 from rnnrev.balanced import BalancedModes, ReducedRNN, balance, balanced_modes, explained, petrov_galerkin, volume_axis
 from rnnrev.book import recovery
+from rnnrev.book.language import Language
 from rnnrev.data import Reviews, load_reviews
 from rnnrev.fixed_points import mean_map
-from rnnrev.language import Language
 from rnnrev.measure import COLUMNS
 from rnnrev.model import BagOfWords, SentimentRNN, untrained
 from rnnrev.plane import landscape, plane, seen_from, word_matrices

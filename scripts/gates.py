@@ -60,13 +60,13 @@ from sweeps import SEEDS
 
 from rnnrev import balanced, perturb, stats, zoo
 from rnnrev.book import recovery
+from rnnrev.book.language import Language
 from rnnrev.cells import CELLS
 from rnnrev.config import TrainConfig
 from rnnrev.context import context_tests, context_texts
 from rnnrev.data import Reviews, Vocabulary, load_reviews
 from rnnrev.driven import visited_states
 from rnnrev.files import digest, write_npz
-from rnnrev.language import Language
 from rnnrev.linear import Unmeasured
 from rnnrev.measure import COLUMNS
 from rnnrev.model import Classifier, SentimentRNN

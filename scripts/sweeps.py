@@ -29,10 +29,10 @@ from sweep import Cell, Row, grid, minutes, rows_of, sweep
 from rnnrev import line_attractor, stats, zoo
 from rnnrev.augmented_bow import STEPS, AugmentedConfig, train_augmented
 from rnnrev.book import recovery
+from rnnrev.book.language import Language
 from rnnrev.config import TrainConfig
 from rnnrev.data import Reviews, load_reviews, split_names
 from rnnrev.files import digest, write_npz
-from rnnrev.language import Language
 from rnnrev.linear import operating_point
 from rnnrev.measure import COLUMNS, measure
 from rnnrev.model import BagOfWords, SentimentRNN

@@ -25,10 +25,10 @@ import pandas as pd
 from provenance import add, write_table
 from scipy.linalg import subspace_angles
 
-from rnnrev import balanced, toy, widgets
-from rnnrev.book import inside
+from rnnrev import balanced
+from rnnrev.book import inside, toy, trainer
+from rnnrev.book.language import TWELVE_WORDS, Language
 from rnnrev.files import digest
-from rnnrev.language import TWELVE_WORDS, Language
 from rnnrev.linear import NoSlowMode, OperatingPoint
 from rnnrev.measure import COLUMNS
 from rnnrev.model import SentimentRNN
@@ -211,7 +211,7 @@ def in_the_page(kind: str, device: str) -> Iterator[Row]:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": width, "height": 844})
         page.set_default_timeout(1_800_000)
-        page.set_content(f"{head}{widgets.toy_trainer().html()}<script>{script()}</script>")
+        page.set_content(f"{head}{trainer.toy_trainer().html()}<script>{script()}</script>")
         page.get_by_label(kind.upper(), exact=True).check()
         tools = page.context.new_cdp_session(page)
         tools.send("Performance.enable")

@@ -15,10 +15,11 @@ import pytest
 from conftest import small_network
 from test_widgets import SCENE, SYSTEM, TEXT, make_chart, make_lab, small_bag
 
-from rnnrev import toy, widgets, zoo
+from rnnrev import widgets, zoo
+from rnnrev.book import toy, trainer
+from rnnrev.book.language import TWELVE_WORDS
 from rnnrev.cells import CELLS, WEIGHTS, Cell
 from rnnrev.data import tokenize
-from rnnrev.language import TWELVE_WORDS
 from rnnrev.linear import OperatingPoint, operating_point
 from rnnrev.model import BagOfWords, SentimentRNN
 from rnnrev.widgets import assets
@@ -78,7 +79,7 @@ def shown(
         widgets.relax(SYSTEM), widgets.modifier_lab(point, lab, TEXT, restaurants=(other, make_lab(other))),
         widgets.barcode_explorer(lab),
         widgets.where_it_stands(point, TEXT * 4, "bad", other), widgets.build_a_bag(small_bag(model.vocabulary), model),
-        widgets.who_still_matters(model, TEXT), widgets.toy_trainer(),
+        widgets.who_still_matters(model, TEXT), trainer.toy_trainer(),
         widgets.the_plane([make_chart(model), make_chart(second, 3), make_chart(blind)], TEXT),
     ]  # fmt: skip
     return {w.kind: w for w in made}
@@ -370,7 +371,7 @@ def test_gradients_and_eigenvalues_in_the_page(browser: Any, shown: dict[str, wi
 
 def by_tensorflow(kind: str, theta: list[float], words: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
     """Mean squared error and its gradient, as the networks are trained that the book ships."""
-    train = pytest.importorskip("rnnrev.train")
+    train = pytest.importorskip("rnnrev.book.running_sum")
     n, G = 5, len(CELLS[kind].gates)
     shapes = [(12, G * n), (n, G * n), (G * n,), (G * n,), (n,), (n,), ()]
     ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
@@ -424,7 +425,7 @@ def said_of(page: Any) -> tuple[float, ...]:
 def test_what_python_trained_is_gone_through_in_the_page(pages: Pages) -> None:
     kept = [toy.load(name) for name in ("ugrnn-32-0", "gru-32-0")]
     kept = [replace(m, record={"curve": [(100 * (i + 1), 0.5)]}) for i, m in enumerate(kept)]
-    (pages.site / "kept.html").write_text(PAGE.replace("{}", widgets.toy_trainer(trained=kept).html()), "utf-8")
+    (pages.site / "kept.html").write_text(PAGE.replace("{}", trainer.toy_trainer(trained=kept).html()), "utf-8")
     page = pages.open("kept")
     for key, model in (("ArrowRight", kept[1]), ("Home", kept[0])):
         page.get_by_label("Back through training").press(key)
@@ -440,12 +441,12 @@ def test_a_kernel_trains_where_there_is_one(pages: Pages) -> None:
     """JupyterLab's side: the button asks the kernel, and what it sends is drawn as it comes, until it is stopped."""
     page = pages.open("toy_trainer")
     page.evaluate(ANYWIDGET, assets.module())
-    widget = widgets.toy_trainer()
+    widget = trainer.toy_trainer()
     page.evaluate("(state) => { globalThis.opened = open(state); opened.show('lab'); }", state_of(widget) | {"run": ""})
     lab = page.locator("#lab")
     lab.get_by_role("button", name="Train", exact=True).click()
     assert ["run", "train"] in page.evaluate("opened.sent")
-    sent = [widgets.training.kept(replace(toy.load(n), record={"curve": [(90, 0.5)]})) for n in ("gru-32-0",) * 2]
+    sent = [trainer.kept(replace(toy.load(n), record={"curve": [(90, 0.5)]})) for n in ("gru-32-0",) * 2]
     for count, one in enumerate(sent, 1):
         page.evaluate("(one) => opened.model.set('latest', one)", one)
         assert lab.locator(".rw-spectrum .rw-value").count() == 32

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rnnrev import edges, linear, modifiers, perturb, toy, zoo
-from rnnrev.book import check, inside
+from rnnrev import edges, linear, modifiers, perturb, zoo
+from rnnrev.book import check, inside, toy
 from rnnrev.book.answers import OPEN, exercises
 from rnnrev.data import load_reviews
 from rnnrev.stats import Estimate

@@ -13,7 +13,7 @@ from test_stacks import network
 
 from rnnrev import perturb
 from rnnrev.balanced import balanced_modes
-from rnnrev.language import Language
+from rnnrev.book.language import Language
 from rnnrev.model import BagOfWords, SentimentRNN
 from rnnrev.stacks import stack
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
+from rnnrev.book.language import TWELVE_WORDS, Language, Modifier
 from rnnrev.book.subjects import SubjectLanguage
 from rnnrev.data import tokenize
-from rnnrev.language import TWELVE_WORDS, Language, Modifier
 
 PLAIN = Language(
     n_valence=4, modifiers=(Modifier("flip", -2.0, 2.0, -0.5), Modifier("both", 1.0, 3.0, both_ways=True)),

@@ -399,7 +399,7 @@ def test_run_all_then_answers_and_a_widget(lab: Lab) -> None:
 def test_the_toy_is_trained_with_tensorflow_in_the_kernel(lab: Lab) -> None:
     lab.go(f"/lab/tree/{FOLDERS[0]}?reset")
     lab.open("toy-language.ipynb")
-    lab.run(lab.cell("widgets.toy_trainer()"), "from rnnrev import widgets\nwidgets.toy_trainer()")
+    lab.run(lab.cell("trainer.toy_trainer()"), "from rnnrev.book import trainer\ntrainer.toy_trainer()")
     widget = lab.page.locator(f"{SHOWN}.rw-body").first
     widget.get_by_role("button", name="Train", exact=True).click()
     widget.get_by_text("TensorFlow trains in the kernel.").wait_for(timeout=240_000)

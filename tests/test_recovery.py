@@ -12,10 +12,10 @@ from scipy.stats import spearmanr
 from sweeps import graded
 
 from rnnrev.book import recovery
+from rnnrev.book.language import Language
 from rnnrev.book.recovery import recover
 from rnnrev.cells import Cell
 from rnnrev.data import Reviews
-from rnnrev.language import Language
 from rnnrev.line_attractor import attractor_dimension
 from rnnrev.model import SentimentRNN
 

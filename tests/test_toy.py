@@ -7,13 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rnnrev import toy
-from rnnrev.book import inside
+from rnnrev.book import inside, toy
+from rnnrev.book.language import TWELVE_WORDS
+from rnnrev.book.running_sum import RunningSum
 from rnnrev.cells import WEIGHTS, initial_weights
-from rnnrev.language import TWELVE_WORDS
 from rnnrev.linear import OperatingPoint, eigenmodes
 from rnnrev.model import SentimentRNN
-from rnnrev.train import RunningSum
 
 FIVE = inside.FIVE_WORDS
 

@@ -14,11 +14,12 @@ import pytest
 from conftest import small_network
 from traitlets import TraitError
 
-from rnnrev import driven, knob, perturb, toy, widgets, zoo
+from rnnrev import driven, knob, perturb, widgets, zoo
 from rnnrev.balanced import balanced_modes, petrov_galerkin
+from rnnrev.book import toy, trainer
+from rnnrev.book.language import Language
 from rnnrev.cells import Cell
 from rnnrev.data import Vocabulary
-from rnnrev.language import Language
 from rnnrev.linear import OperatingPoint, operating_point
 from rnnrev.model import BagOfWords, SentimentRNN
 from rnnrev.modifiers import Probes
@@ -396,7 +397,7 @@ def test_bag_takes_any_text(point: OperatingPoint) -> None:
 
 
 def test_toy_tells_the_sums_of_its_language() -> None:
-    widget = widgets.toy_trainer("Not a a BAD film, very good")
+    widget = trainer.toy_trainer("Not a a BAD film, very good")
     assert widget.frame["tokens"] == ["not", "a", "a", "bad", "film", ",", "very", "good"]
     assert widget.frame["known"] == [True, True, True, True, False, False, True, True]
     assert widget.frame["sums"] == [0, 0, 0, 0, 1, 1, 1, 1, 3]
@@ -411,8 +412,8 @@ def test_toy_tells_the_sums_of_its_language() -> None:
 def traffic(monkeypatch: pytest.MonkeyPatch) -> tuple[Any, list[tuple[str, Any]]]:
     """A trainer whose thread runs at once, and what it sends."""
     at_once = SimpleNamespace(Thread=lambda target, daemon: SimpleNamespace(start=target))
-    monkeypatch.setattr(widgets.training, "threading", at_once)
-    widget, sent = widgets.toy_trainer(), []
+    monkeypatch.setattr(trainer, "threading", at_once)
+    widget, sent = trainer.toy_trainer(), []
     widget.observe(lambda change: sent.append((change.name, change.new)), names=["run", "latest", "status"])
     return widget, sent
 
@@ -468,7 +469,7 @@ def everything(point: OperatingPoint, bag: BagOfWords, lab: perturb.Lab) -> list
         widgets.relax(SYSTEM), widgets.modifier_lab(point, lab, TEXT), widgets.barcode_explorer(lab),
         widgets.where_it_stands(point, TEXT, "bad"), widgets.build_a_bag(small_bag(bag.vocabulary), point.model),
         widgets.who_still_matters(point.model, TEXT), widgets.the_plane([make_chart(point.model)], TEXT),
-        widgets.toy_trainer(),
+        trainer.toy_trainer(),
     ]  # fmt: skip
 
 

@@ -7,8 +7,8 @@ from itertools import product
 
 import numpy as np
 
-from ..language import Language
 from .answers import TOLERANCE, called, close, judge, judges, numbers
+from .language import Language
 
 __all__: list[str] = []
 

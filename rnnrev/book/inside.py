@@ -1,4 +1,4 @@
-"""Inside networks of the twelve words (:mod:`rnnrev.toy`): fixed points at x* = 0, which modes carry a modifier.
+"""Inside networks of the twelve words (:mod:`rnnrev.book.toy`): fixed points at x* = 0, which modes carry a modifier.
 
 Source: CP20, section 4, Fig. 2 and supplementary Figs. 11–14; the two units by hand are ours.
 """
@@ -11,11 +11,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ..fixed_points import FixedPoints, MeanMap, find_fixed_points
-from ..language import TWELVE_WORDS, Language, Modifier
 from ..linear import Eigenmodes, OperatingPoint, eigenmodes, slow_mode
 from ..model import SentimentRNN
 from ..modifiers import states_after
-from ..toy import TEST_SEED, network
+from .language import TWELVE_WORDS, Language, Modifier
+from .toy import TEST_SEED, network
 
 __all__ = [
     "FIVE_WORDS", "Carrier", "added", "after", "by_hand", "carrier", "centred", "dimensions", "effects", "factor",

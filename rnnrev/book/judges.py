@@ -10,12 +10,12 @@ from functools import cache
 
 import numpy as np
 
-from .. import balanced, driven, edges, linear, modifiers, perturb, plane, stats, toy, zoo
+from .. import balanced, driven, edges, linear, modifiers, perturb, plane, stats, zoo
 from ..augmented_bow import AugmentedBagOfWords
 from ..data import Reviews, load_reviews, tokenize
 from ..model import SentimentRNN
 from ..subspace import Subspace, chosen_subspace
-from . import inside
+from . import inside, toy
 from .answers import TOLERANCE, called, close, judge, judges, numbers, words_in
 
 __all__: list[str] = []

@@ -1,7 +1,7 @@
 """The analyses of chapters 2 to 5 marked against a language whose truth is known.
 
 :func:`recover` compares what the analyses find in a network with what was put into the
-:class:`rnnrev.language.Language` that it learned. Nothing is analysed in another way than in the chapters: this module
+:class:`.Language` that it learned. Nothing is analysed in another way than in the chapters: this module
 only calls and compares.
 """
 
@@ -16,11 +16,11 @@ from scipy import stats
 
 from .. import edges, modifiers, perturb
 from ..data import Reviews
-from ..language import Language
 from ..linear import OperatingPoint, Unmeasured, frequent_words, operating_point, valence
 from ..model import SentimentRNN
 from ..stats import shown
 from ..subspace import control_subspaces, modifier_subspace, random_subspace, subspace_dimension
+from .language import Language
 
 __all__ = [
     "TEST_SEED", "TEXTS", "Recovery", "found_words", "learn", "mark_ends", "mark_ranking", "mark_words", "recover",
@@ -59,7 +59,7 @@ class Recovery:
     """What the analyses found in a network that learned a language, beside what was put in; NaN where nothing was.
 
     The truth as a reader in mid-text meets it: valence v (1 + B)/noise nats, gain g/(1 + B), emphasis of the end
-    1 + g_end e^{−t/τ}/(1 + B), with B :attr:`rnnrev.language.Language.background`. The beginning is measured in texts
+    1 + g_end e^{−t/τ}/(1 + B), with B :attr:`.Language.background`. The beginning is measured in texts
     without modifiers, where B is 0: 1 + g_start e^{−t/τ}. Whoever finds that has found all.
     """
 

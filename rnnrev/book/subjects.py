@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ..language import Language
+from .language import Language
 
 __all__ = ["SubjectLanguage"]
 

@@ -23,11 +23,10 @@ from ..model import BagOfWords, SentimentRNN
 from ..plane import Chart
 from .assets import OWN_FILE, fingerprint, pack
 from .base import Frame, Table, Widget
-from .training import toy_trainer
 
 __all__ = [
     "attractor_3d", "barcode_explorer", "build_a_bag", "flow_2d", "modifier_lab", "relax", "sentiment_trace",
-    "the_plane", "toy_trainer", "where_it_stands", "who_still_matters",
+    "the_plane", "where_it_stands", "who_still_matters",
 ]  # fmt: skip
 
 MAX_TOKENS = 300  #: longer texts are cut: what is drawn has to answer within a tenth of a second

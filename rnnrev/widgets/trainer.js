@@ -14,7 +14,7 @@ export function randomly(seed) {
   return { uniform, normal };
 }
 
-// --- the language (rnnrev.language): {words, valence, chances, modifiers: [{number, gain, reach, alone}]} --------------
+// --- the language (rnnrev.book.language): {words, valence, chances, modifiers: [{number, gain, reach, alone}]} --------------
 
 // What words multiply what follows them by, and the sum so far after each
 export function runningSums(language, numbers) {
@@ -69,7 +69,7 @@ export class ToyNetwork {
     }
   }
 
-  // No word (x = −1) is the average noise word, as rnnrev.toy.centred has it
+  // No word (x = −1) is the average noise word, as rnnrev.book.inside.centred has it
   knows(language) {
     const acting = language.modifiers.map((m) => m.number);
     const quiet = language.words.map((_, i) => i).filter((i) => !language.valence[i] && !acting.includes(i));

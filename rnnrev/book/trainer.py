@@ -8,14 +8,14 @@ from collections.abc import Sequence
 import numpy as np
 import traitlets as t
 
-from .. import toy
 from ..data import tokenize
-from ..language import TWELVE_WORDS
 from ..model import SentimentRNN
-from .assets import pack
-from .base import Frame, Widget
+from ..widgets.assets import pack
+from ..widgets.base import Frame, Widget
+from . import toy
+from .language import TWELVE_WORDS
 
-__all__: list[str] = []
+__all__ = ["toy_trainer"]
 
 
 def kept(model: SentimentRNN) -> Frame:
@@ -63,7 +63,7 @@ class Trainer(Widget):
 def toy_trainer(text: str = "not a a bad good good very good", trained: Sequence[SentimentRNN] = ()) -> Trainer:
     """Train a small network on the running sum of the twelve words, and look into it as it learns.
 
-    With ``trained``, what :func:`rnnrev.toy.learn` kept on its way, it begins with these, and the slider goes through
+    With ``trained``, what :func:`.toy.learn` kept on its way, it begins with these, and the slider goes through
     them. Controls: ``text``; ``reach`` of *not* in tokens. Settings: ``cell`` ("gru", "ugrnn"), ``at``, which of the
     networks that were kept is shown (0 the first).
     """

@@ -29,8 +29,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import signal, special
 
-from .data import PAD, UNKNOWN, Reviews, Vocabulary, pad
-from .stats import Estimate
+from ..data import PAD, UNKNOWN, Reviews, Vocabulary, pad
+from ..stats import Estimate
 
 if TYPE_CHECKING:
     import pandas as pd
