@@ -18,7 +18,7 @@ import numpy as np
 from .cells import Cell, Jacobians
 from .data import load_reviews
 from .fixed_points import FixedPoints, MeanMap, find_fixed_points, mean_map
-from .model import SentimentRNN, last_states, states_along
+from .model import BagOfWords, SentimentRNN, last_states, states_along
 
 __all__ = [
     "OperatingPoint", "Unmeasured", "fitted_recurrence", "frequent_words", "input_effect", "linear_model",
@@ -229,7 +229,7 @@ def _first_readout(model: SentimentRNN) -> tuple[np.ndarray, float]:
 # --- what a word does -------------------------------------------------------------------------
 
 
-def frequent_words(model: SentimentRNN, floor: float = FLOOR) -> np.ndarray:
+def frequent_words(model: SentimentRNN | BagOfWords, floor: float = FLOOR) -> np.ndarray:
     """Numbers of the words that are at least ``floor`` of running text, padding and the unknown word left out."""
     words = np.flatnonzero(model.frequencies >= floor)
     return words[words > 1]

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 from .data import load_contrasts
 from .driven import Texts, token_arrays
 from .linear import OperatingPoint, Unmeasured, slow_readout, valence
-from .model import Ragged, SentimentRNN, Step, forward
+from .model import Classifier, Ragged, SentimentRNN, Step, forward
 from .modifiers import Probes, barcode, lexicon, matched_words, modifier_effects, probe_words, states_after
 from .stats import Estimate, accuracy, bootstrap, estimate, resample, shown
 from .subspace import (
@@ -185,7 +185,7 @@ def run(model: SentimentRNN, texts: Texts, intervene: Change | Sequence[Change] 
 # --- does it still understand? ------------------------------------------------------------------
 
 
-def phrase_pairs(model: SentimentRNN, table: pd.DataFrame | None = None) -> pd.DataFrame:
+def phrase_pairs(model: Classifier, table: pd.DataFrame | None = None) -> pd.DataFrame:
     """The contrast phrases (:func:`rnnrev.data.load_contrasts` unless given) as pairs without and with a modifier.
 
     Columns ``condition`` (negated, intensified, diminished), ``modifier``, ``word`` and its ``valence`` (1 or −1),

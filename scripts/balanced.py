@@ -335,8 +335,8 @@ def along_text(study: Study) -> Iterator[Row]:
     yield row("tau", "h*", point.tau, 1)
     yield row("coherence", "along text", along.coherence, 200)
     yield row("on_axis", "along text", along.on_axis, 200)
-    found = driven.doubts(point, study.train[:200])
-    yield row("doubts", "h*", len(found), 1) | {"note": "; ".join(found)}
+    doubts = driven.doubts(point, study.train[:200])
+    yield row("doubts", "h*", len(doubts), 1) | {"note": "; ".join(doubts)}
     with np.errstate(divide="ignore"):
         long = [i for i in model.vocabulary.encode_all(study.train[:300]) if len(i) >= 160][:30]
         exponents = driven.lyapunov(model, long)
@@ -406,7 +406,7 @@ def elsewhere(study: Study, at: dict[str, int]) -> Iterator[Row]:
     """Controls: other words on the same axes; h₀ and the same words on axes of the same variance among other modes."""
     model, modes, ids = study.model, study.modes[0], study.draws[0]
     others = np.random.default_rng(5).permutation(linear.frequent_words(model))[:200]
-    moved = balanced.axes(model, modes, ids, others, N_AXES)
+    moved = balanced.axes(model, modes, ids, others.tolist(), N_AXES)
     for role in ("volume", "quick volume"):
         x = moved.loc[at[role], [str(w) for w in others]].to_numpy(float)
         yield row("axis_other_words", role, middle(x), len(x))
@@ -453,7 +453,7 @@ def planes(study: Study) -> Iterator[Row]:
         small, ids = charted[name][0], study.draws[0]
         states = np.concatenate([h[10:] for h in model.states_of(ids) if len(h) > 10])
         z = np.random.default_rng(3).permutation(seen_from(small, states))[:60]
-        words = word_matrices(small, linear.frequent_words(model), z)
+        words = word_matrices(small, linear.frequent_words(model).tolist(), z)
         pairs = words.b1.to_numpy(), words.A12.to_numpy()
         yield row(
             "volume_multiplies",
@@ -472,7 +472,7 @@ def landscapes(charted: dict[str, list[ReducedRNN]]) -> Iterator[Row]:
     """All fixed points and basins of the averaged map in the plane: over draws of text, and on a grid twice as fine."""
     found = {name: [landscape(small) for small in drawn] for name, drawn in charted.items()}
     for name, each in {**found, "finer grid": [landscape(charted[""][0], n=81)]}.items():
-        counts = {
+        counts: dict[str, list[float]] = {
             "fixed_points": [len(f.fixed) for f in each], "stable_points": [int(f.stable.sum()) for f in each],
             "basins": [len(np.unique(f.basin[f.basin >= 0])) for f in each],
             "drains": [float(np.mean(f.basin >= 0)) for f in each],

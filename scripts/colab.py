@@ -53,7 +53,7 @@ def wheel(python: Path, folder: Path) -> Path:
     shutil.copytree(ROOT / "rnnrev", source / "rnnrev", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
-    options = ["--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", folder]
+    options = ["--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder)]
     subprocess.run([python, "-m", "pip", "wheel", *options, source], check=True)
     return next(folder.glob("rnnrev-*.whl"))
 

@@ -149,11 +149,11 @@ def reach(model: Classifier, seed: int = 0) -> Iterator[Row]:
     fillers = model.vocabulary.numbers(FILLERS)
     for gap in GAPS:
         drawn = [rng.choice(fillers, gap) for _ in range(len(pairs))]
-        longer = [
-            [np.concatenate([ids[:-1], more, ids[-1:]]) for ids, more in zip(pairs[side], drawn)]
+        plain, negated = (
+            model.logits_of([np.concatenate([ids[:-1], more, ids[-1:]]) for ids, more in zip(pairs[side], drawn)])
             for side in ("without", "with")
-        ]
-        found = perturb.modulation(pairs.valence, *map(model.logits_of, longer), pairs.word)
+        )
+        found = perturb.modulation(pairs.valence, plain, negated, pairs.word)
         yield {"measure": "negated_gain_over", "at": gap, **found.gain._asdict(), "n": len(pairs)}
 
 

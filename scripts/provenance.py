@@ -158,7 +158,7 @@ def without_methods(statements: list[ast.stmt]) -> tuple[list[ast.stmt], list[as
             own = [f for f in s.body if isinstance(f, ast.FunctionDef) and not f.name.startswith("__")]
             methods += own
             body = [f for f in s.body if f not in own]
-            s = ast.ClassDef(s.name, s.bases, s.keywords, body, s.decorator_list)
+            s = ast.ClassDef(s.name, s.bases, s.keywords, body, s.decorator_list)  # type: ignore[call-arg]  # of 3.11
         rest.append(s)
     return rest, methods
 

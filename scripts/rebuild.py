@@ -159,11 +159,11 @@ def scores(read: Reader) -> Scores:
             out.found[which, "accuracy"] = W @ (out.positive(which) == (labels == 1))
     answers = checklist_answers(checklist().assign(logit=out.logits[CHECKLIST]))
     low, high = answers["positive"], answers["negative"]
-    W = {k: draws(len(v), i) for i, (k, v) in enumerate(answers.items())}
-    both = np.concatenate([W["positive"], W["negative"]], 1)
+    drawn = {k: draws(len(v), i) for i, (k, v) in enumerate(answers.items())}
+    both = np.concatenate([drawn["positive"], drawn["negative"]], 1)
     order = auc(both, np.repeat([0, 1], [len(low), len(high)]), np.concatenate([low, high]))
-    shares = [W["positive"] @ (low < 0), W["negative"] @ (high > 0), order]
-    shares += [W[k] @ answers[k] for k in ("intensified", "reduced")]
+    shares = [drawn["positive"] @ (low < 0), drawn["negative"] @ (high > 0), order]
+    shares += [drawn[k] @ answers[k] for k in ("intensified", "reduced")]
     out.found[CHECKLIST, "expected"] = np.mean(shares, 0)
     return out
 
@@ -178,9 +178,10 @@ def scored(name: str, part: str = "") -> list[Scores]:
     """Scores of :func:`seeds`: as they are, ``shuffled``, or without one of :data:`rnnrev.knob.PARTS`."""
     rung = name.removeprefix("rung-")
     with reads_as(rung) if rung in RUNGS else nullcontext():
-        models = [zoo.load(n if n in zoo.names() else make(n)) for n in seeds(name)]
-        changed = [knob.without(m, part) if part in knob.PARTS else m for m in models]
-        return [scores(reader(m, part == "shuffled")) for m in changed]
+        files = [n if n in zoo.names() else make(n) for n in seeds(name)]
+        if part in knob.PARTS:
+            return [scores(reader(knob.without(zoo.load(f, SentimentRNN), part))) for f in files]
+        return [scores(reader(zoo.load(f), part == "shuffled")) for f in files]
 
 
 def likeness(own: Scores, whole: Scores) -> dict[tuple[str, str], np.ndarray]:
@@ -256,7 +257,7 @@ def ngrams(bayes: bool) -> Scores:
     return scores(read)
 
 
-def training(name: str) -> list[str]:
+def training(name: str) -> tuple[str, ...]:
     return load_reviews("yelp" if "yelp" in name else "imdb", "train").sample(2000).texts
 
 

@@ -149,10 +149,10 @@ def at_point(point: OperatingPoint, language: Language) -> Iterator[Row]:
         yield row("jacobian", first @ full / (first @ first), "slope", n=first.size)
     for lag in range(1, 13):
         h = inside.after(point, ["not", *[inside.FILLER] * (lag - 1)])
-        yield row("factor", inside.factor(point, h[-1], language), "network", at=lag)
+        yield row("factor", float(inside.factor(point, h[-1], language)), "network", at=lag)
         d = h[1] - point.h_star
         moved = point.modes.R @ (point.modes.eigvals ** (lag - 1) * (point.modes.L @ d))
-        yield row("factor", inside.factor(point, point.h_star + moved.real, language), "modes", at=lag)
+        yield row("factor", float(inside.factor(point, point.h_star + moved.real, language)), "modes", at=lag)
 
 
 def in_balance(model: SentimentRNN, point: OperatingPoint, language: Language) -> Iterator[Row]:
@@ -220,7 +220,7 @@ def in_the_page(kind: str, device: str) -> Iterator[Row]:
         page.get_by_role("button", name="Train", exact=True).click()
         page.wait_for_function("document.querySelector('[aria-pressed]').textContent === 'Train'", polling=500)
         seconds = thread_time(tools) - began
-        curve = page.locator(".rw-loss").get_attribute("aria-label")
+        curve = page.locator(".rw-loss").get_attribute("aria-label") or ""
         browser.close()
     named = {"network": f"{kind}-20-1", "data": "in the page"}
     yield row("seconds", seconds, device) | named
