@@ -35,12 +35,13 @@ def test_what_is_trained_is_what_is_said():
 
 def test_training_lowers_the_error_and_can_be_had_again(tmp_path):
     seen = []
-    once, again = (toy.learn("ugrnn", 6, 3, FIVE, steps=300, rate=0.03, watch=seen.append) for _ in range(2))
+    once = toy.learn("ugrnn", 6, 3, FIVE, steps=300, rate=0.03, watch=seen.append)
+    again = toy.learn("ugrnn", 6, 3, FIVE, steps=300, rate=0.03, watch=lambda model: True)
     errors = [e for _, e in once.record["curve"]]
     assert errors[-1] < errors[0] / 2
-    assert [model.record["curve"][-1][0] for model in seen] == 2 * list(range(7, 301, 7))
+    assert [model.record["curve"][-1][0] for model in seen] == list(range(7, 301, 7))
     assert once.record["config"]["batch"] == 64
-    np.testing.assert_array_equal(once.cell.U, again.cell.U)
+    np.testing.assert_array_equal(seen[0].cell.U, again.cell.U)
     kept = toy.load(toy.save(once, tmp_path / "new" / "x"))
     assert toy.squared_error(kept, FIVE, 100, toy.TEST_SEED + 5) == pytest.approx(errors[-1], rel=0.05)
     assert kept.record["curve"] == [list(row) for row in once.record["curve"]]
