@@ -218,7 +218,7 @@ def main() -> None:
     if args.whole:
         cells = grid(network=args.whole, texts="imdb", code=code[:12])
         table = sweep(cells, args.out, run, workers=args.workers).reindex(columns=list(COLUMNS))
-        files = {Path(file).stem: digest(file)[:16] for file in args.whole}
+        files = networks(args.whole)
         print(add("flips", table.fillna({"condition": "", "note": ""}), minutes(args.out, cells), files))
         return
     cells = [cell | {"code": code[:12]} for cell in plan()]

@@ -54,7 +54,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from provenance import Source, write_table
+from provenance import Source, networks, write_table
 from sweep import Cell, Row, grid, minutes, sweep
 from sweeps import SEEDS
 
@@ -66,7 +66,7 @@ from rnnrev.config import TrainConfig
 from rnnrev.context import context_tests, context_texts
 from rnnrev.data import Reviews, Vocabulary, load_reviews
 from rnnrev.driven import visited_states
-from rnnrev.files import digest, write_npz
+from rnnrev.files import write_npz
 from rnnrev.linear import Unmeasured
 from rnnrev.measure import COLUMNS
 from rnnrev.model import Classifier, SentimentRNN
@@ -364,7 +364,7 @@ def main() -> None:
         data = [*(texts(name) for name in VECTORS), *(context_texts(name, MOST) for name in READ)]
         about = {
             "code": code, "seeds": list(SEEDS), "data": {f"{r.name}/{r.split}": r.fingerprint for r in data},
-            "networks": {f.stem: digest(f)[:16] for f in files},
+            "networks": networks(files),
             "minutes": round(seconds / 60 + minutes(args.out / "gates", cells), 1),
         }  # fmt: skip
         print(f"record written to {write_table('gates', table, about)}")

@@ -15,7 +15,7 @@ import platform
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -299,10 +299,11 @@ def commit() -> str | None:
 COMMIT = commit()  #: when the run began
 
 
-def networks(names: Sequence[str]) -> dict[str, str]:
-    """The files of networks by their hash: those that are shipped, and those that networks.py made."""
-    folders = {name: zoo.FOLDER if name in zoo.names() else ROOT / "runs" for name in names}
-    return {name: digest(folder / f"{name}{zoo.SUFFIX}")[:16] for name, folder in folders.items()}
+def networks(of: Iterable[str | Path]) -> dict[str, str]:
+    """Hashes of networks by name: of files, or of names that are shipped or that networks.py made."""
+    shipped = {name: zoo.FOLDER / f"{name}{zoo.SUFFIX}" for name in zoo.names()}
+    files = [Path(shipped.get(str(n), n if Path(n).suffix else ROOT / "runs" / f"{n}{zoo.SUFFIX}")) for n in of]
+    return {f.stem: digest(f)[:16] for f in files}
 
 
 def write_table(name: str, table: pd.DataFrame, about: Mapping[str, Any], folder: Path = RECORDS) -> Path:

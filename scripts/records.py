@@ -34,7 +34,7 @@ from rnnrev import claims, measure, zoo
 from rnnrev.analysis import Analysis
 from rnnrev.context import SETS, context_tests, context_texts
 from rnnrev.data import load_reviews
-from rnnrev.files import RECORDS, digest
+from rnnrev.files import RECORDS
 from rnnrev.measure import COLUMNS, PARTS, tabulate
 from rnnrev.model import SentimentRNN
 
@@ -104,7 +104,7 @@ def measure_networks(piece: str, given: list[str]) -> None:
     run = measured if name == "networks" else read_context
     table = sweep(cells, args.out, run, workers=args.workers).reindex(columns=list(COLUMNS))
     table = table.fillna({"condition": "", "note": ""})
-    files = networks(args.names) | {Path(file).stem: digest(file)[:16] for file in args.more}
+    files = networks([*args.names, *args.more])
     if args.add:
         print(add(name, table, minutes(args.out, cells), files))
         return

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from provenance import Source, write_table
+from provenance import Source, networks, write_table
 from scipy.stats import spearmanr
 from sweep import Cell, Row, grid, minutes, rows_of, sweep
 
@@ -32,7 +32,7 @@ from rnnrev.book import recovery
 from rnnrev.book.language import Language
 from rnnrev.config import TrainConfig
 from rnnrev.data import Reviews, load_reviews, split_names
-from rnnrev.files import digest, write_npz
+from rnnrev.files import write_npz
 from rnnrev.linear import operating_point
 from rnnrev.measure import COLUMNS, measure
 from rnnrev.model import BagOfWords, SentimentRNN
@@ -350,7 +350,7 @@ def main() -> None:
             "code": code,
             "seeds": args.seeds,
             "data": {f"{r.name}/{r.split}": r.fingerprint for r in READ[args.name]()},
-            "networks": {f.stem: digest(f)[:16] for f in files},
+            "networks": networks(files),
             "minutes": round(trained + minutes(folder, cells), 1),
         }
         print(f"record written to {write_table(args.name, table, about)}")
