@@ -11,7 +11,7 @@ Sources: Graves et al. 2013 (stacked recurrent layers); Gu & Dao 2023, De et al.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -162,26 +162,38 @@ def stack(layers: Sequence[Cell]) -> Cell:
     return StackedCell(kind, first.W, U, first.b, U[0], h0, layers=tuple(layers))
 
 
-def initial_cell(kind: str, n_inputs: int, n_units: int, seed: int = 0) -> Cell:
-    """A fresh, untrained cell or stack, its layers of ``n_units`` each; a convolution passes on the newest token."""
-    layers: list[Cell] = []
+def initial_layers(kind: str, n_inputs: int, n_units: int, seed: int = 0) -> list[Cell | np.ndarray]:
+    """Untrained layers for :func:`joined`; a convolution's kernel passes on the newest token."""
+    layers: list[Cell | np.ndarray] = []
     read = n_inputs
     for i, part in enumerate(parts_of(kind)):
         if part == CONV:
-            layers.append(DelayLine.of(read))
+            layers.append(np.eye(WIDTH)[:, :1] * np.ones(read))
+        else:
+            layers.append(initial_weights(part, read, n_units, seed + 1000 * i))
+            read = n_units
+    return layers
+
+
+def joined(layers: Sequence[Cell | np.ndarray]) -> Cell:
+    """Layers from the input up as one cell, convolutions given as kernels (WIDTH, D), newest token first."""
+    cells: list[Cell] = []
+    kernel = None
+    for layer in layers:
+        if isinstance(layer, np.ndarray):
+            kernel = layer
+            cells.append(DelayLine.of(kernel.shape[1]))
             continue
-        cell = initial_weights(part, read, n_units, seed + 1000 * i)
-        if layers and layers[-1].kind == CONV:
-            cell = convolved(cell, np.eye(WIDTH)[:, :1] * np.ones(read))
-        layers.append(cell)
-        read = n_units
-    return stack(layers)
+        if kernel is not None:  # the layer reads a delay line through it
+            layer = replace(layer, W=(kernel[:, :, None] * layer.W).reshape(-1, layer.W.shape[1]))
+            kernel = None
+        cells.append(layer)
+    return stack(cells)
 
 
-def convolved(cell: Cell, kernel: np.ndarray) -> Cell:
-    """The cell that reads a delay line through a convolution: ``kernel`` (WIDTH, D), newest token first."""
-    W = (kernel[:, :, None] * cell.W).reshape(-1, cell.W.shape[1])
-    return Cell(cell.kind, W, cell.U, cell.b, cell.b_rec, cell.h0)
+def initial_cell(kind: str, n_inputs: int, n_units: int, seed: int = 0) -> Cell:
+    """A fresh, untrained cell or stack, its layers of ``n_units`` each; a convolution passes on the newest token."""
+    return joined(initial_layers(kind, n_inputs, n_units, seed))
 
 
 def padded_readout(cell: Cell, w: np.ndarray) -> np.ndarray:

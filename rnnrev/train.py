@@ -21,7 +21,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -32,17 +32,18 @@ import tensorflow as tf
 from tqdm.auto import tqdm
 
 from . import __version__
-from .cells import CELLS, WEIGHTS, Cell, initial_weights, tensorflow_ops
+from .cells import CELLS, WEIGHTS, Cell, tensorflow_ops
 from .config import FitConfig, TrainConfig
 from .data import DataError, Reviews, Vocabulary, batches, load_reviews, pad, split_names, split_validation
 from .files import digest, write_npz
-from .model import BagOfWords, SentimentRNN, evaluate, labels_of
-from .stacks import CONV, WIDTH, DelayLine, convolved, padded_readout, parts_of, stack
+from .model import BagOfWords, Classifier, SentimentRNN, evaluate, labels_of
+from .stacks import WIDTH, initial_layers, joined, padded_readout
 from .zoo import load, save
 
 __all__ = ["train"]
 
 
+_Model = TypeVar("_Model", bound=Classifier, covariant=True)
 Curve = list[dict[str, float]]  #: one row an epoch
 Step = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], tuple[tf.Tensor, tf.Tensor]]
 
@@ -161,12 +162,16 @@ class Recurrent(keras.layers.Layer):
             parts.append(scan(self.kind, begin, u, U, b_rec, self.low, own))
         return tf.concat(parts, 1)
 
+    def read(self, x: tf.Tensor) -> tf.Tensor:
+        """What the next layer reads: (B, T, D) -> (B, T, N)."""
+        return tf.transpose(self.states(x), (1, 0, 2))[..., : self.U.shape[0]]
+
     def call(self, x: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
         where = tf.stack([lengths - 1, tf.range(tf.shape(x)[0])], 1)
         return tf.gather_nd(self.states(x), where)
 
     def cell(self) -> Cell:
-        """The weights as they are now, as a NumPy cell."""
+        """The weights as they are now."""
         return Cell(self.kind, *(np.asarray(getattr(self, k)) for k in WEIGHTS))
 
 
@@ -176,14 +181,14 @@ def weight(layer: keras.layers.Layer, name: str, value: np.ndarray) -> keras.Var
 
 
 class Convolution(keras.layers.Layer):
-    """A causal convolution of each entry by itself, (B, T, D) in and out; it starts by passing on the newest token."""
+    """A causal convolution of each entry by itself, (B, T, D) in and out; ``kernel`` as in :func:`.joined`."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, kernel: np.ndarray) -> None:
         super().__init__()
-        self.kernel = weight(self, "kernel", np.eye(WIDTH)[:, :1] * np.ones(size))
+        self.kernel = weight(self, "kernel", kernel)
         self.built = True
 
-    def call(self, x: tf.Tensor) -> tf.Tensor:
+    def read(self, x: tf.Tensor) -> tf.Tensor:
         past = tf.pad(x, [[0, 0], [WIDTH - 1, 0], [0, 0]])
         steps, kernel = tf.shape(x)[1], tf.convert_to_tensor(self.kernel)
         return tf.add_n([kernel[j] * past[:, WIDTH - 1 - j : WIDTH - 1 - j + steps] for j in range(WIDTH)])
@@ -199,15 +204,12 @@ class Network(keras.Model):
         self.config, self.outputs_ = config, 1 if n_classes == 2 else n_classes
         self.embedding = weight(self, "embedding", vectors)
         self.stack: list[Recurrent | Convolution] = []
-        read = config.n_inputs
-        for i, part in enumerate(parts_of(config.cell)):
-            if part == CONV:
-                self.stack.append(Convolution(read))
-                continue
-            cell = initial_weights(part, read, config.n_units, config.seed + 1000 * i)
-            cell = cell if config.pretrained == "none" else _load_cell(config.pretrained, cell)
-            self.stack.append(Recurrent(cell, config.precision))
-            read = config.n_units
+        for layer in initial_layers(config.cell, config.n_inputs, config.n_units, config.seed):
+            if isinstance(layer, Cell):
+                cell = layer if config.pretrained == "none" else _load_cell(config.pretrained, layer)
+                self.stack.append(Recurrent(cell, config.precision))
+            else:
+                self.stack.append(Convolution(layer))
         limit = np.sqrt(6 / (config.n_units + self.outputs_))
         self.w = weight(self, "w", rng.uniform(-limit, limit, (config.n_units, self.outputs_)))
         self.bias = weight(self, "bias", np.zeros(self.outputs_))
@@ -222,11 +224,7 @@ class Network(keras.Model):
         mask = _dropout_mask((rows, c.n_inputs), c.embedding_dropout, seed + [0, 1])
         x = x * keep_word[..., None] * mask[:, None]
         for layer in self.stack[:-1]:
-            x = (
-                layer(x)
-                if isinstance(layer, Convolution)
-                else tf.transpose(layer.states(x), (1, 0, 2))[..., : c.n_units]
-            )
+            x = layer.read(x)
         h = self.stack[-1](x, lengths)[:, : c.n_units]
         h *= _dropout_mask((rows, c.n_units), c.state_dropout, seed + [0, 2])
         return tf.matmul(h, tf.convert_to_tensor(self.w)) + self.bias
@@ -235,15 +233,9 @@ class Network(keras.Model):
         return 0.0
 
     def to_model(self, vocabulary: Vocabulary, name: str) -> SentimentRNN:
-        layers: list[Cell] = []
-        for layer in self.stack:
-            if isinstance(layer, Convolution):
-                kernel = np.asarray(layer.kernel)
-                layers.append(DelayLine.of(kernel.shape[1]))
-            else:
-                below = layers and layers[-1].kind == CONV
-                layers.append(convolved(layer.cell(), kernel) if below else layer.cell())
-        cell = stack(layers)
+        cell = joined(
+            [layer.cell() if isinstance(layer, Recurrent) else np.asarray(layer.kernel) for layer in self.stack]
+        )
         w, b = padded_readout(cell, np.asarray(self.w)), np.asarray(self.bias)
         if self.outputs_ == 1:
             w, b = w[:, 0], b[0]
@@ -293,8 +285,8 @@ def _loss(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
 # --- the loop over epochs ---------------------------------------------------------------------
 
 
-class Trainee(Protocol):
-    """What :func:`fit` trains: a ``keras.Model`` that gives logits."""
+class Trainee(Protocol[_Model]):
+    """What :func:`fit` trains."""
 
     trainable_variables: list[keras.Variable]
 
@@ -304,10 +296,14 @@ class Trainee(Protocol):
     def penalty(self) -> float | tf.Tensor:
         """What the loss has beside the cross-entropy."""
 
+    def to_model(self, vocabulary: Vocabulary, name: str) -> _Model:
+        """What is trained, as it is now, for analysis."""
+
 
 def fit(
-    network: Trainee, ids: Sequence[np.ndarray], labels: np.ndarray, config: FitConfig, validate: Callable[[], float],
-    *, checkpoint: Path | None = None, key: str = "", resume: bool = False, progress: bool = True,
+    network: Trainee[Classifier], ids: Sequence[np.ndarray], labels: np.ndarray, config: FitConfig,
+    validate: Callable[[], float], *, checkpoint: Path | None = None, key: str = "", resume: bool = False,
+    progress: bool = True,
 ) -> Curve:  # fmt: skip
     """Train until the epochs are over or nothing gets better, and leave the weights of the best epoch.
 
@@ -379,7 +375,7 @@ def update(
     optimizer.apply([tf.convert_to_tensor(g) for g in gradients], variables)
 
 
-def _compiled_step(network: Trainee, optimizer: keras.optimizers.Optimizer) -> Step:
+def _compiled_step(network: Trainee[Classifier], optimizer: keras.optimizers.Optimizer) -> Step:
     signature = [tf.TensorSpec((None, None), tf.int32), tf.TensorSpec((None,), tf.int32),
                  tf.TensorSpec((None,), tf.float32), tf.TensorSpec((2,), tf.int32)]  # fmt: skip
 
@@ -470,17 +466,23 @@ def load_soft_labels(file: str | os.PathLike[str]) -> tuple[Reviews, np.ndarray]
         return reviews, stored["probability"]
 
 
-def _inputs(config: TrainConfig) -> dict[str, dict[str, object]]:
+def _inputs(config: FitConfig) -> dict[str, dict[str, object]]:
     """The files that training starts from: the hash of each, and how well a pre-trained cell knew the next word."""
-    files = {k: getattr(config, k) for k in ("vectors", "pretrained", "soft_labels") if getattr(config, k) != "none"}
-    inputs: dict[str, dict[str, object]] = {name: {"sha256": digest(file)} for name, file in files.items()}
+    files = {k: getattr(config, k, "none") for k in ("vectors", "pretrained", "soft_labels")}
+    inputs: dict[str, dict[str, object]] = {k: {"sha256": digest(file)} for k, file in files.items() if file != "none"}
     if "pretrained" in inputs:
-        with np.load(config.pretrained, allow_pickle=False) as stored:
+        with np.load(files["pretrained"], allow_pickle=False) as stored:
             inputs["pretrained"]["nats_per_word"] = stored["nats_per_word"].tolist()
     return inputs
 
 
 # --- the training run --------------------------------------------------------------------------
+
+
+def two_classes(n_classes: int) -> None:
+    """``ValueError`` where labels are of more."""
+    if n_classes > 2:
+        raise ValueError(f"a bag of words and soft labels are for two classes, the labels go up to {n_classes - 1}")
 
 
 def train(
@@ -502,13 +504,34 @@ def train(
     reviews, test : Reviews, optional
         Instead of ``config.data``'s training and test splits. Without ``test``, reviews of your own are not tested.
     """
-    started = time.time()
-    keras.utils.set_random_seed(config.seed)
     validation = None
     if reviews is None:
         reviews, splits = load_reviews(config.data, "train"), split_names(config.data)
         validation = load_reviews(config.data, "validation") if "validation" in splits else None
         test = load_reviews(config.data, "test") if test is None and "test" in splits else test
+
+    def make(vocabulary: Vocabulary, n_classes: int) -> Trainee[SentimentRNN | BagOfWords]:
+        file = next((f for f in (config.pretrained, config.vectors) if f != "none"), None)
+        vectors = None if file is None else load_vectors(file, vocabulary, config.n_inputs)
+        if config.cell != "bow":
+            return Network(config, len(vocabulary), n_classes, vectors)
+        two_classes(n_classes)
+        return Bag(config, len(vocabulary), vectors)
+
+    return learn(
+        config, config.cell, make, reviews, validation=validation, test=test, out=out, resume=resume, compact=compact,
+        progress=progress,
+    )  # fmt: skip
+
+
+def learn(
+    config: FitConfig, kind: str, make: Callable[[Vocabulary, int], Trainee[_Model]], reviews: Reviews, *,
+    validation: Reviews | None = None, test: Reviews | None = None, out: str | os.PathLike[str] | None = None,
+    resume: bool = False, compact: bool = False, progress: bool = True,
+) -> _Model:  # fmt: skip
+    """The run of :func:`train`: ``make`` gives what is trained, of a vocabulary and a number of classes."""
+    started = time.time()
+    keras.utils.set_random_seed(config.seed)
     extra = [load_reviews(name, "train") for name in config.extra]
     for part in (reviews, *extra):
         if part.evaluation_only:
@@ -526,23 +549,16 @@ def train(
     if len(np.unique(labels)) < 2:
         raise ValueError(f"training needs labels 0..C-1 of at least two classes, found {np.unique(labels).tolist()}")
     n_classes = int(labels.max()) + 1
-    if n_classes > 2 and (config.cell == "bow" or config.soft_labels != "none"):
-        raise ValueError(f"a bag of words and soft labels are for two classes, the labels go up to {n_classes - 1}")
     if config.soft_labels != "none":
+        two_classes(n_classes)
         taught, targets = load_soft_labels(config.soft_labels)
         extra.append(taught)
         labels = np.concatenate([labels, targets])
     ids = vocabulary.encode_all(t for part in (learnt, *extra) for t in part.texts)
     val_ids = vocabulary.encode_all(validation.texts)
 
-    name = f"{config.cell}-{reviews.name}" if out is None else Path(out).name.removesuffix(".safetensors")
-    network: Network | Bag
-    file = next((f for f in (config.pretrained, config.vectors) if f != "none"), None)
-    vectors = None if file is None else load_vectors(file, vocabulary, config.n_inputs)
-    if config.cell == "bow":
-        network = Bag(config, len(vocabulary), vectors)
-    else:
-        network = Network(config, len(vocabulary), n_classes, vectors)
+    network = make(vocabulary, n_classes)
+    name = f"{kind}-{reviews.name}" if out is None else Path(out).name.removesuffix(".safetensors")
 
     def validate() -> float:
         guess = labels_of(network.to_model(vocabulary, name).logits_of(val_ids))
@@ -554,7 +570,7 @@ def train(
         network, ids, labels, config, validate, checkpoint=checkpoint, key=key, resume=resume, progress=progress
     )
     counts = np.bincount(np.concatenate(ids), minlength=len(vocabulary)).astype(np.uint32)
-    model = dataclasses.replace(network.to_model(vocabulary, name), counts=counts)
+    model = dataclasses.replace(network.to_model(vocabulary, name), counts=counts)  # type: ignore[type-var]
     if out is not None:
         model = load(save(model, out, compact=compact), type(model))  # what is shipped is what is evaluated
     record = {
@@ -574,8 +590,9 @@ def train(
             "keras": keras.__version__, "numpy": np.__version__, "cores": os.cpu_count(),
         },
     }  # fmt: skip
-    model = dataclasses.replace(model, record=record)
+    model = dataclasses.replace(model, record=record)  # type: ignore[type-var]
     if out is not None:
         save(model, out, compact=compact)
-        Path(f"{os.fspath(out)}.checkpoint.npz").unlink(missing_ok=True)
+    if checkpoint is not None:
+        checkpoint.unlink(missing_ok=True)
     return model

@@ -30,7 +30,7 @@ from sweep import Row
 from tqdm import tqdm
 
 from rnnrev import modifiers, stats, zoo
-from rnnrev.augmented_bow import STEPS, AugmentedBagOfWords, AugmentedConfig, ranked_modifiers, train_augmented
+from rnnrev.augmented_bow import STEPS, AugmentedBagOfWords, AugmentedConfig, train_augmented
 from rnnrev.data import Reviews, Vocabulary, load_reviews, split_validation, tokenize
 from rnnrev.files import digest, write_npz
 from rnnrev.linear import OperatingPoint, operating_point
@@ -74,6 +74,17 @@ def trained(
         if config_there == asdict(config):
             return model
     return train_augmented(config, reviews, words, out=place, test=test)
+
+
+def ranked_modifiers(point: OperatingPoint, n: int) -> tuple[str, ...]:
+    """The n words that modify most in running text: by their finite effect on probe words (``rms``) times frequency.
+
+    A bag gains more from a mild modifier in every sentence than from a strong one that is rare. Nothing but training
+    text decides: no list, no test set.
+    """
+    table = modifiers.modifier_effects(point)
+    order = np.argsort(-(table.rms * table.per_million).to_numpy(), kind="stable")
+    return tuple(table.word.iloc[order[:n]])
 
 
 def candidates(condition: str, ranked: Sequence[str], vocabulary: Vocabulary, seed: int) -> list[str]:
@@ -279,7 +290,7 @@ def run(folder: Path, config: AugmentedConfig, seeds: Sequence[int], data: Mappi
     for step in STEPS:
         first_bag = readers[step, ""][0][1]
         assert isinstance(first_bag, AugmentedBagOfWords)
-        numbers = sum(first_bag.n_parameters.values()) - first_bag.n_parameters["valence"]
+        numbers = sum(v.size for k, v in first_bag.weights.items() if k not in ("parts", "b"))
         yield row(step, imdb, "filter_numbers", numbers)
         yield row(step, imdb, "filter_share", numbers / size)
         if step in ("+ end", "+ parts"):

@@ -22,7 +22,7 @@ from rnnrev.fixed_points import mean_map
 from rnnrev.line_attractor import find_attractor
 from rnnrev.linear import Unmeasured, operating_point
 from rnnrev.model import BagOfWords, SentimentRNN, untrained
-from rnnrev.stacks import WIDTH, StackedCell, convolved, initial_cell, padded_readout, parts_of, stack
+from rnnrev.stacks import WIDTH, StackedCell, initial_cell, joined, padded_readout, parts_of, stack
 from rnnrev.subspace import Subspace
 from rnnrev.train import Network
 from rnnrev.widgets import assets
@@ -59,7 +59,7 @@ def test_a_layer_reads_the_new_state_of_the_one_below(rng):
 
 def test_a_convolution_weights_the_last_tokens(rng):
     cell, kernel = initial_cell("mingru", 5, 6).astype(float), rng.standard_normal((WIDTH, 5))
-    both = stack([initial_cell("conv+mingru", 5, 6).astype(float).layers[0], convolved(cell, kernel)])
+    both = joined([kernel, cell])
     x, h, own = rng.standard_normal((7, 5)), both.h0, cell.h0
     for t in range(7):
         h = both.step(h, x[t])

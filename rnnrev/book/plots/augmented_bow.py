@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ...augmented_bow import AugmentedBagOfWords, Contributions
+from ...augmented_bow import AugmentedBagOfWords
 from ...plots.style import (
     CONTROL,
     CYCLE,
@@ -112,18 +112,17 @@ def ladder(table: pd.DataFrame) -> Figure:
     return fig
 
 
-def contributions(parts: Contributions) -> Figure:
-    """What each token of a short text counts, stacked by cause."""
+def contributions(parts: pd.DataFrame) -> Figure:
+    """What each token of a short text counts, stacked by cause (:meth:`.AugmentedBagOfWords.contributions`)."""
     fig, ax = figure(height=2.8)
-    x = np.arange(len(parts.tokens))
+    x = np.arange(len(parts))
     up, down = np.zeros(len(x)), np.zeros(len(x))
-    for name, color in (("valence", INTACT), ("modifiers", PERTURBED), ("beginning", CYCLE[2]), ("end", CYCLE[3])):
-        value = getattr(parts, name)
+    for (name, value), color in zip(parts.items(), (INTACT, PERTURBED, *CYCLE[2:])):
         ax.bar(x, value, bottom=np.where(value > 0, up, down), color=color, label=name, width=0.7)
         up, down = up + np.maximum(value, 0), down + np.minimum(value, 0)
-    ax.plot(x, parts.total, "_", color=NEGATIVE, markersize=16, markeredgewidth=2, label="sum")
+    ax.plot(x, parts.sum(axis=1), "_", color=NEGATIVE, markersize=16, markeredgewidth=2, label="sum")
     ax.axhline(0, color=NEUTRAL, linewidth=0.8)
-    ax.set_xticks(x, parts.tokens, rotation=30, ha="right")
+    ax.set_xticks(x, parts.index, rotation=30, ha="right")
     ax.set_ylabel("Counts (nats)")
     ax.legend(ncols=5, loc="upper center", bbox_to_anchor=(0.5, 1.2), fontsize=8)
     return fig
