@@ -32,7 +32,7 @@ from typing import Any
 
 import numpy as np
 
-from rnnrev import line_attractor, zoo
+from rnnrev import fixed_points, line_attractor, zoo
 from rnnrev.cells import CELLS, Cell, tensorflow_ops
 from rnnrev.data import load_reviews
 from rnnrev.files import write_json
@@ -97,10 +97,10 @@ def newton(
     """
     rows = []
     for limit in limits:
-        times = []
+        times, fixed_points.ITERATIONS = [], limit
         for _ in range(repeats):
             clock = Clock()
-            points = find_fixed_points(F, starts, x, damping=damping, max_iterations=limit, **OPTIONS)
+            points = find_fixed_points(F, starts, x, damping=damping, **OPTIONS)
             times.append(clock())
         rows.append((*np.min(times, axis=0), *np.quantile(points.q, [0.5, 0.1, 0.9]), limit))
     return np.array(rows)
@@ -118,7 +118,7 @@ def memory_peak(F: Cell | MeanMap, starts: np.ndarray, x: np.ndarray | None) -> 
 def against_adam(cell: Cell, starts: np.ndarray, rates: list[float], iterations: int) -> dict[str, Any]:
     """Part 1."""
     x, rows = np.zeros(cell.n_inputs), {}
-    find_fixed_points(cell, starts[:8], x, max_iterations=4, **OPTIONS)  # warm up
+    find_fixed_points(cell, starts[:8], x, **OPTIONS)  # warm up
     for damping in (1e-4, 0.0):
         rows[damping] = newton(cell, starts, x, damping, [1, 2, 3, 4, 5, 6])
         print(

@@ -11,7 +11,7 @@ no power J(h*)ⁿ. Two measurements take the place of the slow mode's vectors:
 
 :func:`driven_point` puts both into an :class:`rnnrev.linear.OperatingPoint`, for every tool that takes one.
 
-Sources: Werbos 1990 (adjoints); Benettin et al. 1980 (Lyapunov exponents by QR); the vectors from text are ours.
+Sources: Werbos 1990 (adjoints); the vectors from text are ours.
 """
 
 from __future__ import annotations
@@ -190,29 +190,6 @@ def impulse_responses(
     return out.reshape(*at.shape, len(numbers), *out.shape[1:])
 
 
-def lyapunov(model: SentimentRNN, texts: Texts, k: int = 8, *, skip: int = 20, length: int = 160) -> np.ndarray:
-    """The k largest Lyapunov exponents of each text, per token: how fast small changes of the state fade along it.
-
-    −1/exponent is a time constant in tokens, to be held beside τ at h*. Random directions are carried along each text
-    and made orthogonal again after every token (QR); ``skip`` tokens let them settle, then logarithms are averaged up
-    to token ``length``. Returns (n, k), one row a text that has as many tokens; ``Unmeasured`` if none has, or k
-    exceeds the state's length.
-    """
-    ids = [i[:length] for i in token_arrays(model, texts) if len(i) >= length]
-    if not ids or not 1 <= k <= model.cell.n_state or not 0 <= skip < length:
-        raise Unmeasured(f"needs texts of {length} tokens, more than {skip} skipped, and 1 ≤ k ≤ {model.cell.n_state}")
-    states, tokens = np.stack(model.states_of(ids)), np.stack(ids)
-    v = np.random.default_rng([0, 139]).standard_normal((len(ids), k, model.cell.n_state))
-    total = np.zeros((len(ids), k))
-    for t in range(length):
-        v = model.cell.jvp(states[:, t], model.projected[tokens[:, t]], v)
-        q, r = np.linalg.qr(np.swapaxes(v, 1, 2))
-        v = np.swapaxes(q, 1, 2)
-        if t >= skip:
-            total += np.log(np.abs(np.diagonal(r, axis1=1, axis2=2)))
-    return total / (length - skip)
-
-
 # --- what takes the place of the operating point --------------------------------------------------
 
 
@@ -300,49 +277,3 @@ def doubts(point: OperatingPoint, texts: Texts) -> tuple[str, ...]:
     if (agreement := spearmanr(*order).statistic) < 0.9:
         found.append(f"two draws of text give points that rank words otherwise (Spearman {agreement:.2f})")
     return tuple(found)
-
-
-# --- the linear reader ----------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, eq=False)
-class LinearReader:
-    """A bag of words whose words fade: logit = Σ_n ā(n)·d(x_{T−n}), nothing of it fitted to labels.
-
-    ``kernel`` (L, V): what word v adds n tokens before the end, in nats, for n = 0 … L − 1; what is longer ago fades on
-    by ``ratio`` a token.
-    """
-
-    model: SentimentRNN
-    kernel: np.ndarray = field(repr=False)
-    ratio: float
-
-    def logits_of(self, ids: Sequence[np.ndarray]) -> np.ndarray:
-        """Logits (n,) of texts given as token numbers, in nats, up to a constant."""
-        L, out = len(self.kernel), []
-        for i in ids:
-            ago = np.arange(len(i))[::-1]
-            out.append(np.sum(self.kernel[np.minimum(ago, L - 1), i] * self.ratio ** np.maximum(ago - L + 1, 0)))
-        return np.array(out)
-
-    def logits(self, texts: Sequence[str]) -> np.ndarray:
-        """Logits (n,) of whole texts, in nats, up to a constant."""
-        return self.logits_of(self.model.vocabulary.encode_all(texts))
-
-
-def linear_reader(model: SentimentRNN, texts: Texts, n_lags: int = 61, *, n_texts: int = 200) -> LinearReader:
-    """The linear reader along text: mean adjoints ā(n), and d(v), what word v does to visited states on average.
-
-    d is F(h, v) less its mean over running text, for 32 visited states h.
-    """
-    ids = [i for i in token_arrays(model, texts, len(texts), n_lags + 200) if len(i) >= n_lags][:n_texts]
-    a = adjoints(model, ids, range(n_lags)).mean(0)
-    visited = np.random.default_rng([0, 151]).permutation(visited_states(model, ids))[:32]
-    before, V = model.cell.recur(visited)[:, None], len(model.vocabulary)
-    parts = in_threads(
-        lambda u: model.cell.combine(visited[:, None], u, before).mean(0), np.array_split(model.projected, -(-V // 100))
-    )
-    d = np.concatenate(parts)
-    kernel = a @ (d - model.frequencies.astype(d.dtype) @ d).T
-    size = np.std(kernel[[n_lags // 2, n_lags - 1]][:, model.frequencies > 0], axis=1)
-    return LinearReader(model, kernel, float(min(size[1] / size[0], 1.0) ** (1 / (n_lags - 1 - n_lags // 2))))

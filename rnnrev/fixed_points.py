@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
@@ -23,9 +22,6 @@ from tqdm.auto import tqdm
 from .cells import NUMPY_OPS, Cell, one_layer
 from .model import SentimentRNN
 from .threads import in_threads
-
-if TYPE_CHECKING:
-    import keras
 
 __all__ = ["find_fixed_points", "mean_map"]
 
@@ -123,32 +119,28 @@ class FixedPoints:
     h_star: np.ndarray = field(repr=False)  #: (P, S)
     q: np.ndarray = field(repr=False)  #: (P,) speed ½‖F(h) − h‖²
     reason: np.ndarray = field(repr=False)  #: (P,) str
-    iterations: np.ndarray = field(repr=False)  #: (P,)
     moved: np.ndarray = field(repr=False)  #: (P,) distance from the start
     count: np.ndarray = field(repr=False)  #: (P,) starts that ended here
     start: np.ndarray = field(repr=False)  #: (P,) the start whose search gave this point
     n_unstable: np.ndarray = field(repr=False)  #: (P,) modes with |λ| > 1; −1 where it was not asked for
     x: np.ndarray | None = field(repr=False)  #: (P, D) the input that each point is fixed under, or None
-    origin: np.ndarray = field(repr=False)  #: (n,) the point that each start went to; −1 if outlier or not selected
+    n_starts: int  #: of the search
 
     def __len__(self) -> int:
         return len(self.q)
 
     def __repr__(self) -> str:
         if not len(self):
-            return f"FixedPoints(none from {len(self.origin):,} starts)"
+            return f"FixedPoints(none from {self.n_starts:,} starts)"
         kinds, counts = np.unique(self.reason, return_counts=True)
         why = ", ".join(f"{c:,} {k}" for k, c in zip(kinds, counts))
-        return f"FixedPoints({len(self):,} from {len(self.origin):,} starts: {why}; median q {np.median(self.q):.1e})"
+        return f"FixedPoints({len(self):,} from {self.n_starts:,} starts: {why}; median q {np.median(self.q):.1e})"
 
     def __getitem__(self, which: int | slice | np.ndarray) -> FixedPoints:
         """The points at these positions, in this slice or where this mask holds, as a record of their own."""
-        picked = np.atleast_1d(np.arange(len(self))[which])
-        place = np.full(len(self) + 1, -1)
-        place[picked] = np.arange(len(picked))
-        rows = {f.name: getattr(self, f.name) for f in fields(self)}
-        rows = {k: v if v is None or k == "origin" else v[picked] for k, v in rows.items()}
-        return FixedPoints(**rows | {"origin": place[self.origin]})
+        rows = np.atleast_1d(np.arange(len(self))[which])
+        arrays = {f.name: v for f in fields(self) if isinstance(v := getattr(self, f.name), np.ndarray)}
+        return replace(self, **{name: v[rows] for name, v in arrays.items()})
 
 
 # --- Jacobians of whatever is given -----------------------------------------------------------
@@ -162,43 +154,10 @@ def numeric_jacobian(F: Callable[[np.ndarray], np.ndarray], h: np.ndarray) -> np
     return np.swapaxes(moved[:, 0] - moved[:, 1], -1, -2) / (2 * eps)
 
 
-def keras_step(layer: keras.Layer) -> tuple[Callable[..., np.ndarray], Callable[..., np.ndarray]]:
-    """A Keras RNN layer (or cell) as F(h, x) and its autodiff Jacobian ∂F/∂h; the state is flat, [hidden, carry]."""
-    import tensorflow as tf
-
-    cell = getattr(layer, "cell", layer)
-    sizes = list(np.atleast_1d(cell.state_size))
-
-    def flat(h: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
-        h = tf.ensure_shape(h, (None, sum(sizes)))
-        _, states = cell(x, tf.split(h, sizes, -1))
-        return tf.concat(tf.nest.flatten(states), -1)
-
-    rows = [tf.TensorSpec((None, None), cell.compute_dtype)] * 2
-
-    @tf.function(input_signature=rows)
-    def step(h: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
-        return flat(h, x)
-
-    @tf.function(input_signature=rows)
-    def jacobian(h: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
-        with tf.GradientTape() as tape:
-            tape.watch(h)
-            after = flat(h, x)
-        return tape.batch_jacobian(after, h)
-
-    def F(h: np.ndarray, x: np.ndarray) -> np.ndarray:
-        return step(np.asarray(h, cell.compute_dtype), np.asarray(x, cell.compute_dtype)).numpy()
-
-    def J(h: np.ndarray, x: np.ndarray) -> np.ndarray:
-        return jacobian(np.asarray(h, cell.compute_dtype), np.asarray(x, cell.compute_dtype)).numpy()
-
-    return F, J
-
-
 # --- the finder -------------------------------------------------------------------------------
 
 _Map = Callable[..., np.ndarray]
+ITERATIONS = 100  #: Jacobians of one search, at most
 
 
 def find_fixed_points(
@@ -218,7 +177,7 @@ def find_fixed_points(
     Parameters
     ----------
     F : Cell, MeanMap or function
-        A function is F(h, x) with h (n, S) and x (n, D), or F(h) where no ``x`` is given; :func:`keras_step` makes one.
+        A function is F(h, x) with h (n, S) and x (n, D), or F(h) where no ``x`` is given.
     starts : array, (n, S)
         States that the network visits on real texts.
     x : array, (D,) or (n, D), optional
@@ -240,7 +199,7 @@ def find_fixed_points(
     ``ValueError`` names the start where shapes do not fit, or it or F there is not finite.
 
     Levenberg–Marquardt: with A = ∂F/∂h − 1 and g = F(h) − h, a step solves (AᵀA + μ)δ = −Aᵀg and is taken if q falls;
-    μ then falls tenfold, or rises. Each point has its own μ and stops by itself, or after a hundred steps. A factored
+    μ then falls tenfold, or rises. Each point has its own μ and stops by itself, or after a hundred Jacobians. A factored
     AᵀA + μ serves up to four steps while each takes off half of q, but one only once μ has reached ``damping``.
     """
     h = np.atleast_2d(np.array(starts, float))
@@ -260,15 +219,15 @@ def find_fixed_points(
     chunk = max(4, 2**18 // S**2)  # Jacobians that the processor's cache still holds
     search = _Search(step, J_rec, h.copy(), max(damping, 1e-13), tol_q)
     with tqdm(total=n, delay=5, leave=False, unit="point") as bar:
-        for _ in range(100):
+        for _ in range(ITERATIONS):
             live = search.live
             bar.update(n - len(live) - bar.n)
             if not len(live):
                 break
             search.iterate(live, chunk)
     points = FixedPoints(
-        search.h, search.q, search.reason, search.iterations, np.linalg.norm(search.h - h, axis=-1), np.ones(n, int),
-        np.arange(n), np.full(n, -1), None if x is None else np.array(x), np.arange(n),
+        search.h, search.q, search.reason, np.linalg.norm(search.h - h, axis=-1), np.ones(n, int), np.arange(n),
+        np.full(n, -1), None if x is None else np.array(x), n,
     )  # fmt: skip
     if max_distance is not None:
         spread = np.linalg.norm(h - h.mean(0)) / np.sqrt(n)
@@ -337,7 +296,6 @@ class _Search:
         _check_finite(self.g, "F is not finite at start {}")
         self.q = (self.g**2).sum(-1) / 2
         self.mu = np.full(len(h), max(floor, 3e-4))
-        self.iterations = np.zeros(len(h), int)
         self.reason = np.where(self.q <= tol_q, "converged", "iterations").astype("<U10")
 
     @property
@@ -347,7 +305,6 @@ class _Search:
     def iterate(self, live: np.ndarray, chunk: int) -> None:
         """One Jacobian for each live point, and the steps that it is good for; then who has arrived."""
         gain = np.concatenate([self.descend(rows) for rows in np.array_split(live, -(-len(live) // chunk))])
-        self.iterations[live] += 1
         better, at_floor = gain > 0, self.mu[live] <= self.floor
         minimum = (better & ~at_floor & (gain < 1e-4)) | (self.mu[live] > 1e8)
         slow = better & at_floor & (gain < 0.5)
@@ -406,7 +363,4 @@ def _merge(points: FixedPoints, unique_tol: float) -> FixedPoints:
             near = np.array(tree.query_ball_point(where[i], unique_tol))
             owner[near[owner[near] < 0]] = i
     kept = order[owner[order] == order]
-    place = np.full(len(points) + 1, -1)
-    place[kept] = np.arange(len(kept))
-    moved_to = np.append(place[owner], -1)
-    return replace(points[kept], origin=moved_to[points.origin], count=np.bincount(moved_to[:-1], minlength=len(kept)))
+    return replace(points[kept], count=np.bincount(owner, minlength=len(points))[kept])

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import sweeps
+from along_text import linear_reader, lyapunov
 from provenance import Source, add, networks, write_table
 from scipy.optimize import brentq
 from scipy.stats import spearmanr
@@ -306,7 +307,7 @@ def along_text(study: Study) -> Iterator[Row]:
     model, bag, point, along = study.model, study.bag, study.point, study.along
     words = [w for w in linear.frequent_words(model) if model.vocabulary.words[w] in bag.vocabulary]
     beta = bag.beta[[bag.vocabulary.number(model.vocabulary.words[w]) for w in words]].astype(float)
-    reader = driven.linear_reader(model, study.train[:3000], 301, n_texts=100)
+    reader = linear_reader(model, study.train[:3000], 301, n_texts=100)
     fresh = driven.driven_point(study.fresh, study.train[:200])
     for name, v in (
         ("along text", linear.valence(along, words)), ("h*", linear.valence(point, words)),
@@ -339,7 +340,7 @@ def along_text(study: Study) -> Iterator[Row]:
     yield row("doubts", "h*", len(doubts), 1) | {"note": "; ".join(doubts)}
     with np.errstate(divide="ignore"):
         long = [i for i in model.vocabulary.encode_all(study.train[:300]) if len(i) >= 160][:30]
-        exponents = driven.lyapunov(model, long)
+        exponents = lyapunov(model, long)
     for i, e in enumerate(exponents.T, 1):
         mean = stats.bootstrap(e)
         yield row("lyapunov", "along text", mean, len(e), i)
@@ -429,7 +430,7 @@ def elsewhere(study: Study, at: dict[str, int]) -> Iterator[Row]:
 def counted(study: Study) -> Iterator[Row]:
     """How many directions are slow, how many words write, how many are read, and how many are both."""
     model, ids = study.model, [i[:160] for i in study.model.vocabulary.encode_all(study.train[:400]) if len(i) >= 160]
-    exponents = driven.lyapunov(model, ids[:12], 64)
+    exponents = lyapunov(model, ids[:12], 64)
     yield row("directions", "slow", stats.bootstrap((exponents > -1 / 25).sum(1).astype(float)), len(exponents))
     words = np.random.default_rng(11).permutation(linear.frequent_words(model))[:64]
     written = driven.impulse_responses(model, ids[:100], words).mean((0, 1, 3))

@@ -98,7 +98,7 @@ def at_rest(model: SentimentRNN, language: Language) -> Iterator[Row]:
     outputs = model.readout(points.h_star)
     h = points.h_star - points.h_star.mean(0)
     size = np.linalg.svd(h, compute_uv=False) ** 2
-    yield row("fixed_points", len(points), n=len(points.origin))
+    yield row("fixed_points", len(points), n=points.n_starts)
     yield row("median_speed", float(np.median(points.q)))
     yield row("line_share", size[0] / size.sum())
     yield row("line_low", outputs.min())

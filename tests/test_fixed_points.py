@@ -15,7 +15,7 @@ from scipy import optimize
 
 from rnnrev.cells import CELLS, Cell, initial_weights
 from rnnrev.data import PAD, UNKNOWN, Vocabulary
-from rnnrev.fixed_points import FixedPoints, find_fixed_points, keras_step, mean_map, numeric_jacobian
+from rnnrev.fixed_points import FixedPoints, find_fixed_points, mean_map, numeric_jacobian
 from rnnrev.model import untrained
 
 KINDS = sorted(CELLS)
@@ -158,7 +158,7 @@ def test_each_point_can_have_its_own_input():
     x = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
     points = find_fixed_points(cell, np.zeros((3, 6)), x, damping=0)
     assert len(points) == 2
-    assert points.origin[0] == points.origin[2] != points.origin[1]
+    assert sorted(points.count) == [1, 2]
     for h, x_ref in zip(points.h_star, points.x):
         settled = np.zeros(6)
         for _ in range(3000):
@@ -166,7 +166,7 @@ def test_each_point_can_have_its_own_input():
         np.testing.assert_allclose(h, settled, atol=1e-7)
 
 
-# --- functions and Keras layers --------------------------------------------------------------------
+# --- functions --------------------------------------------------------------------
 
 
 def test_a_plain_function_with_and_without_its_jacobian_and_a_cell_agree():
@@ -186,24 +186,6 @@ def test_numeric_jacobian_of_a_known_function():
     J = numeric_jacobian(lambda h: np.stack([h[:, 0] * h[:, 1], np.sin(h[:, 0])], -1), h)
     want = [[[b, a], [np.cos(a), 0]] for a, b in h]
     np.testing.assert_allclose(J, want, atol=1e-9)
-
-
-@pytest.mark.slow
-def test_a_keras_lstm_layer_gives_the_same_points_as_the_same_cell():
-    import keras
-
-    layer = keras.layers.LSTM(5)
-    layer.build((None, None, 2))
-    W, U, b = (np.asarray(v, float) for v in layer.get_weights())
-    cell = Cell("lstm", W, U, b, np.zeros_like(b), np.zeros(10))
-    F, J = keras_step(layer)
-    rng = np.random.default_rng(0)
-    h, x = rng.standard_normal((4, 10)), rng.standard_normal((4, 2))
-    np.testing.assert_allclose(F(h, x), cell.step(h, x), atol=1e-6)
-    np.testing.assert_allclose(J(h, x), cell.jacobians(h, x).J_rec, atol=1e-5)
-    points = find_fixed_points(F, h, x, jacobian=J, damping=0, tol_q=1e-12, unique_tol=None)
-    want = find_fixed_points(cell, h, x, damping=0, unique_tol=None)
-    np.testing.assert_allclose(points.h_star, want.h_star, atol=1e-3)
 
 
 # --- the mean map ----------------------------------------------------------------------------------
@@ -282,29 +264,27 @@ def flip_flop() -> FixedPoints:
     return find_fixed_points(vanilla(2.0 * np.eye(2)), cube(2, 5), np.zeros(1), damping=0)
 
 
-def test_counts_origins_and_starts_belong_together(flip_flop):
-    assert flip_flop.count.sum() == len(flip_flop.origin) == 25
-    for i, start in enumerate(flip_flop.start):
-        assert flip_flop.origin[start] == i
+def test_counts_and_starts_belong_together(flip_flop):
+    assert flip_flop.count.sum() == flip_flop.n_starts == 25
+    moved = flip_flop.h_star - cube(2, 5)[flip_flop.start]
+    np.testing.assert_allclose(np.linalg.norm(moved, axis=1), flip_flop.moved)
     assert (np.diff(flip_flop.q) >= 0).all()
 
 
 def test_selecting_points(flip_flop):
     stable = flip_flop[flip_flop.n_unstable == 0]
     assert len(stable) == 4
-    assert set(stable.origin) == {-1, 0, 1, 2, 3}
-    np.testing.assert_array_equal(np.bincount(stable.origin[stable.origin >= 0]), stable.count)
+    assert stable.n_starts == 25
     assert len(flip_flop[0]) == 1
     assert "none from 25 starts" in repr(flip_flop[flip_flop.q < -1])
 
 
-def test_outliers_are_dropped_and_named():
+def test_outliers_are_dropped():
     def F(h: np.ndarray) -> np.ndarray:  # fixed at 0 and, far off, at 1000
         return h + 1e-3 * h * (1000 - h)
 
     points = find_fixed_points(F, np.array([[0.1], [-0.1], [0.2], [501.0]]), damping=0, max_distance=2.0)
-    assert points.origin[3] == -1
-    assert (points.origin[:3] == 0).all()
+    assert list(points.count) == [3]
     assert len(find_fixed_points(F, np.array([[0.1], [999.0]]), damping=0, max_distance=None)) == 2
 
 
