@@ -29,12 +29,12 @@ from numpy.typing import DTypeLike
 
 from .cells import Cell
 from .data import load_reviews
-from .driven import Texts, adjoints, token_arrays
+from .driven import Texts, adjoints, token_arrays, visited_states
 from .fixed_points import mean_map
 from .linear import Unmeasured, frequent_words, time_constants
 from .model import SentimentRNN
 
-__all__ = ["axes", "balance", "reduce"]
+__all__ = ["axes", "balance", "chart", "plane", "reduce"]
 
 
 # --- a network on a few coordinates ---------------------------------------------------------------
@@ -119,6 +119,15 @@ class ReducedRNN(SentimentRNN):
     def mean(self) -> np.ndarray:
         """μ (S,), the mean visited state."""
         return self._reduced.mean
+
+    def coordinates(self, h: np.ndarray) -> np.ndarray:
+        """z (..., k) of whole states h (..., S)."""
+        return (h - self.mean) @ self.Psi
+
+    def steps(self, words: Sequence[str] | Sequence[int], z: np.ndarray) -> np.ndarray:
+        """How far each word moves the state from each place: K words, places z (n, k) -> (K, n, k)."""
+        z = z.astype(self.embedding.dtype)
+        return np.stack([self.advance(z, np.full(len(z), i)) - z for i in self.vocabulary.numbers(words)])
 
 
 def petrov_galerkin(
@@ -296,3 +305,46 @@ def axes(
 def volume_axis(table: pd.DataFrame) -> int:
     """The number of the volume axis in a table of :func:`axes`: the largest gain, memory left out."""
     return int(table.gain.iloc[1:].idxmax())
+
+
+# --- the plane ------------------------------------------------------------------------------------------
+
+
+def plane(model: SentimentRNN, modes: BalancedModes, table: pd.DataFrame) -> ReducedRNN:
+    """The network on its memory and volume axis, z (2,) in standard deviations over visited states; their mean is 0.
+
+    ``table`` is that of :func:`axes`, which says which axis is the volume and which way is up.
+    """
+    kept = [1, volume_axis(table)]
+    at = np.array(kept) - 1
+    scale, centre = table.scale[kept].to_numpy(), table.centre[kept].to_numpy()
+    Phi, Psi = modes.Phi[:, at], modes.Psi[:, at]
+    return petrov_galerkin(model, Phi * scale, Psi / scale, modes.mean + Phi @ centre, modes.hankel)
+
+
+@dataclass(frozen=True, eq=False)
+class Chart:
+    """A network with its plane: all balanced modes, the number of the ``volume`` axis, and where texts lead.
+
+    ``scale`` and ``centre`` (2,) are the signed standard deviation and the mean of memory and volume in the modes' own
+    coordinates; ``visited`` (n, 2) places in the plane in random order; ``small`` the network on these two alone.
+    """
+
+    model: SentimentRNN
+    modes: BalancedModes = field(repr=False)
+    volume: int
+    scale: np.ndarray = field(repr=False)
+    centre: np.ndarray = field(repr=False)
+    small: ReducedRNN = field(repr=False)
+    visited: np.ndarray = field(repr=False)
+
+
+def chart(model: SentimentRNN, texts: Texts) -> Chart:
+    """Balance a network on 60 of the texts, find memory and volume, and keep these two (:func:`plane`)."""
+    ids = token_arrays(model, texts, 60, 160)
+    modes = balance(model, ids)
+    table = axes(model, modes, ids)
+    small = plane(model, modes, table)
+    visited = np.random.default_rng([0, 167]).permutation(small.coordinates(visited_states(model, ids)))
+    kept = table.loc[[1, volume_axis(table)]]
+    return Chart(model, modes, volume_axis(table), kept.scale.to_numpy(), kept.centre.to_numpy(), small, visited[:1500])

@@ -11,7 +11,7 @@ Levenberg 1944, Marquardt 1963, Shamanskii 1967 (one factorization for several s
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
@@ -139,8 +139,8 @@ class FixedPoints:
     def __getitem__(self, which: int | slice | np.ndarray) -> FixedPoints:
         """The points at these positions, in this slice or where this mask holds, as a record of their own."""
         rows = np.atleast_1d(np.arange(len(self))[which])
-        arrays = {f.name: v for f in fields(self) if isinstance(v := getattr(self, f.name), np.ndarray)}
-        return replace(self, **{name: v[rows] for name, v in arrays.items()})
+        picked = {name: v[rows] for name, v in vars(self).items() if isinstance(v, np.ndarray)}
+        return FixedPoints(**vars(self) | picked)
 
 
 # --- Jacobians of whatever is given -----------------------------------------------------------
@@ -199,8 +199,8 @@ def find_fixed_points(
     ``ValueError`` names the start where shapes do not fit, or it or F there is not finite.
 
     Levenberg–Marquardt: with A = ∂F/∂h − 1 and g = F(h) − h, a step solves (AᵀA + μ)δ = −Aᵀg and is taken if q falls;
-    μ then falls tenfold, or rises. Each point has its own μ and stops by itself, or after a hundred Jacobians. A factored
-    AᵀA + μ serves up to four steps while each takes off half of q, but one only once μ has reached ``damping``.
+    μ then falls tenfold, or rises. Each point has its own μ and stops by itself, or after :data:`ITERATIONS`.
+    A factored AᵀA + μ serves up to four steps while each takes off half of q, one only once μ has reached ``damping``.
     """
     h = np.atleast_2d(np.array(starts, float))
     if h.ndim != 2 or not len(h):

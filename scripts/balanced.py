@@ -35,11 +35,11 @@ from rnnrev.analysis import Analysis
 from rnnrev.balanced import BalancedModes, ReducedRNN, balance, balanced_modes, explained, petrov_galerkin, volume_axis
 from rnnrev.book import recovery
 from rnnrev.book.language import Language
+from rnnrev.book.plane import landscape, word_matrices
 from rnnrev.data import Reviews, load_reviews
 from rnnrev.fixed_points import mean_map
 from rnnrev.measure import COLUMNS
 from rnnrev.model import BagOfWords, SentimentRNN, untrained
-from rnnrev.plane import landscape, plane, seen_from, word_matrices
 from rnnrev.stats import Estimate
 from rnnrev.subspace import modifier_subspace, top_words
 from rnnrev.words import WordForm, word_form
@@ -450,10 +450,11 @@ def planes(study: Study) -> Iterator[Row]:
     charted: dict[str, list[ReducedRNN]] = {}
     for name, model, found in (("", study.model, study.modes), ("untrained", study.fresh, [study.fresh_modes])):
         drawn = list(enumerate(zip(found, study.draws)))
-        charted[name] = [plane(model, m, balanced.axes(model, m, ids, k=N_AXES, seed=d)) for d, (m, ids) in drawn]
+        tables = [(m, balanced.axes(model, m, ids, k=N_AXES, seed=d)) for d, (m, ids) in drawn]
+        charted[name] = [balanced.plane(model, m, table) for m, table in tables]
         small, ids = charted[name][0], study.draws[0]
         states = np.concatenate([h[10:] for h in model.states_of(ids) if len(h) > 10])
-        z = np.random.default_rng(3).permutation(seen_from(small, states))[:60]
+        z = np.random.default_rng(3).permutation(small.coordinates(states))[:60]
         words = word_matrices(small, linear.frequent_words(model).tolist(), z)
         pairs = words.b1.to_numpy(), words.A12.to_numpy()
         yield row(

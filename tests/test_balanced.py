@@ -10,12 +10,12 @@ import pytest
 from conftest import small_network
 from scipy.linalg import solve_discrete_lyapunov
 
-from rnnrev import perturb, zoo
+from rnnrev import balanced, perturb, zoo
 from rnnrev.balanced import ReducedRNN, axes, balance, balanced_modes, explained, petrov_galerkin, reduce, volume_axis
+from rnnrev.book.plane import landscape, word_matrices
 from rnnrev.data import PAD, UNKNOWN, Vocabulary, load_reviews
 from rnnrev.driven import FunctionCell, adjoints, token_arrays
 from rnnrev.model import SentimentRNN, untrained
-from rnnrev.plane import landscape, plane, seen_from, steps, word_matrices
 
 
 def random_texts(model: SentimentRNN, n: int, low: int = 80, high: int = 120, seed: int = 0) -> list[np.ndarray]:
@@ -178,8 +178,8 @@ def test_in_the_plane_words_are_the_matrices_that_were_put_in_and_volume_multipl
     model, T = by_hand()
     texts = random_texts(model, 120)
     modes = balance(model, texts)
-    small = plane(model, modes, axes(model, modes, texts, k=2))
-    z = seen_from(small, np.concatenate([h[10:] for h in model.states_of(texts)]))
+    small = balanced.plane(model, modes, axes(model, modes, texts, k=2))
+    z = small.coordinates(np.concatenate([h[10:] for h in model.states_of(texts)]))
     np.testing.assert_allclose(z.mean(0), 0, atol=1e-6)
     np.testing.assert_allclose(z.std(0), 1, atol=1e-6)
     words = ["good", "bad", "not", "extremely"]
@@ -191,20 +191,20 @@ def test_in_the_plane_words_are_the_matrices_that_were_put_in_and_volume_multipl
         A = np.linalg.inv(to_z) @ np.array([[0.99, value], [0, 0.8]]) @ to_z
         row = found.loc[word]
         np.testing.assert_allclose(row[["A11", "A12", "A21", "A22"]].to_numpy(float), A.ravel(), atol=1e-6)
-        fixed = to_z @ seen_from(small, T @ np.zeros(12))  # m = v = 0 seen from z
+        fixed = to_z @ small.coordinates(T @ np.zeros(12))  # m = v = 0 seen from z
         want = (np.eye(2) - A) @ np.linalg.inv(to_z) @ fixed + np.linalg.inv(to_z) @ [value, push]
         np.testing.assert_allclose(row[["b1", "b2"]].to_numpy(float), want, atol=1e-6)
-    np.testing.assert_allclose(steps(small, ["good"], z[:5])[0], small.advance(z[:5], np.full(5, 2)) - z[:5])
+    np.testing.assert_allclose(small.steps(["good"], z[:5])[0], small.advance(z[:5], np.full(5, 2)) - z[:5])
 
 
 def test_the_fixed_point_of_the_averaged_map_is_found_with_its_eigenvalues_and_basin():
     model, T = by_hand()
     texts = random_texts(model, 120)
     modes = balance(model, texts)
-    small = plane(model, modes, axes(model, modes, texts, k=2))
+    small = balanced.plane(model, modes, axes(model, modes, texts, k=2))
     found = landscape(small, n=21)
     # good and bad, not and extremely are equally frequent: on average m' = .99 m and v' = .8 v
-    np.testing.assert_allclose(found.fixed, [seen_from(small, T @ np.zeros(12))], atol=1e-5)
+    np.testing.assert_allclose(found.fixed, [small.coordinates(T @ np.zeros(12))], atol=1e-5)
     np.testing.assert_allclose(np.sort(found.eigvals.real), [[0.8, 0.99]], atol=1e-5)
     assert found.stable.all()
     assert (found.basin == 0).all()

@@ -396,12 +396,12 @@ def test_answers_that_take_longer(point: linear.OperatingPoint) -> None:
 
 @pytest.mark.slow
 def test_how_much_of_the_beginning_is_volume() -> None:
-    from rnnrev import balanced, driven, plane
+    from rnnrev import balanced, driven
 
     model = zoo.load("gru-imdb")
     texts = driven.token_arrays(model, load_reviews("book").texts, 60, 160)
     modes = balanced.balance(model, texts)
-    small = plane.plane(model, modes, balanced.axes(model, modes, texts, ["not", "extremely", "good", "bad"]))
+    small = balanced.plane(model, modes, balanced.axes(model, modes, texts, ["not", "extremely", "good", "bad"]))
     places = np.array([small.cell.h0, [small.cell.h0[0], 0]])
     moved = [small.advance(p[None], np.array([model.vocabulary.number("good")]))[0] - p for p in places]
     right("ex-reduced-3", [m[0] for m in moved])

@@ -364,8 +364,8 @@ def test_a_source_opens_its_executed_notebook(lab: Lab) -> None:
     lab.page.wait_for_url(f"**/{FOLDERS[0]}/notation.ipynb*")
     lab.close()
     lab.go("/lab/tree/book/api?reset")
-    lab.page.locator(".jp-DirListing-item", has_text="plane.md").dblclick()  # a module's page, as it is in the site
-    lab.page.frame_locator(".jp-HTMLViewer iframe").locator("h1", has_text="rnnrev.plane").last.wait_for()
+    lab.page.locator(".jp-DirListing-item", has_text="knob.md").dblclick()  # a module's page, as it is in the site
+    lab.page.frame_locator(".jp-HTMLViewer iframe").locator("h1", has_text="rnnrev.knob").last.wait_for()
 
 
 @pytest.mark.browser

@@ -15,7 +15,7 @@ from conftest import small_network
 from traitlets import TraitError
 
 from rnnrev import driven, knob, perturb, widgets, zoo
-from rnnrev.balanced import balanced_modes, petrov_galerkin
+from rnnrev.balanced import Chart, balanced_modes, petrov_galerkin
 from rnnrev.book import toy, trainer
 from rnnrev.book.language import Language
 from rnnrev.cells import Cell
@@ -23,7 +23,6 @@ from rnnrev.data import Vocabulary
 from rnnrev.linear import OperatingPoint, operating_point
 from rnnrev.model import BagOfWords, SentimentRNN
 from rnnrev.modifiers import Probes
-from rnnrev.plane import Chart, seen_from
 from rnnrev.subspace import random_subspace
 from rnnrev.widgets import assets
 from rnnrev.zoo import load, save
@@ -248,7 +247,7 @@ def test_pulls_of_any_network_start_with_its_strongest_token(kind: str) -> None:
 
 
 def make_chart(model: SentimentRNN, volume: int = 2) -> Chart:
-    """As plane.chart makes it, of a network of a few units."""
+    """As balanced.chart makes it, of a network of a few units."""
     ids = model.vocabulary.encode_all([TEXT, "a bad movie was not bad the very good", "good good don't"])
     states = np.concatenate(model.states_of(ids))
     modes = balanced_modes(states, driven.adjoints(model, ids, range(3)), model.w)
@@ -256,7 +255,7 @@ def make_chart(model: SentimentRNN, volume: int = 2) -> Chart:
     scale, centre = z.std(0) * [1, -1], z.mean(0)
     Phi, Psi = modes.Phi[:, [0, volume - 1]] * scale, modes.Psi[:, [0, volume - 1]] / scale
     small = petrov_galerkin(model, Phi, Psi, modes.mean + modes.Phi[:, [0, volume - 1]] @ centre)
-    return Chart(model, modes, volume, scale, centre, small, seen_from(small, states))
+    return Chart(model, modes, volume, scale, centre, small, small.coordinates(states))
 
 
 def test_the_plane_shows_the_reduced_network_beside_the_whole_one() -> None:
@@ -265,7 +264,7 @@ def test_the_plane_shows_the_reduced_network_beside_the_whole_one() -> None:
     net, ids = widget.frame["networks"][0], chart.model.vocabulary.encode(TEXT)
     np.testing.assert_allclose(net["whole"], chart.model.logits_along(ids), atol=1e-5)
     assert net["intact"] == net["whole"]
-    np.testing.assert_allclose(net["whole_path"][0], seen_from(chart.small, chart.model.cell.h0), atol=1e-5)
+    np.testing.assert_allclose(net["whole_path"][0], chart.small.coordinates(chart.model.cell.h0), atol=1e-5)
     for k in (1, 3, 7):
         widget.k = k
         small, net = chart.modes.reduce(chart.model, k), widget.frame["networks"][0]
@@ -275,7 +274,7 @@ def test_the_plane_shows_the_reduced_network_beside_the_whole_one() -> None:
         widget.k = 8
     widget.word = "not"
     np.testing.assert_allclose(
-        widget.frame["networks"][0]["field"], chart.steps(["not"], np.array(widget.props["grid"]))[0], atol=1e-5
+        widget.frame["networks"][0]["field"], chart.small.steps(["not"], np.array(widget.props["grid"]))[0], atol=1e-5
     )
 
 

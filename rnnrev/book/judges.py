@@ -10,7 +10,7 @@ from functools import cache
 
 import numpy as np
 
-from .. import balanced, driven, edges, linear, modifiers, perturb, plane, stats, zoo
+from .. import balanced, driven, edges, linear, modifiers, perturb, stats, zoo
 from ..augmented_bow import AugmentedBagOfWords
 from ..data import Reviews, load_reviews, tokenize
 from ..model import SentimentRNN
@@ -395,14 +395,14 @@ def _switched_off(answer: object) -> str:
 
 
 @cache
-def _balanced_plane() -> tuple[plane.ReducedRNN, np.ndarray]:
+def _balanced_plane() -> tuple[balanced.ReducedRNN, np.ndarray]:
     """The page's plane, and the move of memory by "good" at h₀ and at volume 0."""
     model = _point().model.astype(np.float32)
     texts = driven.token_arrays(model, _reviews().texts, 60, 160)
     modes = balanced.balance(model, texts)
-    small = plane.plane(model, modes, balanced.axes(model, modes, texts))
+    small = balanced.plane(model, modes, balanced.axes(model, modes, texts))
     places = np.array([small.cell.h0, [small.cell.h0[0], 0]])
-    return small, plane.steps(small, ["good"], places)[0]
+    return small, small.steps(["good"], places)[0]
 
 
 @judges("ex-reduced-3")

@@ -16,11 +16,11 @@ import traitlets as t
 from numpy.typing import ArrayLike
 
 from .. import driven, knob, linear, perturb, zoo
+from ..balanced import Chart
 from ..data import UNKNOWN, Vocabulary, load_reviews, tokenize
 from ..fixed_points import mean_map
 from ..linear import OperatingPoint
 from ..model import BagOfWords, SentimentRNN
-from ..plane import Chart
 from .assets import OWN_FILE, fingerprint, pack
 from .base import Frame, Table, Widget
 
@@ -430,7 +430,7 @@ def who_still_matters(model: SentimentRNN | None = None, text: str | None = None
 def the_plane(charts: Sequence[Chart], text: str = "The movie was not good.") -> Widget:
     """Networks as maps of the plane of memory and volume: a sentence is a path, a word a field of arrows.
 
-    ``charts`` are made by :func:`rnnrev.plane.chart`; the second one is shown beside the first when it is chosen.
+    ``charts`` are made by :func:`rnnrev.balanced.chart`; the second one is shown beside the first when it is chosen.
     Controls: ``text``; ``word``; ``k``, how many balanced modes the reduced network keeps; ``volume``, what is done to
     the volume coordinate after every token, in the whole network and, where it is kept, in the reduced one;
     ``start``, how far from h₀ the path begins, (memory, volume) in standard deviations; ``second``, the number of a
@@ -470,7 +470,7 @@ def the_plane(charts: Sequence[Chart], text: str = "The movie was not good.") ->
                 z[-1][axis] = changed(z[-1][axis], usual[-1][axis], z[0][axis])
         at = (np.array(whole) - chart.modes.mean) @ chart.modes.Psi[:, [0, axis]]
         low = np.stack([np.array(z)[:, 0], np.array(z)[:, axis] if axis < k else np.full(len(z), centre[1])], -1)
-        moved = chart.steps([chart.model.vocabulary.index.get(word.strip().lower(), 1)], grid)[0]
+        moved = chart.small.steps([chart.model.vocabulary.index.get(word.strip().lower(), 1)], grid)[0]
         return frame | {
             "name": chart.model.name, "intact": _numbers(chart.model.readout(np.array(plain))),
             "whole": _numbers(chart.model.readout(np.array(whole))), "reduced": _numbers(small.readout(np.array(z))),

@@ -11,8 +11,7 @@ from matplotlib.colors import CenteredNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from ...balanced import ReducedRNN
-from ...plane import Chart, landscape, steps
+from ...balanced import Chart, ReducedRNN
 from ...plots.style import (
     CONTROL,
     CYCLE,
@@ -28,6 +27,7 @@ from ...plots.style import (
     label_panels,
     sign_colors,
 )
+from ..plane import landscape
 
 __all__ = ["by_number", "covariances", "fields", "landscapes", "matrices", "oblique", "paths", "roles", "spectrum"]
 
@@ -180,7 +180,7 @@ def fields(small: ReducedRNN, words: Sequence[str], z: np.ndarray, texts: Sequen
     fig, axes = figure(rows, columns, height=2.5 * rows + 0.3, sharex=True, sharey=True, squeeze=False)
     few = z[:250]  # the cloud stands in every panel, and weighs
     logits = small.readout(few)
-    for ax, word, moved in zip(axes.flat, words, steps(small, words, places)):
+    for ax, word, moved in zip(axes.flat, words, small.steps(words, places)):
         ax.scatter(
             few[:, 0], few[:, 1], c=logits, s=2, cmap=VALENCE_MAP, norm=CenteredNorm(0, 4), alpha=0.6, rasterized=True
         )
@@ -244,7 +244,7 @@ def landscapes(charts: Mapping[str, Chart]) -> Figure:
 
 
 def matrices(frame: pd.DataFrame, named: Sequence[str]) -> Figure:
-    """Words as small matrices (:func:`rnnrev.plane.word_matrices`, k = 2).
+    """Words as small matrices (:func:`rnnrev.book.plane.word_matrices`, k = 2).
 
     (a) valence b₁ against what one standard deviation of volume adds to it, A₁₂: on a line, volume multiplies;
     (b) valence against what the word does to the volume, b₂.

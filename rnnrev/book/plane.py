@@ -1,9 +1,7 @@
-"""A network as a map of the plane: memory to the right, volume up, and every word a field of arrows.
+"""In the plane of memory and volume (:func:`rnnrev.balanced.plane`): words as matrices, where the average word leads.
 
-With two balanced axes kept (:mod:`rnnrev.balanced`), memory and volume, a network is z' = F_w(z) for each word w, and
-one can look at all of it: where each word moves the state, where the average word leads, and sentences as paths. Near
-the visited states a word is nearly a small matrix, z' = A_w z + b_w: b₁ is its valence, A₁₂ how much louder it is where
-the volume is up, b₂ what it does to the volume.
+Near the visited states a word is nearly a small matrix, z' = A_w z + b_w: b₁ is its valence, A₁₂ how much louder it is
+where the volume is up, b₂ what it does to the volume.
 
 Sources: words as matrices, Baroni & Zamparelli 2010, Socher et al. 2012; the plane is ours.
 """
@@ -17,68 +15,10 @@ import numpy as np
 import pandas as pd
 from scipy.interpolate import RegularGridInterpolator
 
-from .balanced import BalancedModes, ReducedRNN, axes, balance, petrov_galerkin, volume_axis
-from .driven import Texts, token_arrays, visited_states
-from .fixed_points import find_fixed_points, mean_map
-from .model import SentimentRNN
+from ..balanced import ReducedRNN
+from ..fixed_points import find_fixed_points, mean_map
 
-__all__ = ["chart", "landscape", "plane", "seen_from", "steps", "word_matrices"]
-
-
-def plane(model: SentimentRNN, modes: BalancedModes, table: pd.DataFrame) -> ReducedRNN:
-    """The network on its memory and volume axis, z (2,) in standard deviations over visited states; their mean is 0.
-
-    ``table`` is that of :func:`rnnrev.balanced.axes`, which says which axis is the volume and which way is up.
-    """
-    kept = [1, volume_axis(table)]
-    at = np.array(kept) - 1
-    scale, centre = table.scale[kept].to_numpy(), table.centre[kept].to_numpy()
-    Phi, Psi = modes.Phi[:, at], modes.Psi[:, at]
-    return petrov_galerkin(model, Phi * scale, Psi / scale, modes.mean + Phi @ centre, modes.hankel)
-
-
-@dataclass(frozen=True, eq=False)
-class Chart:
-    """A network with its plane: all balanced modes, the number of the ``volume`` axis, and where texts lead.
-
-    ``scale`` and ``centre`` (2,) are the signed standard deviation and the mean of memory and volume in the modes' own
-    coordinates; ``visited`` (n, 2) places in the plane in random order; ``small`` the network on these two alone.
-    """
-
-    model: SentimentRNN
-    modes: BalancedModes = field(repr=False)
-    volume: int
-    scale: np.ndarray = field(repr=False)
-    centre: np.ndarray = field(repr=False)
-    small: ReducedRNN = field(repr=False)
-    visited: np.ndarray = field(repr=False)
-
-    def steps(self, words: Sequence[str] | Sequence[int], z: np.ndarray) -> np.ndarray:
-        """:func:`steps` of its plane."""
-        return steps(self.small, words, z)
-
-
-def chart(model: SentimentRNN, texts: Texts) -> Chart:
-    """Balance a network on 60 of the texts, find memory and volume, and keep these two (:func:`plane`)."""
-    ids = token_arrays(model, texts, 60, 160)
-    modes = balance(model, ids)
-    table = axes(model, modes, ids)
-    small = plane(model, modes, table)
-    visited = np.random.default_rng([0, 167]).permutation(seen_from(small, visited_states(model, ids)))
-    kept = table.loc[[1, volume_axis(table)]]
-    return Chart(model, modes, volume_axis(table), kept.scale.to_numpy(), kept.centre.to_numpy(), small, visited[:1500])
-
-
-def seen_from(small: ReducedRNN, h: np.ndarray) -> np.ndarray:
-    """Coordinates z (..., k) of whole states h (..., S)."""
-    return (h - small.mean) @ small.Psi
-
-
-def steps(small: ReducedRNN, words: Sequence[str] | Sequence[int], z: np.ndarray) -> np.ndarray:
-    """How far each word moves the state from each place: K words, places (n, k) -> (K, n, k)."""
-    numbers = small.vocabulary.numbers(words)
-    z = z.astype(small.embedding.dtype)
-    return np.stack([small.advance(z, np.full(len(z), i)) - z for i in numbers])
+__all__ = ["landscape", "word_matrices"]
 
 
 def word_matrices(small: ReducedRNN, words: Sequence[str] | Sequence[int], z: np.ndarray) -> pd.DataFrame:
@@ -87,7 +27,7 @@ def word_matrices(small: ReducedRNN, words: Sequence[str] | Sequence[int], z: np
     Columns ``b1`` … ``bk``, ``A11`` … ``Akk`` (row, column), and ``r2`` of the step z' − z.
     """
     k, X = small.k, np.c_[np.ones(len(z)), z]
-    moved = steps(small, words, z).astype(float)
+    moved = small.steps(words, z).astype(float)
     fitted = np.linalg.lstsq(X, np.moveaxis(moved, 0, 1).reshape(len(z), -1), rcond=None)[0]
     rest = moved - np.moveaxis((X @ fitted).reshape(len(z), -1, k), 1, 0)
     fitted = fitted.reshape(k + 1, -1, k)
