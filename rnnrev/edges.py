@@ -33,9 +33,9 @@ from .subspace import Subspace, control_subspaces, off_attractor, random_subspac
 
 __all__ = [
     "LAG", "LAGS", "LATE", "NEAR", "PLACES", "agreement", "by_axes", "compare_barcodes", "compare_shares",
-    "decay_length", "end_effects", "end_profiles", "end_readouts", "first_tokens", "in_context_profile", "last_tokens",
+    "decay_length", "end_effects", "end_profiles", "end_readouts", "first_tokens", "last_tokens",
     "leak_rate", "memory_trace", "neutral_texts", "now_and_later", "profile", "read_modes", "readouts", "start_profile",
-    "starts", "state_barcode",
+    "starts",
 ]  # fmt: skip
 
 #: Tokens before the word, and after it, at which emphasis is measured; what counts as near an edge and far from it.
@@ -249,30 +249,6 @@ def start_profile(
     return profile(effects, valence(point, words), places, seed=seed)
 
 
-def in_context_profile(
-    point: OperatingPoint, texts: np.ndarray, places: Sequence[int] = PLACES, lag: int = LAG,
-    h0: np.ndarray | None = None,
-) -> Profile:  # fmt: skip
-    """Emphasis by place for the texts' own words: the effect of taking each out of its context.
-
-    A token's effect is the logit with it less the mean logit with one of twelve tokens drawn from p(v) in its place,
-    ``lag`` tokens later; its valence is its lasting valence less theirs.
-    """
-    frequencies = point.model.frequencies
-    fillers = np.random.default_rng([0, 61]).choice(len(frequencies), 12, p=frequencies)
-    effects = -insertion_response(point.model, texts, fillers, places, (lag,), h0=h0)[..., 0].mean(-1)
-    lasting = valence(point, texts[:, list(places)].ravel()).reshape(effects.shape) - valence(point, fillers).mean()
-    return profile(effects.T[None], lasting.T[None], places)
-
-
-def state_barcode(point: OperatingPoint, h: np.ndarray, words: np.ndarray) -> np.ndarray:
-    """How a state changes what words count: their lasting valence read in h less that in h*, (…, S) -> (…, K) in nats.
-
-    Of h₀ it is the barcode of the beginning; of F(h*, x_m) that of the modifier m (:func:`rnnrev.modifiers.barcode`).
-    """
-    return valence(point, words, h) - valence(point, words)
-
-
 def _subspace_share(point: OperatingPoint, h: np.ndarray, subspace: Subspace) -> np.ndarray:
     """Share of the squared deflection h − h* in a subspace, the slow mode left out of both: (…, S) -> (…,)."""
     off = off_attractor(point, np.asarray(h, float) - point.h_star)
@@ -328,9 +304,9 @@ def compare_barcodes(
     distance = np.linalg.norm(off_attractor(point, h0 - point.h_star))
     states = {"h₀": h0[None]} | {k: states_after(point, numbers) for k, numbers in groups.items() if len(numbers)}
     states["random states"] = point.h_star + distance * random_subspace(point, min(n, len(h0) - 1), seed).basis.T
-    v = valence(point, words)
-    v = v - v.mean()
-    codes = {k: state_barcode(point, h, words) for k, h in states.items()}
+    plain = valence(point, words)
+    v = plain - plain.mean()
+    codes = {k: valence(point, words, h) - plain for k, h in states.items()}
     rows = {
         k: {"gain": _spread(c @ v / (v @ v)), "correlation": _spread(np.corrcoef(codes["h₀"], c)[0, 1:])}
         for k, c in codes.items()

@@ -26,7 +26,6 @@ from .linear import (
     Unmeasured,
     eigenmodes,
     fitted_recurrence,
-    input_effect,
     linear_model,
     slowest_first,
 )
@@ -34,8 +33,8 @@ from .model import BagOfWords, SentimentRNN
 from .stats import Estimate, bootstrap, estimate, interval, resample, shown
 
 __all__ = [
-    "alignment", "attractor_dimension", "bag_valence", "curve_shape", "dimensionality", "find_attractor",
-    "linear_predictions", "mode_spectra", "next_modes", "rank_correlation", "step_error", "valence_sorting",
+    "alignment", "attractor_dimension", "curve_shape", "dimensionality", "find_attractor",
+    "linear_predictions", "mode_spectra", "rank_correlation", "step_error", "valence_sorting",
     "visited_states", "word_kinds",
 ]  # fmt: skip
 
@@ -341,22 +340,6 @@ def _cosine(vectors: np.ndarray, direction: np.ndarray) -> np.ndarray:
     plane = np.stack([vectors.real, vectors.imag], -1)
     unit = direction / np.linalg.norm(direction, axis=-1, keepdims=True)
     return np.linalg.norm(plane @ (np.linalg.pinv(plane, rcond=1e-9) @ unit[..., None]), axis=(-2, -1))
-
-
-def bag_valence(model: SentimentRNN, bag: BagOfWords) -> np.ndarray:
-    """β of a bag of words for each word of a network's vocabulary, (V,); 0 for words that the bag does not know."""
-    beta = dict(zip(bag.vocabulary.words, bag.beta.astype(float)))
-    return np.array([beta.get(word, 0.0) for word in model.vocabulary.words])
-
-
-def next_modes(point: OperatingPoint, words: np.ndarray, n: int = 10) -> np.ndarray:
-    """What words (K,) add to the logit through each of the n next slowest modes, (K, n) nats; a pair is one mode."""
-    modes = point.modes
-    which = slowest_first(modes)[1 : n + 1]
-    which = which[modes.eigvals[which].imag > -1e-12]
-    through = (point.model.w @ modes.R[:, which])[:, None] * modes.L[which]
-    pairs = np.where(modes.real[which], 1, 2)
-    return input_effect(point, words) @ (pairs[:, None] * through.real).T
 
 
 @dataclass(frozen=True, eq=False)

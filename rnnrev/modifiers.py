@@ -33,8 +33,8 @@ from .linear import OperatingPoint, Unmeasured, frequent_words, slow_readout, va
 from .stats import Estimate, bootstrap, shown
 
 __all__ = [
-    "barcode", "cluster_barcodes", "gain_gradient", "half_lives", "lexicon", "linear_fit", "modifier_effects",
-    "probe_words", "ranking_auc", "settled_gain", "states_after", "transients",
+    "barcode", "cluster_barcodes", "half_lives", "lexicon", "linear_fit", "modifier_effects", "probe_words",
+    "ranking_auc", "states_after", "transients",
 ]  # fmt: skip
 
 _N_TOKENS = 32  #: tokens of the averaged map where many states are scored: words rank as by 600 (ρ > .999 in the GRU)
@@ -217,27 +217,6 @@ def cluster_barcodes(codes: Barcodes, known: Sequence[str]) -> Clusters:
     )  # fmt: skip
 
 
-def settled_effects(point: OperatingPoint, h: np.ndarray, numbers: np.ndarray, n_steps: int = 40) -> np.ndarray:
-    """What words (by number) do to the logit at states h, waited for: (n, S) and (K,) -> (n, K), nats.
-
-    w·[F̄ⁿ(F(h, x_k)) − F̄ⁿ⁺¹(h)] after n average words. ℓ₁ reads it off one step, as if the state went back to the
-    attractor along the modes at h*; far off the attractor, where a strong modifier leaves it, it need not.
-    """
-    F = point.mean_map if len(point.mean_map.words) <= 300 else quick(point).mean_map
-    after = F.cell.step_projected(h[:, None], point.model.projected[numbers].astype(float))
-    states = np.concatenate([after, F(h)[:, None]], 1)
-    for _ in range(n_steps):
-        states = F(states)
-    return (states[:, :-1] - states[:, -1:]) @ point.model.w
-
-
-def settled_gain(point: OperatingPoint, words: Sequence[str], probes: Probes, n_steps: int = 40) -> np.ndarray:
-    """Gain of modifiers (n,) as in :func:`modifier_effects`, with :func:`settled_effects`: right where they differ."""
-    states = np.concatenate([point.h_star[None], states_after(point, words)])
-    effects = probes.by_sign(settled_effects(point, states, probes.numbers, n_steps))
-    return (effects[1:] / effects[0] - 1).mean(-1)
-
-
 # --- transients -------------------------------------------------------------------------------
 
 
@@ -302,19 +281,6 @@ def half_lives(found: Transients, table: pd.DataFrame) -> dict[str, np.ndarray]:
     kind = table.set_index("word").kind[list(found.words)].to_numpy()
     whole = np.isfinite(found.half_life)
     return {k: found.half_life[whole & (kind == k)] for k in ("negator", "diminisher", "intensifier") if k in kind}
-
-
-def gain_gradient(point: OperatingPoint, probes: Probes | None = None) -> np.ndarray:
-    """∇g at h*, (S,): how the modulation of the probes changes with the state, to first order.
-
-    v_k(h) = (w·r)ℓᵀ[F(h, x_k) − F̄(h)] has the gradient (w·r)[J_rec(h, x_k) − J̄_rec(h)]ᵀℓ. As the readout of
-    :func:`linear.mode_kernel` it says which modes carry a gain, and for how long.
-    """
-    probes = probe_words(point) if probes is None else probes
-    x = point.model.embedding[probes.numbers].astype(float)
-    J = point.mean_map.cell.jacobians(np.asarray(point.h_star, float), x).J_rec - point.mean_map.jacobian(point.h_star)
-    gradients = probes.by_sign((np.swapaxes(J, -1, -2) @ slow_readout(point)).T)
-    return (gradients / probes.by_sign(probes.valence)).mean(-1)
 
 
 # --- judged by a grammar ----------------------------------------------------------------------

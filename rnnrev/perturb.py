@@ -34,7 +34,7 @@ from .subspace import (
 )
 
 __all__ = [
-    "Modulation", "abolition", "amplify", "by_dimension", "conditions", "costs", "lab", "only", "phrase_pairs",
+    "Modulation", "abolition", "amplify", "conditions", "costs", "lab", "only", "phrase_pairs",
     "project_out", "run", "sentence_pairs", "start_from", "typical_states",
 ]  # fmt: skip
 
@@ -341,23 +341,6 @@ def abolition(
             found = modulation(part.valence, part.logit, part.logit_with, part.word, seed)
             rows.append({"perturbation": name, "condition": condition, "pairs": len(part), **vars(found)})
     return pd.DataFrame(rows)
-
-
-def by_dimension(
-    point: OperatingPoint, table: pd.DataFrame, pairs: pd.DataFrame, dims: Sequence[int] = range(6), draws: int = 3
-) -> pd.DataFrame:  # fmt: skip
-    """:func:`abolition` with more and more axes removed, of the ranking's top and of words that are no modifiers.
-
-    Columns ``subspace`` (modifiers, other words), ``dim``, ``draw`` and those of :func:`abolition`.
-    """
-    full = modifier_subspace(point, top_words(table), max(dims))
-    spaces = {("modifiers", 0): full}
-    spaces |= {("other words", i): s for i, s in enumerate(control_subspaces(point, full, table, draws))}
-    parts = []
-    for (name, draw), space in spaces.items():
-        found = abolition(point, pairs, {str(k): [project_out(space.take(k))] for k in dims})
-        parts.append(found.assign(subspace=name, draw=draw, dim=found.perturbation.astype(int)))
-    return pd.concat(parts, ignore_index=True).drop(columns="perturbation")
 
 
 def costs(

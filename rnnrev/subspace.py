@@ -22,7 +22,7 @@ from .stats import Estimate, bootstrap, shown
 
 __all__ = [
     "Subspace", "chosen_subspace", "modifier_subspace", "random_subspace", "subspace_dimension", "top_words",
-    "valence_plane", "volume",
+    "volume",
 ]  # fmt: skip
 
 _N_AXES = 8  #: dimensions that are tried
@@ -271,22 +271,6 @@ def _without(directions: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 
 # --- how much words count in it ---------------------------------------------------------------
-
-
-@dataclass(frozen=True, eq=False)
-class Plane:
-    """Valence of words where the state stands in a plane: ``x`` (n,), ``y`` (m,) coordinates, ``valence`` (m, n, K)."""
-
-    x: np.ndarray
-    y: np.ndarray
-    valence: np.ndarray = field(repr=False)
-
-
-def valence_plane(point: OperatingPoint, subspace: Subspace, words: WordList) -> Plane:
-    """Sweep the state over the subspace's first two axes, the integrated coordinate kept, and read words there."""
-    grid = np.linspace(-2.5, 2.5, 15)
-    c = np.stack(np.meshgrid(grid, grid), -1)
-    return Plane(grid, grid, valence(point, words, subspace.take(2).state(c)))
 
 
 @dataclass(frozen=True, eq=False)

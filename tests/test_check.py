@@ -12,6 +12,7 @@ import pytest
 from rnnrev import edges, linear, modifiers, perturb, zoo
 from rnnrev.book import check, inside, toy
 from rnnrev.book.answers import OPEN, exercises
+from rnnrev.book.modifiers import gain_gradient
 from rnnrev.data import load_reviews
 from rnnrev.stats import Estimate
 from rnnrev.subspace import chosen_subspace
@@ -364,7 +365,7 @@ def test_answers_that_take_longer(point: linear.OperatingPoint) -> None:
     assert "swapped" in hint("ex-modifiers-2", [*gains[:2], gains[3], gains[2]])
 
     basis = subspace.basis
-    a, b = basis.T @ point.model.w, basis.T @ modifiers.gain_gradient(point)
+    a, b = basis.T @ point.model.w, basis.T @ gain_gradient(point)
     angle = np.arccos(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
     right("ex-modifiers-4", np.degrees(angle))
     assert "radians" in hint("ex-modifiers-4", angle)

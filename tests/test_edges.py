@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from rnnrev import edges, linear, modifiers, perturb
+from rnnrev.book.modifiers import in_context_profile
 from rnnrev.cells import Cell, initial_weights
 from rnnrev.data import Reviews, Vocabulary
 from rnnrev.fixed_points import mean_map
@@ -108,7 +109,7 @@ def test_a_linear_network_has_a_flat_profile(point, texts):
     # 25 tokens on, the mode with λ = 0.8 is at 0.4 %; the slow one at 0.999²⁵
     assert found.value == pytest.approx(np.full(4, 0.999**25), rel=0.02)
     assert found.relative_to([30]).value == pytest.approx(np.ones(4), rel=1e-3)
-    own = edges.in_context_profile(point, np.tile(texts, (5, 1)), [0, 5, 30], lag=25)
+    own = in_context_profile(point, np.tile(texts, (5, 1)), [0, 5, 30], lag=25)
     assert own.value == pytest.approx(np.full(3, 0.999**25), rel=0.03)
 
 
@@ -410,10 +411,10 @@ def test_compare_barcodes_knows_a_gain(small):
     probes = modifiers.probe_words(point, 6)
     table = modifiers.modifier_effects(point, probes=probes)
     found = edges.compare_barcodes(point, probes.numbers, table, n=10)
-    code = edges.state_barcode(point, model.cell.h0, probes.numbers)
+    code = valence(point, probes.numbers, model.cell.h0) - probes.valence
     assert found.gain["h₀"].value == pytest.approx(np.polyfit(probes.valence, code, 1)[0])
     after = model.cell.step(point.h_star, model.embed(["extremely"])[0])
-    code_after = edges.state_barcode(point, after, probes.numbers)
+    code_after = valence(point, probes.numbers, after) - probes.valence
     assert found.correlation["extremely"].value == pytest.approx(np.corrcoef(code, code_after)[0, 1], abs=1e-4)
     spread = found.gain["random states"]
     assert spread.low < spread.value < spread.high

@@ -238,7 +238,7 @@ def test_words_get_the_valence_that_was_put_in(built):
     shuffled = np.random.default_rng(0).permutation(known[words])
     control = la.valence_sorting(valence(point, words), shuffled, n_each=30)
     assert control.sorting.low < 0 < control.sorting.high
-    others = la.next_modes(point, words, n=4)
+    others = page.next_modes(point, words, n=4)
     assert others.shape == (len(words), 4)
     assert np.abs(others).max() < 0.05 * np.abs(known[words]).max()
 
@@ -249,7 +249,7 @@ def test_modes_together_carry_all_that_a_word_does():
     assert not point.modes.real.all()
     words = frequent_words(model)
     whole = input_effect(point, words) @ model.w
-    np.testing.assert_allclose(valence(point, words) + la.next_modes(point, words, n=100).sum(1), whole, atol=1e-9)
+    np.testing.assert_allclose(valence(point, words) + page.next_modes(point, words, n=100).sum(1), whole, atol=1e-9)
 
 
 def bag_of(model: SentimentRNN, beta: np.ndarray) -> BagOfWords:
@@ -406,7 +406,7 @@ def test_the_mean_map_settles_as_it_averages_over_more_words(built):
 def test_bag_valence_goes_by_word(built):
     model, *_ = built
     bag = BagOfWords(np.array([0, 0, 2.0, -1.0]), 0.0, Vocabulary((PAD, UNKNOWN, "w7", "other")))
-    beta = la.bag_valence(model, bag)
+    beta = page.bag_valence(model, bag)
     assert beta[model.vocabulary.number("w7")] == 2
     assert np.count_nonzero(beta) == 1
 

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from rnnrev import linear, modifiers, subspace
+from rnnrev.book import modifiers as page
 from rnnrev.cells import CELLS, Cell, initial_weights
 from rnnrev.data import PAD, UNKNOWN, Vocabulary
 from rnnrev.fixed_points import mean_map
@@ -105,7 +106,7 @@ def test_half_life_of_a_knob_that_fades_by_a_known_factor(volume):
 
 def test_modes_account_for_the_transient(volume):
     probes = modifiers.probe_words(volume, 2)
-    account = linear.mode_kernel(volume, ["not"], range(11), read=modifiers.gain_gradient(volume, probes))
+    account = linear.mode_kernel(volume, ["not"], range(11), read=page.gain_gradient(volume, probes))
     gradient = knob_gain(1e-6) / 1e-6
     expected = gradient * after(-0.8) * FADE ** np.arange(11)
     np.testing.assert_allclose(account.total[0], expected, rtol=0.02, atol=1e-4)
@@ -120,7 +121,7 @@ def test_gain_gradient_against_finite_differences(volume):
         return (effect.mean(1) / probes.valence.reshape(2, 2).mean(1)).mean()
 
     numeric = [(gain(step * e) - gain(-step * e)) / (2 * step) for e in np.eye(2)]
-    np.testing.assert_allclose(modifiers.gain_gradient(volume, probes), numeric, atol=1e-6)
+    np.testing.assert_allclose(page.gain_gradient(volume, probes), numeric, atol=1e-6)
 
 
 def test_the_subspace_is_the_knob(volume):
@@ -380,7 +381,7 @@ def test_linear_fit_is_one_where_theory_and_network_agree():
 def test_settled_gain_in_closed_form(volume, n_steps):
     """The deposit is scaled by the knob, and what is kept of it by the knob as it fades."""
     probes = modifiers.probe_words(volume, 2)
-    gains = modifiers.settled_gain(volume, ["not", "very", "film"], probes, n_steps)
+    gains = page.settled_gain(volume, ["not", "very", "film"], probes, n_steps)
     for gain, turn in zip(gains, (-0.8, 0.8, 0.0)):
         knob = after(turn) * FADE ** np.arange(1, n_steps + 1)
         kept = np.prod(sigmoid(KEEP - KNOB * knob) / sigmoid(KEEP))

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from rnnrev import linear, perturb
+from rnnrev.book.modifiers import by_dimension
 from rnnrev.cells import CELLS, Cell, initial_weights
 from rnnrev.data import PAD, UNKNOWN, Vocabulary, load_contrasts, tokenize
 from rnnrev.fixed_points import mean_map
@@ -365,7 +366,7 @@ def test_the_whole_experiment_on_networks_without_modifiers(kind):
     assert list(found.perturbation.unique()) == list(tried)
     for r in found.itertuples():  # plain words of an untrained network may do nothing: then there is no gain
         assert np.isfinite(r.gain.value) == (not r.base.low <= 0 <= r.base.high)
-    by_k = perturb.by_dimension(p, table, pairs, (0, 2), draws=2)
+    by_k = by_dimension(p, table, pairs, (0, 2), draws=2)
     nothing = by_k.gain[by_k.dim == 0]
     intact = found.gain[found.perturbation == "intact"]
     assert [g.value for g in nothing] == pytest.approx([g.value for g in intact] * 3, nan_ok=True)

@@ -17,6 +17,7 @@ from ..model import SentimentRNN
 from ..subspace import Subspace, chosen_subspace
 from . import inside, toy
 from .answers import TOLERANCE, called, close, judge, judges, numbers, words_in
+from .modifiers import gain_gradient
 
 __all__: list[str] = []
 
@@ -232,7 +233,7 @@ def _norms(answer: object) -> str:
 
 @cache
 def _gradient() -> np.ndarray:
-    return modifiers.gain_gradient(_point())
+    return gain_gradient(_point())
 
 
 @judges("ex-modifiers-4")

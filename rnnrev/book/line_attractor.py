@@ -34,13 +34,30 @@ from ..linear import (
     slowest_first,
     valence,
 )
-from ..model import SentimentRNN
+from ..model import BagOfWords, SentimentRNN
 from ..plots.style import CONTROL, INTACT, Look, architecture, figure, intervals, label_panels
 from ..stats import Estimate, bootstrap
 
 __all__ = [
-    "compare_references", "plot_architectures", "plot_references", "plot_sampling", "relax_model", "sampling", "scene",
+    "bag_valence", "compare_references", "next_modes", "plot_architectures", "plot_references", "plot_sampling",
+    "relax_model", "sampling", "scene",
 ]  # fmt: skip
+
+
+def bag_valence(model: SentimentRNN, bag: BagOfWords) -> np.ndarray:
+    """β of a bag of words for each word of a network's vocabulary, (V,); 0 for words that the bag does not know."""
+    beta = dict(zip(bag.vocabulary.words, bag.beta.astype(float)))
+    return np.array([beta.get(word, 0.0) for word in model.vocabulary.words])
+
+
+def next_modes(point: OperatingPoint, words: np.ndarray, n: int = 10) -> np.ndarray:
+    """What words (K,) add to the logit through each of the n next slowest modes, (K, n) nats; a pair is one mode."""
+    modes = point.modes
+    which = slowest_first(modes)[1 : n + 1]
+    which = which[modes.eigvals[which].imag > -1e-12]
+    through = (point.model.w @ modes.R[:, which])[:, None] * modes.L[which]
+    pairs = np.where(modes.real[which], 1, 2)
+    return input_effect(point, words) @ (pairs[:, None] * through.real).T
 
 
 def compare_references(

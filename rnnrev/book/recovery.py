@@ -21,6 +21,7 @@ from ..model import SentimentRNN
 from ..stats import shown
 from ..subspace import control_subspaces, modifier_subspace, random_subspace, subspace_dimension
 from .language import Language
+from .modifiers import settled_effects, settled_gain
 
 __all__ = [
     "TEST_SEED", "TEXTS", "Recovery", "found_words", "learn", "mark_ends", "mark_ranking", "mark_words", "recover",
@@ -72,7 +73,7 @@ class Recovery:
     gap: float = shown(".1f")  #: points short of the best reader
     valence_spearman: float = shown(".3f", default=np.nan)  #: found and true, over valence words
     valence_slope: float = shown(".2f", default=np.nan)  #: found on true, in one step
-    #: and after waiting (:func:`rnnrev.modifiers.settled_effects`)
+    #: and after waiting (:func:`rnnrev.book.modifiers.settled_effects`)
     valence_slope_settled: float = shown(".2f", default=np.nan)
     modifiers_called: float = shown(".0f", default=np.nan)
     decoys_called: float = shown(".0f", default=np.nan)
@@ -159,13 +160,13 @@ def found_words(
     words["true_valence"], words["true_gain"] = words.valence * scale / language.noise, words.gain / scale
     words["found_valence"] = valence(point, list(words.word))
     numbers, n_steps = point.model.vocabulary.numbers(list(words.word)), 2 * _SPAN
-    words["found_valence_settled"] = modifiers.settled_effects(point, point.h_star[None], numbers, n_steps)[0]
+    words["found_valence_settled"] = settled_effects(point, point.h_star[None], numbers, n_steps)[0]
     rows = effects.set_index("word").loc[words.word]
     words["found_gain"], words["found_kind"] = rows.gain.to_numpy(), rows.kind.to_numpy()
     words["found_gain_settled"] = words["found_decay"] = np.nan
     changing, acting = words.role.isin(["modifier", "decoy"]), words.gain != 0
     if acting.any():
-        gain = modifiers.settled_gain(point, list(words.word[changing]), probes, n_steps)
+        gain = settled_gain(point, list(words.word[changing]), probes, n_steps)
         words.loc[changing, "found_gain_settled"] = gain
         words.loc[acting, "found_decay"] = modifiers.transients(point, list(words.word[acting]), n_steps=n_steps).tau
     return words

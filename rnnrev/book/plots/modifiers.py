@@ -30,7 +30,8 @@ from ...plots.style import (
     log_ticks,
     sign_colors,
 )
-from ...subspace import Plane, Volume
+from ...subspace import Volume
+from ..modifiers import Plane
 
 __all__ = [
     "abolition", "barcodes", "by_dimension", "costs", "dimension", "flips", "gains", "judgement", "modes", "networks",
@@ -194,7 +195,7 @@ def modes(account: ModeKernel, words: Sequence[str]) -> Figure:
 
 
 def by_dimension(found: pd.DataFrame) -> Figure:
-    """Gain left when axes are removed: the modifiers' (:func:`rnnrev.perturb.by_dimension`) and, each draw, others'."""
+    """Gain left when axes are removed: the modifiers' (:func:`.by_dimension`) and, each draw, others'."""
     conditions = [c for c in ("negated", "intensified") if c in set(found.condition)]
     fig, axes = figure(1, len(conditions), height=2.8, squeeze=False)
     for ax, condition in zip(axes[0], conditions):
