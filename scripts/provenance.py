@@ -228,7 +228,9 @@ class Source:
 
     def module(self, name: str) -> Module:
         if name not in self._known:
-            self._known[name] = Module(name, ast.parse(self.read(self.modules[name])), frozenset(self.modules))
+            file = self.modules[name]
+            within = f"{name}.__init__" if file.endswith("__init__.py") else name
+            self._known[name] = Module(within, ast.parse(self.read(file)), frozenset(self.modules))
         return self._known[name]
 
     def reached(self, name: str | tuple[str, ...]) -> dict[str, str]:

@@ -1,13 +1,17 @@
-"""The project around the book: citation, versions and address agree, and stand in one place each."""
+"""The project around the book: citation, versions and address agree; the house: imports go one way, and it is small."""
 
 from __future__ import annotations
 
+import ast
 import json
+from graphlib import TopologicalSorter
+from itertools import combinations
 from pathlib import Path
 
 import jsonschema
 import pytest
 import yaml
+from provenance import Source
 
 import rnnrev
 
@@ -47,3 +51,26 @@ def test_workflows_are_yaml_and_call_ci() -> None:
     assert {"ci", "pages", "links"} <= set(flows)
     steps = flows["ci"]["jobs"]["ci"]["steps"]
     assert any(step.get("run") == "bash .ci/run" for step in steps)
+
+
+# --- the house ----------------------------------------------------------------------------------------
+
+SPINE = ("data", "cells", "model", "train", "fixed_points", "linear", "driven", "balanced", "modifiers", "perturb",
+         "edges", "measure", "report")  # fmt: skip
+SOURCE = Source()
+HOUSE = {name: SOURCE.module(name) for name in SOURCE.modules if name.split(".")[0] == "rnnrev"}
+
+
+def test_imports_only_ever_go_one_way() -> None:
+    imports = {n: {where for where, _ in m.imported.values() if where in HOUSE} - {n} for n, m in HOUSE.items()}
+    tuple(TopologicalSorter(imports).static_order())  # raises where modules import each other
+    assert not [(n, i) for n in HOUSE for i in imports[n] if ".book" in i and ".book" not in n]
+    for later, earlier in combinations(reversed(SPINE), 2):
+        assert f"rnnrev.{later}" not in imports[f"rnnrev.{earlier}"]
+
+
+def test_the_package_is_a_small_one() -> None:
+    assert max(len(SOURCE.read(file).splitlines()) for file in (SOURCE.modules[name] for name in HOUSE)) <= 650
+    listed = {n: m.defined["__all__"][0] for n, m in HOUSE.items() if "__all__" in m.defined and ".book" not in n}
+    public = [(n, name) for n, statement in listed.items() for name in ast.literal_eval(statement.value)]
+    assert 100 < len(public) <= 180
