@@ -30,24 +30,26 @@ class Html:
         return "Html(…)"
 
 
-def glue(prefix: str, **values: object) -> None:
+def glue(prefix: str, spec: str = ".3g", /, **values: object) -> None:
     """Name values so that the chapter's text can cite them, ``{glue:text}`prefix-name```; nothing is shown here.
 
     Parameters
     ----------
     prefix : str
         Of the names, ``"gru"`` say; in names an underscore becomes a hyphen.
+    spec : str
+        Format of the numbers that bring none.
     values : number, Estimate, str, pair of one of these and its format, or result
-        Numbers are shown with ``".3g"`` unless a format is given: ``glue("gru", accuracy=(0.912, ".1%"))``. A result,
-        a dataclass, names each of its fields that has a format (:func:`rnnrev.stats.shown`): ``prefix-name-field``.
+        With a format of its own: ``glue("gru", accuracy=(0.912, ".1%"))``. A result, a dataclass, names each of its
+        fields that has a format (:func:`rnnrev.stats.shown`): ``prefix-name-field``.
     """
     for name, value in values.items():
-        for key, text in _named(f"{prefix}-{name}", value):
+        for key, text in _named(f"{prefix}-{name}", value, spec):
             # quoted, because MyST-NB evaluates what it can: 20,000 would become the tuple (20, 0)
             publish(key.replace("_", "-"), {"text/plain": repr(text)})
 
 
-def _named(key: str, value: Any) -> Iterator[tuple[str, str]]:
+def _named(key: str, value: Any, spec: str) -> Iterator[tuple[str, str]]:
     if dataclasses.is_dataclass(value) and not isinstance(value, Estimate):
         fields = [f for f in dataclasses.fields(value) if "format" in f.metadata]
         if not fields:
@@ -57,7 +59,7 @@ def _named(key: str, value: Any) -> Iterator[tuple[str, str]]:
     elif isinstance(value, tuple) and not isinstance(value, Estimate):
         yield key, text_of(*value)
     else:
-        yield key, text_of(value)
+        yield key, text_of(value, spec)
 
 
 def table(frame: pd.DataFrame, formats: Mapping[str, str] | str | None = None) -> Html:

@@ -19,7 +19,7 @@ SHORT = {
     "imdb/test": "IMDB", "sst2/validation": "SST-2", "yelp_polarity/test": "Yelp", "yelp_polarity/train": "Yelp",
 }  # fmt: skip
 
-__all__ = ["all_claims", "claims", "over_networks", "points", "readers", "summary", "value"]
+__all__ = ["all_claims", "claims", "over_networks", "points", "readers", "summary", "value", "values"]
 
 #: Networks that learned from restaurants and hotels are shown on restaurants, where films' networks are on films.
 HOME = {"-yelp": "yelp_polarity/test"}
@@ -55,6 +55,13 @@ def value(
         asked = f"{measure} [{condition}]{'' if at is None else f' at {at:g}'} of {network} on {data}"
         raise KeyError(f"the record {record!r} has {len(row)} rows for {asked}: see claims.read({record!r})")
     return Estimate(*row.iloc[0][["value", "low", "high"]].astype(float))
+
+
+def values(
+    asked: Mapping[str, tuple], *, network: str = SHOWN["network"], data: str = SHOWN["data"], record: str = "networks"
+) -> dict[str, Estimate]:
+    """Several numbers of one network on one text: name -> (measure, condition, at), as :func:`value` takes them."""
+    return {name: value(*which, network=network, data=data, record=record) for name, which in asked.items()}
 
 
 def over_networks(
