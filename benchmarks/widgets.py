@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from rnnrev import linear, widgets, zoo
+from rnnrev.book import widgets as chapter2
 from rnnrev.modifiers import Probes
 from rnnrev.perturb import Lab
 from rnnrev.subspace import random_subspace
@@ -52,7 +53,7 @@ def make() -> dict[str, widgets.Widget]:
     lab = Lab(spaces, 3, (), (), nothing, Probes((), np.zeros(0, int), np.zeros(0)), nothing)
     made = [
         widgets.sentiment_trace(model, text=SENTENCE), widgets.modifier_lab(point, lab, SENTENCE),
-        widgets.where_it_stands(point, SENTENCE * 5), widgets.flow_2d(),
+        widgets.where_it_stands(point, SENTENCE * 5), chapter2.flow_2d(),
     ]  # fmt: skip
     return {w.kind: w for w in made}
 

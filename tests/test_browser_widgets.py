@@ -17,6 +17,7 @@ from test_widgets import SCENE, SYSTEM, TEXT, make_chart, make_lab, small_bag
 
 from rnnrev import widgets, zoo
 from rnnrev.book import toy, trainer
+from rnnrev.book import widgets as chapter2
 from rnnrev.book.language import TWELVE_WORDS
 from rnnrev.cells import CELLS, WEIGHTS, Cell
 from rnnrev.data import tokenize
@@ -75,8 +76,8 @@ def shown(
     lab = make_lab(point)
     other = operating_point(second, texts=[TEXT, "not bad. very good. a movie was bad the"], n_tokens=8)
     made = [
-        widgets.sentiment_trace(model, bag, "good"), widgets.flow_2d(), widgets.attractor_3d(SCENE),
-        widgets.relax(SYSTEM), widgets.modifier_lab(point, lab, TEXT, restaurants=(other, make_lab(other))),
+        widgets.sentiment_trace(model, bag, "good"), chapter2.flow_2d(), chapter2.attractor_3d(SCENE),
+        chapter2.relax(SYSTEM), widgets.modifier_lab(point, lab, TEXT, restaurants=(other, make_lab(other))),
         widgets.barcode_explorer(lab),
         widgets.where_it_stands(point, TEXT * 4, "bad", other), widgets.build_a_bag(small_bag(model.vocabulary), model),
         widgets.who_still_matters(model, TEXT), trainer.toy_trainer(),
@@ -596,7 +597,7 @@ def test_a_closed_view_hears_and_draws_nothing(pages: Pages, shown: dict[str, wi
 def test_a_path_that_is_being_played_stops_with_its_view(pages: Pages, shown: dict[str, widgets.Widget]) -> None:
     page = pages.open("sentiment_trace")
     page.evaluate(ANYWIDGET, assets.module())
-    widget = widgets.relax(SYSTEM)
+    widget = chapter2.relax(SYSTEM)
     page.evaluate("(state) => { globalThis.opened = open(state); opened.show('view'); }", state_of(widget))
     widget.sequence = [""] * 100
     page.get_by_role("button", name="× 100").click()  # the path is drawn step by step from here on

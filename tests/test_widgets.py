@@ -17,6 +17,7 @@ from traitlets import TraitError
 from rnnrev import driven, knob, perturb, widgets, zoo
 from rnnrev.balanced import Chart, balanced_modes, petrov_galerkin
 from rnnrev.book import toy, trainer
+from rnnrev.book import widgets as chapter2
 from rnnrev.book.language import Language
 from rnnrev.cells import Cell
 from rnnrev.data import Vocabulary
@@ -300,9 +301,9 @@ def test_volume_is_held_removed_and_doubled_and_the_start_is_dragged() -> None:
 # --- chapter 2 --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("A", list(widgets.FLOWS.values()) + [[[0.2, 0.9], [-0.7, -0.4]], [[0.0, 1.0], [1.0, 0.0]]])
+@pytest.mark.parametrize("A", list(chapter2.FLOWS.values()) + [[[0.2, 0.9], [-0.7, -0.4]], [[0.0, 1.0], [1.0, 0.0]]])
 def test_flow_agrees_with_numpy(A: list[list[float]]) -> None:
-    widget = widgets.flow_2d(A)
+    widget = chapter2.flow_2d(A)
     widget.start = [0.3, -1.1]
     frame = widget.frame
     found = np.array(frame["eigvals"]) @ [1, 1j]
@@ -318,11 +319,11 @@ def test_flow_agrees_with_numpy(A: list[list[float]]) -> None:
 
 
 def test_time_constants_of_a_flow() -> None:
-    frame = widgets.flow_2d([[1.0, 0.0], [0.0, np.exp(-1 / 7)]]).frame
+    frame = chapter2.flow_2d([[1.0, 0.0], [0.0, np.exp(-1 / 7)]]).frame
     assert frame["tau"] == [None, pytest.approx(7)]
-    assert widgets.flow_2d([[1.1, 0], [0, 0]]).frame["tau"] == [pytest.approx(-1 / np.log(1.1), abs=1e-6), 0.0]
-    assert widgets.flow_2d([[0.5, 0], [0, 0.5]]).frame["right"] is None  # every direction is a mode: none is drawn
-    assert max(map(max, widgets.flow_2d([[1.2, 1.2], [1.2, 1.2]]).frame["path"])) == 1e6
+    assert chapter2.flow_2d([[1.1, 0], [0, 0]]).frame["tau"] == [pytest.approx(-1 / np.log(1.1), abs=1e-6), 0.0]
+    assert chapter2.flow_2d([[0.5, 0], [0, 0.5]]).frame["right"] is None  # every direction is a mode: none is drawn
+    assert max(map(max, chapter2.flow_2d([[1.2, 1.2], [1.2, 1.2]]).frame["path"])) == 1e6
 
 
 SYSTEM: dict[str, Any] = {
@@ -340,7 +341,7 @@ SCENE: dict[str, Any] = {
 
 
 def test_relaxing_state_follows_its_linear_map() -> None:
-    widget = widgets.relax(SYSTEM)
+    widget = chapter2.relax(SYSTEM)
     widget.start, widget.sequence = [0.5, 1.0], ["", "awful", ""]
     A, B = SYSTEM["A"], SYSTEM["B"]
     z = A @ (A @ (A @ [0.5, 1.0]) + B[1])
@@ -349,7 +350,7 @@ def test_relaxing_state_follows_its_linear_map() -> None:
 
 
 def test_turning_the_scene_computes_nothing() -> None:
-    widget = widgets.attractor_3d(SCENE)
+    widget = chapter2.attractor_3d(SCENE)
     before = widget.frame
     widget.yaw = 77.0
     assert widget.frame is before
@@ -464,8 +465,8 @@ def test_training_in_the_kernel_says_what_failed(traffic: Any, monkeypatch: pyte
 @pytest.fixture(scope="module")
 def everything(point: OperatingPoint, bag: BagOfWords, lab: perturb.Lab) -> list[widgets.Widget]:
     return [
-        widgets.sentiment_trace(point.model, bag, TEXT), widgets.flow_2d(), widgets.attractor_3d(SCENE),
-        widgets.relax(SYSTEM), widgets.modifier_lab(point, lab, TEXT), widgets.barcode_explorer(lab),
+        widgets.sentiment_trace(point.model, bag, TEXT), chapter2.flow_2d(), chapter2.attractor_3d(SCENE),
+        chapter2.relax(SYSTEM), widgets.modifier_lab(point, lab, TEXT), widgets.barcode_explorer(lab),
         widgets.where_it_stands(point, TEXT, "bad"), widgets.build_a_bag(small_bag(bag.vocabulary), point.model),
         widgets.who_still_matters(point.model, TEXT), widgets.the_plane([make_chart(point.model)], TEXT),
         trainer.toy_trainer(),

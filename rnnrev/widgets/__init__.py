@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import traitlets as t
-from numpy.typing import ArrayLike
 
 from .. import driven, knob, linear, perturb, zoo
 from ..balanced import Chart
@@ -22,11 +21,11 @@ from ..fixed_points import mean_map
 from ..linear import OperatingPoint
 from ..model import BagOfWords, SentimentRNN
 from .assets import OWN_FILE, fingerprint, pack
-from .base import Frame, Table, Widget
+from .base import Frame, Table, Widget, numbers
 
 __all__ = [
-    "attractor_3d", "barcode_explorer", "build_a_bag", "flow_2d", "modifier_lab", "relax", "sentiment_trace",
-    "the_plane", "where_it_stands", "who_still_matters",
+    "barcode_explorer", "build_a_bag", "modifier_lab", "sentiment_trace", "the_plane", "where_it_stands",
+    "who_still_matters",
 ]  # fmt: skip
 
 MAX_TOKENS = 300  #: longer texts are cut: what is drawn has to answer within a tenth of a second
@@ -36,20 +35,6 @@ _MODES = 8  #: balanced modes that can be kept, if there are as many
 FILMS, RESTAURANTS = "films", "restaurants"  #: what the networks learned from that a reader can choose
 #: What is done to the volume coordinate after every token: a gain on its distance from its mean; None holds it.
 _VOLUMES = {"as it is": 1.0, "removed": 0.0, "doubled": 2.0, "held at its start": None}
-
-#: Matrices that show what two modes can do.
-FLOWS = {
-    "two fast modes": [[0.6, 0.0], [0.0, 0.3]],
-    "one slow mode (line attractor)": [[0.93, 0.12], [0.02, 0.55]],
-    "exact line": [[1.0, 0.3], [0.0, 0.5]],
-    "rotation": [[0.9, -0.3], [0.3, 0.9]],
-    "saddle": [[1.1, 0.1], [0.1, 0.6]],
-    "non-normal": [[0.7, 1.2], [0.0, 0.6]],
-}
-
-
-def _numbers(values: ArrayLike) -> list[Any]:
-    return np.round(np.asarray(values, float), 6).tolist()
 
 
 def _read(vocabulary: Vocabulary, text: str) -> tuple[np.ndarray, Frame]:
@@ -63,7 +48,7 @@ def _states(
 ) -> tuple[np.ndarray, list[float]]:
     run = perturb.run(model, [ids], changes, states=True)
     assert run.states is not None
-    return run.states[0], _numbers(run.logits[0])
+    return run.states[0], numbers(run.logits[0])
 
 
 def _token_rows(frame: Frame, **series: str) -> Table:
@@ -88,7 +73,7 @@ def sentiment_trace(
         ids, frame = _read(network.vocabulary, text)
         counted = np.cumsum(words.beta[_read(words.vocabulary, text)[0]], dtype=float)
         logits = perturb.run(network, [ids]).logits[0]
-        return frame | {"network": _numbers(logits), "bag": _numbers([words.b, *(words.b + counted)])}
+        return frame | {"network": numbers(logits), "bag": numbers([words.b, *(words.b + counted)])}
 
     return Widget(
         "sentiment_trace", "Logit after each token",
@@ -106,111 +91,6 @@ def _chosen(props: Mapping[str, Frame]) -> Frame:
     """
     (_, own), *others = props.items()
     return own | {"of": dict(others)}
-
-
-def flow_2d(A: ArrayLike | None = None) -> Widget:
-    """A linear map of the plane, h' = A h: flow, modes, left vectors, time constants and the path from a point.
-
-    ``A`` (2, 2) is where to begin, the first of :data:`FLOWS`, which are on buttons, unless given. Controls:
-    ``matrix``, ``start``.
-    """
-    first = next(iter(FLOWS.values())) if A is None else np.asarray(A, float).tolist()
-
-    def compute(matrix: list[list[float]], start: list[float]) -> Frame:
-        A, path = np.array(matrix), [np.array(start)]
-        half, root = np.trace(A) / 2, np.sqrt(complex((np.trace(A) / 2) ** 2 - np.linalg.det(A)))
-        eigvals = np.array(sorted([half + root, half - root], key=lambda v: (-abs(v), -v.imag)))
-        size = np.abs(eigvals)
-        for _ in range(40):
-            path.append(np.clip(A @ path[-1], -1e6, 1e6))
-        right = left = None
-        if abs(root.imag) < 1e-12 and abs(root.real) > 1e-6:  # modes that are real and independent
-            values, R = np.linalg.eig(A)
-            R = R[:, np.argsort(-np.abs(values))]
-            R = R * np.where(R[np.abs(R).round(9).argmax(0), [0, 1]] > 0, 1, -1)  # the larger entry is positive
-            right, left = _numbers(R.T), _numbers(np.linalg.inv(R))
-        tau = [None if abs(s - 1) < 1e-9 else 0.0 if s < 1e-12 else round(-1 / np.log(s), 6) for s in map(float, size)]
-        pairs = _numbers(np.stack([eigvals.real, eigvals.imag], -1))
-        return {"eigvals": pairs, "size": _numbers(size), "tau": tau, "right": right, "left": left,
-                "path": _numbers(path)}  # fmt: skip
-
-    def describe(frame: Frame) -> Table:
-        rows = [
-            [k, f"{re:.3g}{im:+.3g}i", f"{size:.3g}", "∞" if tau is None else f"{tau:.3g}" if tau >= 0 else "grows"]
-            for k, ((re, im), size, tau) in enumerate(zip(frame["eigvals"], frame["size"], frame["tau"]), 1)
-        ]
-        return ["mode", "λ", "|λ|", "τ in tokens"], rows
-
-    matrix = t.List(t.List(t.Float(), minlen=2, maxlen=2), first, minlen=2, maxlen=2)
-    return Widget("flow_2d", "A linear flow in the plane", compute, describe, props={"presets": FLOWS},
-                  controls={"matrix": matrix, "start": t.List(t.Float(), [1.0, 0.8], minlen=2, maxlen=2)})  # fmt: skip
-
-
-def attractor_3d(scene: Mapping[str, Any]) -> Widget:
-    """States of reviews, the curve of fixed points, readout and slow mode, in a picture that can be turned.
-
-    ``scene`` is made by :func:`rnnrev.book.line_attractor.scene`. Settings: ``yaw``, ``pitch`` (degrees), ``zoom``,
-    ``cloud``, ``curve``, ``arrows`` (shown or not), ``path`` (0 none, 1 the first review, …), ``time`` (its tokens).
-    """
-
-    def describe(frame: Frame) -> Table:
-        points = zip(scene["curve"]["logit"], scene["curve"]["tau"], scene["curve"]["xyz"])
-        return ["fixed point", "logit", "τ in tokens", *scene["axes"]], [
-            [i, float(logit), f"{tau:.0f}", *map(float, xyz)] for i, (logit, tau, xyz) in enumerate(points, 1)
-        ]
-
-    numbers = {name: t.Float(value) for name, value in (("yaw", 30.0), ("pitch", 20.0), ("zoom", 1.0))}
-    looks = numbers | {"path": t.Int(0), "time": t.Int(10_000)}
-    return Widget(
-        "attractor_3d", "States and fixed points in three dimensions",
-        lambda: {"points": len(scene["cloud"]["logit"])}, describe,
-        looks=looks | {name: t.Bool(True) for name in ("cloud", "curve", "arrows")}, props={"scene": _rounded(scene)},
-    )  # fmt: skip
-
-
-def relax(system: Mapping[str, Any]) -> Widget:
-    """Pull a state off the attractor and watch it relax; feed it words and push it along.
-
-    ``system`` is made by :func:`rnnrev.book.line_attractor.relax_model`: the slowest modes of J_rec, as
-    z' = A z + B[word], and what they add to the logit, c₀ + c·z.
-
-    Controls: ``start`` (k coordinates), ``sequence`` (words; '' is a step of average text).
-    """
-    A, B, c = (np.asarray(system[name], float) for name in ("A", "B", "c"))
-
-    def compute(start: list[float], sequence: list[str]) -> Frame:
-        z = [np.array(start)]
-        for word in sequence:
-            z.append(A @ z[-1] + (B[system["words"].index(word)] if word else 0))
-        return {"z": _numbers(z), "logit": _numbers(system["c0"] + np.array(z) @ c)}
-
-    # the fastest mode shown, for two of its time constants: the first picture relaxes
-    kick = np.asarray(system["kicks"][-1]["z"] if system["kicks"] else np.zeros(len(A)), float)
-    mode = int(np.abs(kick).argmax())
-    tau = float(np.abs(system["tau"][mode]))
-    words = [""] * (int(np.clip(2 * tau, 30, 300)) if np.isfinite(tau) else 30)
-    made = Widget(
-        "relax", "A state pulled off the attractor relaxes", compute,
-        lambda frame: (
-            ["step", "logit", "off the attractor"],
-            [[word, logit, float(np.linalg.norm(z[1:]))] for word, logit, z in zip(
-                ["start", *(w or "average text" for w in made.sequence)], frame["logit"], frame["z"])],
-        ),
-        controls={"start": t.List(t.Float(), kick.tolist()), "sequence": t.List(t.Unicode(), words)},
-        looks={"mode": t.Int(max(1, mode))}, props={"system": _rounded(system)},
-    )  # fmt: skip
-    return made
-
-
-def _rounded(value: Any) -> Any:
-    """Arrays as lists of numbers with six significant digits, all through a dict; None where a number is not finite."""
-    if isinstance(value, Mapping):
-        return {k: _rounded(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple, np.ndarray)):
-        return [_rounded(v) for v in value]
-    if isinstance(value, (float, np.floating)):
-        return float(f"{value:.6g}") if np.isfinite(value) else None
-    return value.item() if isinstance(value, np.generic) else value
 
 
 def modifier_lab(
@@ -236,7 +116,7 @@ def modifier_lab(
         change = perturb.amplify(own.spaces[space].take(dimension), gain)
         for name, changes in (("intact", start), ("perturbed", [*start, change])):
             h, frame[name] = _states(point.model, ids, changes)
-            frame[f"{name}_path"] = _numbers((h - point.h_star) @ plane)
+            frame[f"{name}_path"] = numbers((h - point.h_star) @ plane)
         return frame
 
     made = Widget(
@@ -286,8 +166,8 @@ def barcode_explorer(lab: perturb.Lab, words: Sequence[str] | None = None) -> Wi
         return {
             "words": list(words),
             "kinds": [kinds[i] for i in chosen],
-            "rows": _numbers(codes[chosen]),
-            "correlation": _numbers(np.atleast_2d(np.corrcoef(codes[chosen]))),
+            "rows": numbers(codes[chosen]),
+            "correlation": numbers(np.atleast_2d(np.corrcoef(codes[chosen]))),
         }
 
     return Widget(
@@ -331,9 +211,9 @@ def where_it_stands(
         lasting = perturb.run(model, [inserted], perturb.start_from(point.h_star)).last[0] - point.h_star
         return frame | {
             "places": places.tolist(),
-            "intact": _numbers(whole @ model.w),
-            "start": _numbers(replaced @ model.w),
-            "slow": _numbers(whole @ slow),
+            "intact": numbers(whole @ model.w),
+            "start": numbers(replaced @ model.w),
+            "slow": numbers(whole @ slow),
             "lasting": round(float(slow @ lasting), 6),
         }
 
@@ -367,8 +247,8 @@ def build_a_bag(
         with_parts = knob.without(built, *(part for part, on in switched_on.items() if not on))
         valence, rows = (knob.contributions(m, ids) for m in (alone, with_parts))
         logits = [perturb.run(m, [ids]).final[0] for m in (alone, with_parts, network)]
-        columns = {name: _numbers(rows[name]) for name in ("counts", "volume", "memory")}
-        return frame | {"valence": _numbers(valence.counts), "logit": _numbers(logits)} | columns
+        columns = {name: numbers(rows[name]) for name in ("counts", "volume", "memory")}
+        return frame | {"valence": numbers(valence.counts), "logit": numbers(logits)} | columns
 
     return Widget(
         "build_a_bag", "What each token counts in a bag of words with a volume knob", compute,
@@ -412,9 +292,9 @@ def who_still_matters(model: SentimentRNN | None = None, text: str | None = None
             if i > followed:
                 v = model.cell.jvp(h[i : i + 1], model.projected[ids[i : i + 1]], v[None])[0]
             fade.append(v @ model.w)
-        pull = [*_numbers(np.sum(a * done[:n], -1)), *[None] * (len(ids) - n)]
-        return frame | {"read": n, "word": followed, "pull": pull, "fade": [None] * followed + _numbers(fade),
-                        "logit": _numbers(model.readout(h))}  # fmt: skip
+        pull = [*numbers(np.sum(a * done[:n], -1)), *[None] * (len(ids) - n)]
+        return frame | {"read": n, "word": followed, "pull": pull, "fade": [None] * followed + numbers(fade),
+                        "logit": numbers(model.readout(h))}  # fmt: skip
 
     strongest = int(np.argmax(np.abs([p or 0 for p in compute(text, 0, 1)["pull"]]))) + 1
     return Widget(
@@ -423,7 +303,7 @@ def who_still_matters(model: SentimentRNN | None = None, text: str | None = None
                        [(token, p) for token, p in zip(frame["tokens"], frame["pull"]) if p is not None]),
         controls={"text": t.Unicode(text), "read": t.Int(0, min=0), "word": t.Int(strongest, min=1)},
         props={"network": model.name, "fingerprint": fingerprint(model)},
-        for_page={"average": {"tokens": fillers.tolist(), "weights": _numbers(weights)}},
+        for_page={"average": {"tokens": fillers.tolist(), "weights": numbers(weights)}},
     )  # fmt: skip
 
 
@@ -472,10 +352,10 @@ def the_plane(charts: Sequence[Chart], text: str = "The movie was not good.") ->
         low = np.stack([np.array(z)[:, 0], np.array(z)[:, axis] if axis < k else np.full(len(z), centre[1])], -1)
         moved = chart.small.steps([chart.model.vocabulary.index.get(word.strip().lower(), 1)], grid)[0]
         return frame | {
-            "name": chart.model.name, "intact": _numbers(chart.model.readout(np.array(plain))),
-            "whole": _numbers(chart.model.readout(np.array(whole))), "reduced": _numbers(small.readout(np.array(z))),
-            "whole_path": _numbers((at - centre) / scale), "reduced_path": _numbers((low - centre) / scale),
-            "field": _numbers(moved), "word_known": word.strip().lower() in chart.model.vocabulary.index,
+            "name": chart.model.name, "intact": numbers(chart.model.readout(np.array(plain))),
+            "whole": numbers(chart.model.readout(np.array(whole))), "reduced": numbers(small.readout(np.array(z))),
+            "whole_path": numbers((at - centre) / scale), "reduced_path": numbers((low - centre) / scale),
+            "field": numbers(moved), "word_known": word.strip().lower() in chart.model.vocabulary.index,
         }  # fmt: skip
 
     def compute(second: int, **settings: Any) -> Frame:
@@ -504,6 +384,6 @@ def the_plane(charts: Sequence[Chart], text: str = "The movie was not good.") ->
         },
         for_page={"charts": [
             {"mean": pack(c.modes.mean), "Phi": pack(c.modes.Phi[:, :width]), "Psi": pack(c.modes.Psi[:, :width]),
-             "volume": c.volume - 1, "scale": _numbers(c.scale), "centre": _numbers(c.centre)} for c in charts]},
+             "volume": c.volume - 1, "scale": numbers(c.scale), "centre": numbers(c.centre)} for c in charts]},
     )  # fmt: skip
     return made

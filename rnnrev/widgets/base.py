@@ -8,7 +8,9 @@ from html import escape
 from typing import Any
 
 import anywidget
+import numpy as np
 import traitlets as t
+from numpy.typing import ArrayLike
 
 from .assets import css, module
 
@@ -17,6 +19,11 @@ __all__: list[str] = []
 Frame = dict[str, Any]  #: what is drawn: numbers, texts and lists, as JSON has them
 _Traits = Mapping[str, t.TraitType[Any, Any]]
 Table = tuple[Sequence[str], Sequence[Sequence[Any]]]  #: column names and rows
+
+
+def numbers(values: ArrayLike) -> list[Any]:
+    """An array as lists, to six decimals: the front end draws no more."""
+    return np.round(np.asarray(values, float), 6).tolist()
 
 
 class Widget(anywidget.AnyWidget):
