@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,9 @@ from .linear import Unmeasured, linear_model, mode_kernel, operating_point, vale
 from .model import Classifier
 from .stats import Estimate, text_of
 from .subspace import modifier_subspace, random_subspace, volume
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 __all__ = ["measure"]
 
@@ -39,7 +43,7 @@ Row = dict[str, Any]
 # --- rows -----------------------------------------------------------------------------------------
 
 
-def _row(
+def row(
     measure: str, value: float | Estimate, condition: str = "", *, at: float = np.nan, n: float = np.nan, note: str = ""
 ) -> Row:
     value, low, high = value if isinstance(value, Estimate) else (value, np.nan, np.nan)
@@ -49,31 +53,33 @@ def _row(
     return {"measure": measure, "condition": condition, **numbers, "note": note}
 
 
-def _attempt(measure: str, compute: Callable[[], float | Estimate], condition: str = "", n: float = np.nan) -> Row:
+def _attempt(
+    measure: str, compute: Callable[[], float | Estimate], condition: str = "", n: float = np.nan, note: str = ""
+) -> Row:
     """A row, or why there is no value, where that says nothing about the rows after it."""
     try:
-        return _row(measure, compute(), condition, n=n)
+        made = row(measure, compute(), condition, n=n)
     except (Unmeasured, DataError) as error:
-        return _row(measure, np.nan, condition, note=str(error))
+        return row(measure, np.nan, condition, note=str(error))
+    return made | {"note": made["note"] or note}
 
 
-def _shown(found: Any, condition: str = "", n: float = np.nan) -> Iterator[Row]:
+def _shown(found: DataclassInstance, condition: str = "", n: float = np.nan) -> Iterator[Row]:
     """The fields of a result that tables show, by their names."""
     for f in fields(found):
         if "format" in f.metadata:
-            yield _row(f.name, getattr(found, f.name), condition, n=n)
+            yield row(f.name, getattr(found, f.name), condition, n=n)
 
 
 def _table(found: pd.DataFrame, prefix: str, condition: str | None = None, n: float = np.nan) -> Iterator[Row]:
     """The cells of a table of estimates: a measure for each column, the index as condition (or, with one, as place)."""
-    for name, row in found.iterrows():
-        for column, value in row.items():
-            where: dict[str, Any] = {"condition": name} if condition is None else {"condition": condition, "at": name}
-            yield _row(f"{prefix}{column}", value, n=n, **where)
+    for name, values in found.iterrows():
+        where: dict[str, Any] = {"condition": name} if condition is None else {"condition": condition, "at": name}
+        yield from (row(f"{prefix}{column}", value, n=n, **where) for column, value in values.items())
 
 
 def _curve(measure: str, at: Iterable[float], values: Iterable[float | Estimate], condition: str = "") -> Iterator[Row]:
-    return (_row(measure, value, condition, at=float(place)) for place, value in zip(at, values))
+    return (row(measure, value, condition, at=float(place)) for place, value in zip(at, values))
 
 
 def _profile(measure: str, found: edges.Profile, condition: str) -> Iterator[Row]:
@@ -115,13 +121,13 @@ def _part(
 @_part(1, "accuracy", "accuracy_by_length", "calibration_error")
 def _accuracy(a: Analysis) -> Iterator[Row]:
     right, labels = a.right, a.reviews.labels[a.labelled]
-    yield _row("accuracy", stats.accuracy(right, np.ones_like(right)), n=len(right))
-    yield _row("accuracy", float(np.bincount(labels).max() / len(labels)), "commonest label", n=len(right))
+    yield row("accuracy", stats.accuracy(right, np.ones_like(right)), n=len(right))
+    yield row("accuracy", float(np.bincount(labels).max() / len(labels)), "commonest label", n=len(right))
     lengths = pd.Series([len(i) for i, known in zip(a.ids, a.labelled) if known])
     for _, group in lengths.groupby(pd.qcut(lengths, 6, duplicates="drop"), observed=True):
         there = right[group.index]
         found = stats.accuracy(there, np.ones_like(there))
-        yield _row("accuracy_by_length", found, at=float(group.median()), n=len(there))
+        yield row("accuracy_by_length", found, at=float(group.median()), n=len(there))
     yield _attempt("calibration_error", lambda: a.calibration[1], n=len(right))
 
 
@@ -129,8 +135,8 @@ def _accuracy(a: Analysis) -> Iterator[Row]:
 def _gain(a: Analysis) -> Iterator[Row]:
     labels, _ = a.scores
     bag = (a.bag.logits([t for t, known in zip(a.reviews.texts, a.labelled) if known]) > 0) == labels
-    yield _row("accuracy_gain", stats.bootstrap(a.right.astype(float) - bag, seed=a.seed), n=len(bag))
-    yield _row("accuracy", stats.accuracy(bag, np.ones_like(bag)), "bag of words", n=len(bag))
+    yield row("accuracy_gain", stats.bootstrap(a.right.astype(float) - bag, seed=a.seed), n=len(bag))
+    yield row("accuracy", stats.accuracy(bag, np.ones_like(bag)), "bag of words", n=len(bag))
 
 
 @_part(1, "phrases_in_order", "negation_apart")
@@ -151,14 +157,11 @@ def _phrases(a: Analysis) -> Iterator[Row]:
         up, down = words.loc[1], -words.loc[-1]
         order = [((w.negated < w.base) & (w.base < w.intensified)).to_numpy(float) for w in (up, down)]
         shift = [(w.negated - w.base).to_numpy() for w in (up, down)]
-        options: dict[str, Any] = {"paired": False, "seed": a.seed, "n": 1000}
-        yield _row("phrases_in_order", stats.bootstrap(tuple(order), _mean_of_two, **options), condition, n=len(words))
-        moved = stats.bootstrap(tuple(-2 * s for s in shift), _mean_of_two, **options)
-        yield _row("negation_apart", moved, condition, n=len(words))
-
-
-def _mean_of_two(x: np.ndarray, y: np.ndarray, axis: int = -1) -> Any:
-    return (x.mean(axis) + y.mean(axis)) / 2
+        for measure, of in (("phrases_in_order", order), ("negation_apart", [-2 * s for s in shift])):
+            found = stats.bootstrap(
+                tuple(of), lambda x, y, axis=-1: (x.mean(axis) + y.mean(axis)) / 2, paired=False, seed=a.seed, n=1000
+            )
+            yield row(measure, found, condition, n=len(words))
 
 
 @_part(2, "n90", "participation", "variance")
@@ -176,11 +179,11 @@ def _modes(a: Analysis) -> Iterator[Row]:
     modes, at = a.point.modes, a.attractor
     yield from _curve("tau", range(1, 21), modes.slowest[:20])
     for condition, q in (("", at.points.q), ("starts", 0.5 * ((at.mean_map(at.start) - at.start) ** 2).sum(-1))):
-        yield _row("speed", stats.bootstrap(q, np.median, n=500), condition, n=len(q))
-    yield _row("unrest", la.unrest(at))
+        yield row("speed", stats.bootstrap(q, np.median, n=500), condition, n=len(q))
+    yield row("unrest", la.unrest(at))
     turn = abs(np.angle(modes.eigvals[0]))
     still = "" if turn > 1e-6 else "the leading mode does not turn"
-    yield _row("period", np.nan if still else 2 * np.pi / turn, note=still)
+    yield row("period", np.nan if still else 2 * np.pi / turn, note=still)
     yield from _shown(a.fresh_spectra, "untrained", len(a.fresh_spectra.slow))
 
 
@@ -197,7 +200,7 @@ def _sorting(a: Analysis) -> Iterator[Row]:
     shuffled = np.random.default_rng([a.seed, 59]).permutation(known)
     for condition, truth in (("", known), ("words shuffled", shuffled)):
         yield from _shown(la.valence_sorting(measured, truth, min(100, len(known) // 4)), condition, len(known))
-    yield _row("effect_size", float(measured.std()), n=len(known))
+    yield row("effect_size", float(measured.std()), n=len(known))
 
 
 @_part(2, "step_error")
@@ -214,7 +217,7 @@ def _linear(a: Analysis) -> Iterator[Row]:
         bag = a.bag
     except Unmeasured as error:
         for measure in ("linear_r2", "linear_agree"):
-            yield _row(measure, np.nan, "bag of words", note=str(error))
+            yield row(measure, np.nan, "bag of words", note=str(error))
     found = la.linear_predictions(a.attractor, a.point, a.reviews, bag, a.seed)
     yield from _table(found.table, "linear_", n=len(a.reviews))
 
@@ -227,16 +230,16 @@ def _ranking(a: Analysis) -> Iterator[Row]:
         raise Unmeasured(f"only {listed} of the grammar's {len(grammar)} modifiers are frequent words of the network")
     for column in ("strength", "norm"):
         found = modifiers.ranking_auc(table, column)
-        yield _row("ranking", found.auc, column, n=found.known)
-        yield _row("precision20", found.precision20, column, n=20)
+        yield row("ranking", found.auc, column, n=found.known)
+        yield row("precision20", found.precision20, column, n=20)
         found = modifiers.ranking_auc(table, column, kinds[:2])
-        yield _row("ranking", found.auc, f"{column} without downtoners", n=found.known)
-    yield _row("precision20", found.chance, "chance", n=len(table))
+        yield row("ranking", found.auc, f"{column} without downtoners", n=found.known)
+    yield row("precision20", found.chance, "chance", n=len(table))
     for kind, sign in zip(kinds, (-1, 1, -1)):
         signed = table.assign(gain=sign * table.gain)
         yield _attempt("ranking", lambda t=signed, k=kind: modifiers.ranking_auc(t, "gain", (k,)).auc, f"{kind}s")  # type: ignore[misc]
     for kind in ("negator", "intensifier", "diminisher"):
-        yield _row("called", float((table.kind == kind).sum()), kind, n=len(table))
+        yield row("called", float((table.kind == kind).sum()), kind, n=len(table))
 
 
 @_part(3, "barcode_kinds", "barcode_one")
@@ -248,19 +251,19 @@ def _barcodes(a: Analysis) -> Iterator[Row]:
         raise Unmeasured("fewer than three negators or amplifiers of the grammar are frequent words of the network")
     codes = modifiers.barcode(a.lasting, list(poles.word), a.probes)
     found = modifiers.cluster_barcodes(codes, list(poles.kind))
-    yield _row("barcode_kinds", found.agreement, n=len(poles))
-    yield _row("barcode_kinds", found.chance, "kinds shuffled", n=len(poles))
-    yield _row("barcode_one", found.one, n=len(poles))
+    yield row("barcode_kinds", found.agreement, n=len(poles))
+    yield row("barcode_kinds", found.chance, "kinds shuffled", n=len(poles))
+    yield row("barcode_one", found.one, n=len(poles))
 
 
 @_part(3, "dimension", "first_axis", "axis_share", "effect_left")
 def _subspace(a: Analysis) -> Iterator[Row]:
     found, n = a.dimension, len(a.subspace.words)
     missed = f"not reached: {found.axes} axes leave more than a tenth of the effect" if found.k is None else ""
-    yield _row("dimension", np.nan if found.k is None else float(found.k), n=n, note=missed)
+    yield row("dimension", np.nan if found.k is None else float(found.k), n=n, note=missed)
     others = [Estimate(v, np.nan, high) for v, high in zip(found.typical, found.limit)]
     for condition, shares in (("", found.shares), ("other words", others)):
-        yield _row("first_axis", shares[0], condition, n=n)
+        yield row("first_axis", shares[0], condition, n=n)
         yield from _curve("axis_share", range(1, len(shares) + 1), shares, condition)
     for condition, left in (("integrated", found.left), ("now", found.left_now)):
         yield from _curve("effect_left", range(len(left)), left, condition)
@@ -270,7 +273,7 @@ def _subspace(a: Analysis) -> Iterator[Row]:
 def _place(a: Analysis) -> Iterator[Row]:
     for condition, axis in (("", a.subspace), ("random axis", random_subspace(a.lasting, 1, a.seed))):
         found = volume(a.lasting, a.effects, axis, a.probes)
-        yield _row("place", _size(found.correlation), condition, n=len(a.effects))
+        yield row("place", _size(found.correlation), condition, n=len(a.effects))
 
 
 @_part(3, "linear_transients", "half_life")
@@ -279,11 +282,11 @@ def _transients(a: Analysis) -> Iterator[Row]:
     words = [*dict.fromkeys([*a.effects.word[:20], *known[:20]])]
     found = modifiers.transients(a.lasting, words, 30, a.probes)
     shuffled = found.linear_gain[np.random.default_rng([a.seed, 61]).permutation(len(words))]
-    yield _row("linear_transients", modifiers.linear_fit(found), n=len(words))
-    yield _row("linear_transients", modifiers.linear_fit(replace(found, linear_gain=shuffled)), "words shuffled")
+    yield row("linear_transients", modifiers.linear_fit(found), n=len(words))
+    yield row("linear_transients", modifiers.linear_fit(replace(found, linear_gain=shuffled)), "words shuffled")
     for kind, lives in modifiers.half_lives(found, a.effects).items():
         if len(lives) > 2:
-            yield _row("half_life", stats.bootstrap(lives, np.median, n=500), kind, n=len(lives))
+            yield row("half_life", stats.bootstrap(lives, np.median, n=500), kind, n=len(lives))
 
 
 _GAINS = ("gain_negated", "gain_intensified", "gain_diminished")
@@ -293,13 +296,13 @@ _GAINS = ("gain_negated", "gain_intensified", "gain_diminished")
 def _abolition(a: Analysis) -> Iterator[Row]:
     found = {(r.perturbation, r.condition): r for r in a.abolition.itertuples()}
     for (perturbation, condition), r in found.items():
-        yield _row(f"gain_{condition}", r.gain, perturbation, n=r.pairs)
+        yield row(f"gain_{condition}", r.gain, perturbation, n=r.pairs)
         if condition == "negated":
-            yield _row("own_valence", r.own, perturbation, n=r.pairs)
-            yield _row("plain_valence", r.base, perturbation, n=r.pairs)
+            yield row("own_valence", r.own, perturbation, n=r.pairs)
+            yield row("plain_valence", r.base, perturbation, n=r.pairs)
     for name, pairs, lasting in (("lasting", a.pairs, True), ("other words in their place", a.other_pairs, False)):
         for r in perturb.abolition(a.lasting, pairs, {"intact": []}, lasting=lasting, seed=a.seed).itertuples():
-            yield _row(f"gain_{r.condition}", r.gain, name, n=r.pairs)
+            yield row(f"gain_{r.condition}", r.gain, name, n=r.pairs)
     poles = {c: found["intact", c].gain for c in ("negated", "intensified") if ("intact", c) in found}
     poles = {c: gain for c, gain in poles.items() if _size(gain).low > 0}
     if not poles:
@@ -307,16 +310,16 @@ def _abolition(a: Analysis) -> Iterator[Row]:
     for perturbation in a.perturbations:
         parts = [_size(found[perturbation, c].gain, gain.value) for c, gain in poles.items()]
         if "×" in perturbation:
-            yield _row("amplified", min(parts), perturbation)
+            yield row("amplified", min(parts), perturbation)
         elif perturbation not in ("intact", "other words removed"):
-            yield _row("effect_left_without", max(parts), perturbation)
-            yield _row("effect_kept_without", min(parts), perturbation)
+            yield row("effect_left_without", max(parts), perturbation)
+            yield row("effect_kept_without", min(parts), perturbation)
     draws = {str(i): [perturb.project_out(other)] for i, other in enumerate(a.other_subspaces)}
     table = perturb.abolition(a.lasting, a.pairs, draws, seed=a.seed).set_index("condition")
     shares = np.array([[_size(gain, poles[c].value).value for gain in table.gain[[c]]] for c in poles])
     for name, of in (("effect_left_without", shares.max(0)), ("effect_kept_without", shares.min(0))):
         drawn = Estimate(float(np.median(of)), float(of.min()), float(of.max()))
-        yield _row(name, drawn, "other words removed", n=len(of))
+        yield row(name, drawn, "other words removed", n=len(of))
 
 
 @_part(3, *(f"{gain}_sentences" for gain in (*_GAINS, "gain_control")))
@@ -325,13 +328,13 @@ def _sentences(a: Analysis) -> Iterator[Row]:
     pairs = usable(pairs, "sentences of these texts with a modifier")
     tried = {k: a.perturbations[k] for k in ("intact", "modifiers removed", "other words removed")}
     for r in perturb.abolition(a.lasting, pairs, tried, seed=a.seed).itertuples():
-        yield _row(f"gain_{r.condition}_sentences", r.gain, r.perturbation, n=r.pairs)
+        yield row(f"gain_{r.condition}_sentences", r.gain, r.perturbation, n=r.pairs)
 
 
 @_part(3, "accuracy_lost")
 def _costs(a: Analysis) -> Iterator[Row]:
     for r in a.costs.itertuples():
-        yield _row("accuracy_lost", r.cost, r.perturbation, n=int(a.labelled.sum()))
+        yield row("accuracy_lost", r.cost, r.perturbation, n=int(a.labelled.sum()))
 
 
 @_part(4, "start_share", "start_dimension")
@@ -339,8 +342,8 @@ def _start_share(a: Analysis) -> Iterator[Row]:
     if np.allclose(a.lasting.model.cell.h0, a.lasting.h_star):
         raise Unmeasured("the initial state is the operating point itself")
     for condition, share in edges.compare_shares(a.lasting, a.subspace, a.effects, seed=a.seed).items():
-        yield _row("start_share", share, condition)
-    yield _row("start_dimension", float(a.subspace.dim))
+        yield row("start_share", share, condition)
+    yield row("start_dimension", float(a.subspace.dim))
 
 
 @_part(4, "start_gain", "start_correlation")
@@ -353,23 +356,22 @@ def _beginning(a: Analysis) -> Iterator[Row]:
     found, _, where = a.start_profiles
     for condition, profile in found.items():
         yield from _profile("start_emphasis", profile, condition)
-        first = _attempt("start_first", lambda p=profile: p.relative_to(edges.LATE).estimate(0), condition)  # type: ignore[misc]
-        yield first | {"note": first["note"] or where}
+        yield _attempt("start_first", partial(_outermost, profile), condition, note=where)
     more = {k: p.minus(found["on the attractor"]) for k, p in found.items() if k != "on the attractor"}
     excess = {k: p.estimate(0) for k, p in more.items()}
     for condition, value in excess.items():
-        yield _row("start_excess", value, condition)
+        yield row("start_excess", value, condition)
     if not excess["intact"].low > 0:
         raise Unmeasured(
             f"no emphasis on the beginning: {text_of(excess['intact'], '.2f')} lasting valences over mid-text"
         )
     for condition, value in excess.items():
         if condition != "intact":
-            yield _row("start_excess_left", _size(value, excess["intact"].value), condition)
+            yield row("start_excess_left", _size(value, excess["intact"].value), condition)
     decay = edges.decay_length(more["intact"])
     poor = "" if decay.r_squared > _MIN_FIT else f"no exponential fits the decay (R² {decay.r_squared:.2f})"
-    yield _row("start_length", np.nan if poor else decay.length, "intact", note=poor)
-    yield _row("start_plateau", np.nan if poor else decay.plateau, "intact", note=poor)
+    yield row("start_length", np.nan if poor else decay.length, "intact", note=poor)
+    yield row("start_plateau", np.nan if poor else decay.plateau, "intact", note=poor)
 
 
 @_part(4, "start_axes_left", "start_axes_share")
@@ -381,8 +383,8 @@ def _first_axes(a: Analysis) -> Iterator[Row]:
     wide = modifier_subspace(a.lasting, a.subspace.words, min(3, len(a.subspace.words)))
     found = edges.by_axes(a.lasting, texts, a.strongest, wide, a.effects, range(1, wide.dim + 1))
     for r in found.itertuples():
-        yield _row("start_axes_left", _size(r.left, whole.value), r.removed, at=r.axes, n=len(texts))
-        yield _row("start_axes_share", r.share, r.removed, at=r.axes)
+        yield row("start_axes_left", _size(r.left, whole.value), r.removed, at=r.axes, n=len(texts))
+        yield row("start_axes_share", r.share, r.removed, at=r.axes)
 
 
 @_part(5, "end_emphasis", "end_near", "end_last", "end_transient", "end_leak", "end_excess_left")
@@ -390,24 +392,30 @@ def _end(a: Analysis) -> Iterator[Row]:
     found, _, where = a.end_profiles
     for condition, profile in found.items():
         yield from _profile("end_emphasis", profile, condition)
-    yield _row("end_transient", found["intact"].minus(found["slow mode alone"]).estimate(0))
-    yield _row("end_leak", edges.leak_rate(found["slow mode alone"]), "measured")
-    yield _row("end_leak", float(1 / a.lasting.tau), "theory")
+    yield row("end_transient", found["intact"].minus(found["slow mode alone"]).estimate(0))
+    yield row("end_leak", edges.leak_rate(found["slow mode alone"]), "measured")
+    yield row("end_leak", float(1 / a.lasting.tau), "theory")
     for condition, profile in found.items():
-        for name, read in (("end_near", lambda p: p.mean(edges.NEAR)), ("end_last", lambda p: p.estimate(0))):
-            row = _attempt(name, lambda p=profile, r=read: r(p.relative_to(edges.LATE)), condition)  # type: ignore[misc]
-            yield row | {"note": row["note"] or where}
-    whole = found["intact"].relative_to(edges.LATE).mean(edges.NEAR)
+        yield _attempt("end_near", partial(_near, profile), condition, note=where)
+        yield _attempt("end_last", partial(_outermost, profile), condition, note=where)
+    whole = _near(found["intact"])
     if not whole.low > 1:
         raise Unmeasured(f"there is no emphasis on the end: last words count {text_of(whole, '.2f')} times")
     for condition, profile in found.items():
         if condition != "intact":
-            yield _attempt("end_excess_left", lambda p=profile: _excess(p, whole.value), condition)  # type: ignore[misc]
+            yield _attempt("end_excess_left", partial(_excess, profile, whole.value), condition)
+
+
+def _outermost(profile: edges.Profile) -> Estimate:
+    return profile.relative_to(edges.LATE).estimate(0)
+
+
+def _near(profile: edges.Profile) -> Estimate:
+    return profile.relative_to(edges.LATE).mean(edges.NEAR)
 
 
 def _excess(profile: edges.Profile, whole: float) -> Estimate:
-    near = profile.relative_to(edges.LATE).mean(edges.NEAR)
-    return _size(Estimate(*(v - 1 for v in near)), whole - 1)
+    return _size(Estimate(*(v - 1 for v in _near(profile))), whole - 1)
 
 
 @_part(5, "end_fast", "end_correlation", "end_partial", "now_and_later")
@@ -421,7 +429,7 @@ def _linear_end(a: Analysis) -> Iterator[Row]:
     for condition, profile in found.items():
         yield from _profile("end_emphasis", profile, condition)
     fast = found["fast modes"]
-    yield _row("end_fast", _size(fast.estimate(int(fast.at[np.abs(fast.value).argmax()]))), n=len(lasting))
+    yield row("end_fast", _size(fast.estimate(int(fast.at[np.abs(fast.value).argmax()]))), n=len(lasting))
     effects, shuffle = a.end_profiles[1], np.random.default_rng([a.seed, 71]).permutation(len(lasting))
     for condition, predicted in (("reviews", kernel.total), ("words shuffled", kernel.total[shuffle])):
         agreed = edges.agreement(effects, predicted, lasting, seed=a.seed)
@@ -429,8 +437,8 @@ def _linear_end(a: Analysis) -> Iterator[Row]:
     for condition in ("", "untrained "):
         point = operating_point(a.fresh, texts=a.reviews.texts[:100], seed=a.seed) if condition else a.lasting
         every = edges.now_and_later(point, a.seed)
-        yield _row("now_and_later", every.slope, f"{condition}slope", n=len(a.words))
-        yield _row("now_and_later", every.correlation, f"{condition}correlation", n=len(a.words))
+        yield row("now_and_later", every.slope, f"{condition}slope", n=len(a.words))
+        yield row("now_and_later", every.correlation, f"{condition}correlation", n=len(a.words))
 
 
 #: The parts in the order of the book.
@@ -452,13 +460,13 @@ def tabulate(analysis: Analysis, parts: Sequence[Part] = PARTS, progress: bool =
             there = set()
             try:
                 with np.errstate(all="ignore"):
-                    for row in part.run(analysis):
-                        rows.append(row)
-                        there.add(row["measure"])
+                    for one in part.run(analysis):
+                        rows.append(one)
+                        there.add(one["measure"])
             except (Unmeasured, DataError) as error:
-                rows += [_row(measure, np.nan, note=str(error)) for measure in part.measures if measure not in there]
+                rows += [row(measure, np.nan, note=str(error)) for measure in part.measures if measure not in there]
     where = {"network": analysis.model.name, "data": f"{analysis.reviews.name}/{analysis.reviews.split}"}
-    return pd.DataFrame([where | row for row in rows], columns=list(COLUMNS))
+    return pd.DataFrame([where | one for one in rows], columns=list(COLUMNS))
 
 
 def measure(

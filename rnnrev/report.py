@@ -13,9 +13,10 @@ import io
 import os
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import zip_longest
 
 import numpy as np
 import pandas as pd
@@ -31,7 +32,7 @@ from .data import DataError, Reviews
 from .driven import token_arrays
 from .files import check_out, write_text
 from .linear import Unmeasured, valence
-from .measure import PARTS, Part, Row, tabulate
+from .measure import PARTS, Part, Row, row, tabulate
 from .model import Classifier, labels_of
 from .plots import report as plots
 from .rebuild import few_numbers
@@ -118,75 +119,47 @@ def _whole(n: float) -> str:
 
 
 @lru_cache(maxsize=1)
-def _reductions(a: Analysis) -> list[Row]:
-    return list(_numbers(a))
-
-
-def _numbers(a: Analysis) -> Iterator[Row]:
+def _numbers(a: Analysis) -> list[Row]:
     """Chapter 7: balanced on half of the texts, 60 at most, and judged on up to a hundred of the rest."""
     model = a.recurrent
     if len(a.ids) < 40:
         raise Unmeasured(f"{len(a.ids)} texts are too few to balance with: give 40 or more")
     ids = token_arrays(model, a.ids, len(a.ids), seed=a.seed)
-    n = min(60, len(ids) // 2)
-    held, modes = ids[n : n + 100], balance(model, ids[:n], seed=a.seed)
-    whole, enough = model.logits_of(held), np.nan
-    rest = {"condition": "", "note": "", "n": len(held)}
+    half = min(60, len(ids) // 2)
+    held, modes = ids[half : half + 100], balance(model, ids[:half], seed=a.seed)
+    whole, enough, n, rows = model.logits_of(held), np.nan, len(held), []
     for k in range(1, min(_MOST, modes.Phi.shape[1]) + 1):
         kept = modes.reduce(model, k).logits_of(held)
-        r2, same = explained(whole, kept), accuracy(labels_of(kept), labels_of(whole))
-        yield {"measure": "r2_kept", "at": k, "value": r2, "low": np.nan, "high": np.nan, **rest}
-        yield {"measure": "same_decision_kept", "at": k, **same._asdict(), **rest}
+        r2 = explained(whole, kept)
+        rows.append(row("r2_kept", r2, at=k, n=n))
+        rows.append(row("same_decision_kept", accuracy(labels_of(kept), labels_of(whole)), at=k, n=n))
         if r2 >= _ENOUGH:
             enough = k
             break
-    missed = "" if enough == enough else f"no k up to {k} has R² ≥ {_ENOUGH}"
-    yield {"measure": "numbers_kept", "at": np.nan, "value": enough, "low": np.nan, "high": np.nan, **rest} | {
-        "note": missed
-    }
+    rows.append(row("numbers_kept", enough, n=n, note="" if enough == k else f"no k up to {k} has R² ≥ {_ENOUGH}"))
     if whole.ndim == 1:
-        form = few_numbers(modes.reduce(model, min(_STATE, modes.Phi.shape[1])), ids[:n], 4)
-        for c in range(1, 5):
-            r2 = explained(whole, form.of_rank(c).logits_of(held))
-            yield {"measure": "r2_words", "at": c, "value": r2, "low": np.nan, "high": np.nan, **rest}
+        form = few_numbers(modes.reduce(model, min(_STATE, modes.Phi.shape[1])), ids[:half], 4)
+        rows += [row("r2_words", explained(whole, form.of_rank(c).logits_of(held)), at=c, n=n) for c in range(1, 5)]
+    return rows
 
 
 #: A part of the report alone: the record of the shipped networks has more of it (scripts/balanced.py).
 _NUMBERS = Part(
-    "numbers", 7, lambda a: iter(_reductions(a)), ("numbers_kept", "r2_kept", "same_decision_kept", "r2_words")
+    "numbers", 7, lambda a: iter(_numbers(a)), ("numbers_kept", "r2_kept", "same_decision_kept", "r2_words")
 )
 
 
 # --- figures and tables beside the claims ---------------------------------------------------------
 
-_Maker = Callable[[Analysis], Figure | Table]
-_MAKERS: dict[str, tuple[str, _Maker]] = {}
 
-
-def _shows(section: str, title: str) -> Callable[[_Maker], _Maker]:
-    def register(make: _Maker) -> _Maker:
-        _MAKERS[title] = section, make
-        return make
-
-    return register
-
-
-@_shows("scores", "True and predicted labels")
 def _confusion(a: Analysis) -> Table:
     labels, logits = a.reviews.labels[a.labelled], a.logits[a.labelled]
-    predicted = labels_of(logits)
     names = ["negative", "positive"] if logits.ndim == 1 else [f"class {c}" for c in range(logits.shape[1])]
-    matrix = confusion_matrix(labels, predicted, labels=range(len(names)))
-    rows = tuple((name, *(f"{v:,}" for v in row)) for name, row in zip(names, matrix))
+    matrix = confusion_matrix(labels, labels_of(logits), labels=range(len(names)))
+    rows = tuple((name, *(f"{v:,}" for v in counts)) for name, counts in zip(names, matrix))
     return Table(("true label", *(f"predicted {n}" for n in names)), rows)
 
 
-@_shows("scores", "Calibration")
-def _calibration(a: Analysis) -> Figure:
-    return plots.calibration({_plain(a.model.name): a.calibration[0]})
-
-
-@_shows("scores", "Who reads context?")
 def _context(a: Analysis) -> Table:
     if not os.environ.get("RNNREV_DATA_DIR"):
         raise Unmeasured("RNNREV_DATA_DIR names no folder with IMDB, Yelp, SST-2, revised reviews and CheckList")
@@ -201,47 +174,32 @@ def _context(a: Analysis) -> Table:
     return Table(("asked", a.model.name, "bag of words of the book", "texts"), tuple(rows))
 
 
-@_shows("attractor", "Dimensions of the hidden states")
-def _dimensions(a: Analysis) -> Figure:
-    return plots.dimensions(*a.dimensions.values())
-
-
-@_shows("attractor", "Operating point")
 def _point(a: Analysis) -> Table:
     taus = ", ".join(text_of(float(t), ",.0f" if t >= 100 else ".1f") for t in a.point.modes.slowest[:5])
-    row = text_of(a.point.logit, ".2f"), f"{a.point.q:.1e}", taus, f"{a.point.modes.growing.sum()}"
-    return Table(("logit, nats", "speed q", "slowest modes, tokens", "modes that grow"), (row,))
+    found = text_of(a.point.logit, ".2f"), f"{a.point.q:.1e}", taus, f"{a.point.modes.growing.sum()}"
+    return Table(("logit, nats", "speed q", "slowest modes, tokens", "modes that grow"), (found,))
 
 
-@_shows("attractor", "Fixed points")
 def _curve(a: Analysis) -> Figure:
     if np.ptp(a.attractor.logit) == 0:
         raise Unmeasured("all starts led to one fixed point")
     return plots.curve(a.attractor, la.visited_states(a.point.model, a.reviews.texts, seed=a.seed)[0])
 
 
-@_shows("attractor", "Spectrum")
-def _spectra(a: Analysis) -> Figure:
-    return plots.spectra(a.attractor, a.spectra, a.fresh_spectra)
-
-
-@_shows("attractor", "Words sorted along ℓ₁")
 def _words(a: Analysis) -> Table:
     value, names = valence(a.lasting, a.words), np.array(a.model.vocabulary.words)[a.words]
     order, n = np.argsort(value, kind="stable"), min(12, len(value) // 3)
     columns = order[::-1][:n], np.argsort(np.abs(value), kind="stable")[:n], order[:n]
-    rows = tuple(tuple(f"{names[i]} {text_of(float(value[i]), '+z.2f')}" for i in row) for row in zip(*columns))
+    rows = tuple(tuple(f"{names[i]} {text_of(float(value[i]), '+z.2f')}" for i in at) for at in zip(*columns))
     return Table(("most positive", "most neutral", "most negative"), rows)
 
 
-@_shows("attractor", "Words along ℓ₁ and their known valence")
 def _sorting(a: Analysis) -> Figure:
     numbers, measured, known = a.sorted_words
     names = [_plain(a.model.vocabulary.words[i]) for i in numbers]
     return plots.words(measured, known, la.word_kinds(known, min(100, len(known) // 4)), names)
 
 
-@_shows("modifiers", "Top-ranked modifiers")
 def _ranked(a: Analysis) -> Table:
     grammar = modifiers.lexicon().set_index("word").kind
     columns = "word", "kind", "strength", "positive words ×", "negative words ×", "per million", "in the grammar"
@@ -252,66 +210,75 @@ def _ranked(a: Analysis) -> Table:
     return Table(columns, tuple(rows))
 
 
-@_shows("modifiers", "Top-ranked of each kind")
 def _of_each_kind(a: Analysis) -> Table:
     kinds = ("negator", "intensifier", "diminisher")
     words = [list(a.effects.word[a.effects.kind == k][:10]) for k in kinds]
-    longest = max(map(len, words))
-    if not longest:
+    if not any(words):
         raise Unmeasured("no frequent word changes the valence of others by a third or more")
-    return Table(tuple(f"{k}s" for k in kinds), tuple(zip(*(w + ["–"] * (longest - len(w)) for w in words))))
+    return Table(tuple(f"{k}s" for k in kinds), tuple(zip_longest(*words, fillvalue="–")))
 
 
-@_shows("modifiers", "Variance of the modifier subspace")
-def _subspace(a: Analysis) -> Figure:
-    return plots.dimension(a.dimension)
-
-
-@_shows("modifiers", "Modifiers abolished")
-def _abolition(a: Analysis) -> Figure:
-    return plots.abolition(a.abolition)
-
-
-@_shows("modifiers", "What each perturbation costs")
 def _costs(a: Analysis) -> Table:
     rows = ((r.perturbation, text_of(r.accuracy, ".1%"), text_of(r.cost, ".1%")) for r in a.costs.itertuples())
     return Table(("perturbation", "accuracy", "accuracy lost"), tuple(rows))
 
 
-@_shows("beginning", "Emphasis on the beginning")
 def _beginning(a: Analysis) -> Figure:
     shown = ("intact", "component removed", "random subspace removed", "on the attractor")
     return plots.emphasis({name: a.start_profiles[0][name] for name in shown})
 
 
-@_shows("end", "Emphasis on the end")
-def _end(a: Analysis) -> Figure:
-    return plots.emphasis(a.end_profiles[0], "tokens between the word and the end")
-
-
-@_shows("enough", "With so many numbers kept")
-def _kept(a: Analysis) -> Table:
-    found = pd.DataFrame(_reductions(a))
-    found = found[found["at"].notna()].set_index(["at", "measure"]).sort_index()
-    rows = tuple(
-        (f"{k:.0f}", text_of(float(found.value[k, "r2_kept"]), ".2f"), text_of(Estimate(*same), ".0%"))
-        for k, same in found.xs("same_decision_kept", level=1)[["value", "low", "high"]].T.items()
-    )
-    return Table(("numbers", "R² with the whole network's logits", "same decisions"), rows)
-
-
-@_shows("enough", "With so many numbers a word")
-def _rebuilt(a: Analysis) -> Table:
-    found = pd.DataFrame(r for r in _reductions(a) if r["measure"] == "r2_words")
-    if found.empty:
+def _by_number(a: Analysis, measures: dict[str, str], columns: tuple[str, ...]) -> Table:
+    """A row for each number of which there is a row: the measures with their formats."""
+    found: dict[float, dict[str, Estimate]] = {}
+    for r in _numbers(a):
+        if r["measure"] in measures:
+            found.setdefault(r["at"], {})[r["measure"]] = Estimate(r["value"], r["low"], r["high"])
+    if not found:
         raise Unmeasured("the network has more than two classes: the explicit form has one logit")
-    rows = tuple((f"{c:.0f}", text_of(float(v), ".2f")) for c, v in found[["at", "value"]].to_numpy())
-    return Table((f"numbers a word ({_STATE} of state)", "R² with the whole network's logits"), rows)
+    rows = ((f"{k:.0f}", *(text_of(e[m], spec) for m, spec in measures.items())) for k, e in found.items())
+    return Table(columns, tuple(rows))
 
 
 def _plain(text: str) -> str:
     """Matplotlib takes a pair of dollar signs for mathematics: a name or word has none."""
     return text.replace("$", r"\$")
+
+
+_R2 = "R² with the whole network's logits"
+#: What each section shows, by its title.
+_SHOWN: dict[str, dict[str, Callable[[Analysis], Figure | Table]]] = {
+    "scores": {
+        "True and predicted labels": _confusion,
+        "Calibration": lambda a: plots.calibration({_plain(a.model.name): a.calibration[0]}),
+        "Who reads context?": _context,
+    },
+    "attractor": {
+        "Dimensions of the hidden states": lambda a: plots.dimensions(*a.dimensions.values()),
+        "Operating point": _point,
+        "Fixed points": _curve,
+        "Spectrum": lambda a: plots.spectra(a.attractor, a.spectra, a.fresh_spectra),
+        "Words sorted along ℓ₁": _words,
+        "Words along ℓ₁ and their known valence": _sorting,
+    },
+    "modifiers": {
+        "Top-ranked modifiers": _ranked,
+        "Top-ranked of each kind": _of_each_kind,
+        "Variance of the modifier subspace": lambda a: plots.dimension(a.dimension),
+        "Modifiers abolished": lambda a: plots.abolition(a.abolition),
+        "What each perturbation costs": _costs,
+    },
+    "beginning": {"Emphasis on the beginning": _beginning},
+    "end": {"Emphasis on the end": lambda a: plots.emphasis(a.end_profiles[0], "tokens between the word and the end")},
+    "enough": {
+        "With so many numbers kept": lambda a: _by_number(
+            a, {"r2_kept": ".2f", "same_decision_kept": ".0%"}, ("numbers", _R2, "same decisions")
+        ),
+        "With so many numbers a word": lambda a: _by_number(
+            a, {"r2_words": ".2f"}, (f"numbers a word ({_STATE} of state)", _R2)
+        ),
+    },
+}
 
 
 def _png(figure: Figure) -> str:
@@ -338,12 +305,13 @@ def analyse(
         table = tabulate(a, (*PARTS, _NUMBERS), progress=progress)
     shown: dict[str, str | Table] = {}
     missing = []
-    for title, (section, make) in _MAKERS.items():
-        try:
-            made = make(a)
-            shown[title] = made if isinstance(made, Table) else _png(made)
-        except (Unmeasured, DataError) as error:
-            missing.append(Missing(section, title, str(error)))
+    for section, makers in _SHOWN.items():
+        for title, make in makers.items():
+            try:
+                made = make(a)
+                shown[title] = made if isinstance(made, Table) else _png(made)
+            except (Unmeasured, DataError) as error:
+                missing.append(Missing(section, title, str(error)))
     facts = {
         "Network": repr(model),
         "Data": f"{reviews.name}, split {reviews.split}",

@@ -202,11 +202,11 @@ def test_a_bug_raises_and_what_is_missing_does_not(monkeypatch):
     model = built_network()
 
     def broken(a):
-        yield measure._row("size", 1.0)
+        yield measure.row("size", 1.0)
         raise ValueError("a bug")
 
     def absent(a):
-        yield measure._row("size", 1.0)
+        yield measure.row("size", 1.0)
         raise Unmeasured("too few reviews")
 
     with pytest.raises(ValueError, match="a bug"):
