@@ -43,7 +43,7 @@ STALE := [ ! -e _build/.run ] || [ -n "$$(find rnnrev -type f -newer _build/.run
 define RUN
 	if $(STALE); then rm -rf _build/.jupyter_cache _build/.doctrees; fi
 	mkdir -p _build && touch _build/.run
-	$(BIN)/python -m rnnrev.widgets book/_static/widgets
+	$(BIN)/python -m rnnrev.book.assets book/_static/widgets
 endef
 
 book: $(ENV)

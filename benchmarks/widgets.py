@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from rnnrev import linear, widgets, zoo
+from rnnrev.book import assets
 from rnnrev.book import widgets as chapter2
 from rnnrev.modifiers import Probes
 from rnnrev.perturb import Lab
@@ -62,7 +63,7 @@ def in_page(made: dict[str, widgets.Widget], rounds: int) -> dict[str, list[list
     from playwright.sync_api import sync_playwright
 
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        widgets.write_assets(Path(folder) / "widgets")
+        assets.write_assets(Path(folder) / "widgets")
         head = '<link rel="stylesheet" href="widgets/widgets.css"><script defer src="widgets/widgets.js"></script>'
         body = "".join(w.html() for w in made.values())
         (Path(folder) / "index.html").write_text(f'<!doctype html><meta charset="utf-8">{head}{body}')

@@ -27,12 +27,13 @@ from scipy.linalg import subspace_angles
 
 from rnnrev import balanced
 from rnnrev.book import inside, toy, trainer
+from rnnrev.book.assets import script
 from rnnrev.book.language import TWELVE_WORDS, Language
 from rnnrev.files import digest
 from rnnrev.linear import NoSlowMode, OperatingPoint
 from rnnrev.measure import COLUMNS
 from rnnrev.model import SentimentRNN
-from rnnrev.widgets.assets import css, script
+from rnnrev.widgets.base import css
 
 SEEDS = (0, 1, 2)
 SIZES = {"gru": (100, 32), "ugrnn": (32,), "lstm": (32,), "vanilla": (32,)}

@@ -16,14 +16,14 @@ from conftest import small_network
 from test_widgets import SCENE, SYSTEM, TEXT, make_chart, make_lab, small_bag
 
 from rnnrev import widgets, zoo
-from rnnrev.book import toy, trainer
+from rnnrev.book import assets, toy, trainer
 from rnnrev.book import widgets as chapter2
 from rnnrev.book.language import TWELVE_WORDS
 from rnnrev.cells import CELLS, WEIGHTS, Cell
 from rnnrev.data import tokenize
 from rnnrev.linear import OperatingPoint, operating_point
 from rnnrev.model import BagOfWords, SentimentRNN
-from rnnrev.widgets import assets
+from rnnrev.widgets import base
 from rnnrev.zoo import load, save
 
 pytestmark = pytest.mark.browser
@@ -230,7 +230,7 @@ def test_tokens_are_those_of_the_package(browser: Any) -> None:
         "".join(rng.choice(pieces) + rng.choice(["", " "]) for _ in range(rng.randint(1, 25))) for _ in range(1500)
     ]
     page = browser.new_page()
-    page.set_content(f"<script type=module>{assets.module()}\nglobalThis.tokenize = tokenize;</script>")
+    page.set_content(f"<script type=module>{base.module()}\nglobalThis.tokenize = tokenize;</script>")
     found = page.evaluate("(texts) => texts.map(tokenize)", texts)
     page.close()
     for text, tokens in zip(texts, found):
@@ -355,7 +355,7 @@ def test_gradients_and_eigenvalues_in_the_page(browser: Any, shown: dict[str, wi
     matrix[3] = 0  # an eigenvalue of zero
     names = "randomly, ToyNetwork, drawText, runningSums, eigenvalues"
     page = browser.new_page()
-    page.set_content(f"<script type=module>{assets.module()}\nObject.assign(globalThis, {{{names}}});</script>")
+    page.set_content(f"<script type=module>{base.module()}\nObject.assign(globalThis, {{{names}}});</script>")
     found = page.evaluate(CHECK, [kind, language, matrix.tolist()])
     page.close()
     error, gradient = by_tensorflow(kind, found["theta"], np.array(found["texts"]), np.float32(found["targets"]))
@@ -441,7 +441,7 @@ def test_what_python_trained_is_gone_through_in_the_page(pages: Pages) -> None:
 def test_a_kernel_trains_where_there_is_one(pages: Pages) -> None:
     """JupyterLab's side: the button asks the kernel, and what it sends is drawn as it comes, until it is stopped."""
     page = pages.open("toy_trainer")
-    page.evaluate(ANYWIDGET, assets.module())
+    page.evaluate(ANYWIDGET, base.module())
     widget = trainer.toy_trainer()
     page.evaluate("(state) => { globalThis.opened = open(state); opened.show('lab'); }", state_of(widget) | {"run": ""})
     lab = page.locator("#lab")
@@ -560,7 +560,7 @@ def test_same_front_end_under_anywidget(pages: Pages, shown: dict[str, widgets.W
     """JupyterLab's side: the module renders from a model, sends what the reader sets and redraws new frames."""
     page = pages.open("all")
     widget = shown["modifier_lab"]
-    page.evaluate(ANYWIDGET, assets.module())
+    page.evaluate(ANYWIDGET, base.module())
     page.evaluate("(state) => { globalThis.opened = open(state); opened.show('lab'); }", state_of(widget))
     lab = page.locator("#lab")
     lab.get_by_label("Sentence", exact=True).fill("very bad")
@@ -574,7 +574,7 @@ def test_same_front_end_under_anywidget(pages: Pages, shown: dict[str, widgets.W
 def test_a_closed_view_hears_and_draws_nothing(pages: Pages, shown: dict[str, widgets.Widget]) -> None:
     """What JupyterLab does when a cell is run again, cleared or shown in a second place."""
     page = pages.open("sentiment_trace")
-    page.evaluate(ANYWIDGET, assets.module())
+    page.evaluate(ANYWIDGET, base.module())
     for kind, widget in shown.items():
         one, two, closed, later = page.evaluate(
             """(state) => {
@@ -596,7 +596,7 @@ def test_a_closed_view_hears_and_draws_nothing(pages: Pages, shown: dict[str, wi
 
 def test_a_path_that_is_being_played_stops_with_its_view(pages: Pages, shown: dict[str, widgets.Widget]) -> None:
     page = pages.open("sentiment_trace")
-    page.evaluate(ANYWIDGET, assets.module())
+    page.evaluate(ANYWIDGET, base.module())
     widget = chapter2.relax(SYSTEM)
     page.evaluate("(state) => { globalThis.opened = open(state); opened.show('view'); }", state_of(widget))
     widget.sequence = [""] * 100

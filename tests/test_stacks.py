@@ -15,6 +15,7 @@ from test_widgets import make_chart
 
 from rnnrev import perturb, report, widgets, zoo
 from rnnrev.balanced import reduce
+from rnnrev.book import assets
 from rnnrev.cells import Cell
 from rnnrev.config import TrainConfig
 from rnnrev.data import PAD, UNKNOWN, Reviews, Vocabulary
@@ -26,7 +27,6 @@ from rnnrev.model import BagOfWords, SentimentRNN, untrained
 from rnnrev.stacks import WIDTH, StackedCell, initial_cell, joined, padded_readout, parts_of, stack
 from rnnrev.subspace import Subspace
 from rnnrev.train import Network
-from rnnrev.widgets import assets
 from rnnrev.wrap import from_keras, from_torch
 
 STACKS = ["gru+gru", "mingru+lru", "conv+mingru", "lstm+vanilla", "conv+ugrnn+mingru"]

@@ -16,7 +16,7 @@ from traitlets import TraitError
 
 from rnnrev import driven, knob, perturb, widgets, zoo
 from rnnrev.balanced import Chart, balanced_modes, petrov_galerkin
-from rnnrev.book import toy, trainer
+from rnnrev.book import assets, toy, trainer
 from rnnrev.book import widgets as chapter2
 from rnnrev.book.language import Language
 from rnnrev.cells import Cell
@@ -25,7 +25,7 @@ from rnnrev.linear import OperatingPoint, operating_point
 from rnnrev.model import BagOfWords, SentimentRNN
 from rnnrev.modifiers import Probes
 from rnnrev.subspace import random_subspace
-from rnnrev.widgets import assets
+from rnnrev.widgets import base
 from rnnrev.zoo import load, save
 
 TEXT = "The movie wasn't good, the a bad movie was not very good."
@@ -495,10 +495,10 @@ def test_markup_in_a_text_stays_text(point: OperatingPoint, bag: BagOfWords) -> 
 
 
 def test_front_end_is_one_module_or_one_script() -> None:
-    for text in (assets.module(), assets.script()):
+    for text in (base.module(), assets.script()):
         assert not re.search(r"^import ", text, re.MULTILINE)
         assert "http" not in text.replace("http://www.w3.org/2000/svg", "")
-    assert re.findall(r"^export .*", assets.module(), re.MULTILINE) == ["export default { render };"]
+    assert re.findall(r"^export .*", base.module(), re.MULTILINE) == ["export default { render };"]
     assert "export " not in assets.script()
 
 
@@ -523,7 +523,7 @@ def test_asset_holds_the_shipped_form_of_the_network(tmp_path: Any, bag: BagOfWo
     for name in ("W", "U", "b", "b_rec", "h0"):
         np.testing.assert_array_equal(arrays[name].astype(np.float32), getattr(model.cell, name).ravel())
     np.testing.assert_array_equal(arrays["bow_beta"], bag.beta.astype(np.float32))
-    assert header["fingerprint"] == assets.fingerprint(model) != assets.fingerprint(small_network("gru", seed=9))
+    assert header["fingerprint"] == base.fingerprint(model) != base.fingerprint(small_network("gru", seed=9))
 
 
 def test_what_a_page_cannot_run_is_refused(tmp_path: Any, point: OperatingPoint, bag: BagOfWords) -> None:

@@ -10,8 +10,7 @@ import traitlets as t
 
 from ..data import tokenize
 from ..model import SentimentRNN
-from ..widgets.assets import pack
-from ..widgets.base import Frame, Widget
+from ..widgets.base import Frame, Widget, pack
 from . import toy
 from .language import TWELVE_WORDS
 

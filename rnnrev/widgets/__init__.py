@@ -1,9 +1,8 @@
 """Widgets for the perturbation experiments: one front end for JupyterLab and for the static page.
 
 In JupyterLab the kernel computes what is drawn, for any network. In a page without a kernel the same front end runs the
-shipped GRU by itself; :func:`write_assets` writes the files that it loads. frames.js computes the frames of this file
-line for line (a test in a browser compares them). Logits are in nats; index 0 of a trace is the value before the first
-token.
+shipped GRU by itself (:mod:`rnnrev.book.assets`). frames.js computes the frames of this file line for line (a test in a
+browser compares them). Logits are in nats; index 0 of a trace is the value before the first token.
 """
 
 from __future__ import annotations
@@ -20,8 +19,7 @@ from ..data import UNKNOWN, Vocabulary, load_reviews, tokenize
 from ..fixed_points import mean_map
 from ..linear import OperatingPoint
 from ..model import BagOfWords, SentimentRNN
-from .assets import OWN_FILE, fingerprint, pack
-from .base import Frame, Table, Widget, numbers
+from .base import OWN_FILE, Frame, Table, Widget, fingerprint, numbers, pack
 
 __all__ = [
     "barcode_explorer", "build_a_bag", "modifier_lab", "sentiment_trace", "the_plane", "where_it_stands",

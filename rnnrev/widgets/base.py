@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import anywidget
@@ -12,13 +16,50 @@ import numpy as np
 import traitlets as t
 from numpy.typing import ArrayLike
 
-from .assets import css, module
+from ..model import BagOfWords, SentimentRNN
 
 __all__: list[str] = []
+
+#: Sources of the front end in order of use; a name of one file is used by later files only.
+SOURCES = ("engine", "trainer", "frames", "draw", "renderers")
+OWN_FILE = ("mingru-films",)  #: networks that are a page's first and not the one that pages run
+_HERE = Path(__file__).parent
+_IMPORT = re.compile(r"^import .*?;\n", re.MULTILINE | re.DOTALL)
 
 Frame = dict[str, Any]  #: what is drawn: numbers, texts and lists, as JSON has them
 _Traits = Mapping[str, t.TraitType[Any, Any]]
 Table = tuple[Sequence[str], Sequence[Sequence[Any]]]  #: column names and rows
+
+
+def joined(*names: str) -> str:
+    """Sources one after the other, without what makes each a module."""
+    text = "\n".join((_HERE / f"{n}.js").read_text(encoding="utf-8") for n in names)
+    return re.sub(r"^export ", "", _IMPORT.sub("", text), flags=re.MULTILINE)
+
+
+def module() -> str:
+    """The front end as one ECMAScript module, for anywidget."""
+    return joined(*SOURCES) + "\nexport default { render };\n"
+
+
+def css() -> str:
+    """The style sheet of both."""
+    return (_HERE / "widgets.css").read_text(encoding="utf-8")
+
+
+def pack(values: ArrayLike) -> dict[str, object]:
+    """An array for the page: shape and base64 of float32, row by row."""
+    array = np.ascontiguousarray(values, "<f4")
+    return {"shape": list(array.shape), "data": base64.b64encode(array.tobytes()).decode()}
+
+
+def fingerprint(model: SentimentRNN | BagOfWords) -> str:
+    """Tells one trained model from another: page and asset must show the same one."""
+    digest = hashlib.sha256()
+    arrays = [model.beta] if isinstance(model, BagOfWords) else [model.cell.U, model.cell.W, model.cell.b, model.w]
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array, "<f4").tobytes())
+    return digest.hexdigest()[:16]
 
 
 def numbers(values: ArrayLike) -> list[Any]:

@@ -67,7 +67,7 @@ export function lazily(packed) {
 export const sigmoid = (x) => 0.5 * (1 + Math.tanh(0.5 * x));
 
 export class Network {
-  // header: as rnnrev.widgets.assets writes it; base64: its arrays
+  // header: as rnnrev.book.assets writes it; base64: its arrays
   constructor(header, base64) {
     const buffer = bytesOf(base64).buffer;
     const arrays = {};

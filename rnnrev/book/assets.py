@@ -1,73 +1,37 @@
-"""What the static page needs to run the network by itself: the front end and the weights, as plain files.
+"""What the static site needs to run networks by itself: the front end and the weights, as plain files.
 
-A page may be opened from a USB stick (``file://``), where neither ``fetch`` nor module imports work. So the front
-end is one classic script, made of the same sources as JupyterLab's module, and the weights are a script too, which
-hands over base64.
+``python -m rnnrev.book.assets FOLDER`` writes them. A page may be opened from a USB stick (``file://``), where neither
+``fetch`` nor module imports work. So the front end is one classic script, made of the same sources as JupyterLab's
+module, and the weights are a script too, which hands over base64.
 """
 
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import os
-import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from .. import zoo
 from ..cells import CELLS, WEIGHTS
 from ..files import write_text
 from ..model import BagOfWords, SentimentRNN
+from ..widgets.base import SOURCES, css, fingerprint, joined
 
 __all__: list[str] = []
 
-_HERE = Path(__file__).parent
-#: Sources in order of use; a name of one file is used by later files only.
-_SOURCES = ("engine", "trainer", "frames", "draw", "renderers")
 _NETWORK = "gru-imdb"  #: what a page runs, and the name of its file
 #: What it loads when a reader asks for another network, or chapter 10 for its own, and the bag of words beside it.
 _OTHERS = {"gru-imdb-pretrained": "", "gru-yelp": "bow-yelp", "gates/mingru-films": ""}
-OWN_FILE = ("mingru-films",)  #: networks that are a page's first and not :data:`_NETWORK`
-_IMPORT = re.compile(r"^import .*?;\n", re.MULTILINE | re.DOTALL)
-
-
-def _joined(*names: str) -> str:
-    text = "\n".join((_HERE / f"{n}.js").read_text(encoding="utf-8") for n in names)
-    return re.sub(r"^export ", "", _IMPORT.sub("", text), flags=re.MULTILINE)
-
-
-def module() -> str:
-    """The front end as one ECMAScript module, for anywidget."""
-    return _joined(*_SOURCES) + "\nexport default { render };\n"
 
 
 def script() -> str:
     """The front end as one classic script that brings a page's widgets to life."""
-    return "(() => {\n'use strict';\n" + _joined(*_SOURCES, "page") + "})();\n"
-
-
-def css() -> str:
-    """The style sheet of both."""
-    return (_HERE / "widgets.css").read_text(encoding="utf-8")
-
-
-def pack(values: ArrayLike) -> dict[str, object]:
-    """An array for the page: shape and base64 of float32, row by row."""
-    array = np.ascontiguousarray(values, "<f4")
-    return {"shape": list(array.shape), "data": base64.b64encode(array.tobytes()).decode()}
-
-
-def fingerprint(model: SentimentRNN | BagOfWords) -> str:
-    """Tells one trained model from another: page and asset must show the same one."""
-    digest = hashlib.sha256()
-    arrays = [model.beta] if isinstance(model, BagOfWords) else [model.cell.U, model.cell.W, model.cell.b, model.w]
-    for array in arrays:
-        digest.update(np.ascontiguousarray(array, "<f4").tobytes())
-    return digest.hexdigest()[:16]
+    return "(() => {\n'use strict';\n" + joined(*SOURCES, "page") + "})();\n"
 
 
 def _asset(model: SentimentRNN, name: str, bag: BagOfWords | None = None, built: SentimentRNN | None = None) -> str:
@@ -132,3 +96,8 @@ def write_assets(
     texts = {"widgets.js": script(), "widgets.css": css(), f"{_NETWORK}.js": _asset(model, _NETWORK, bag, built)}
     texts |= {f"{m.name}.js": _asset(m, m.name, b) for m, b in others}
     return [write_text(Path(folder) / name, text) for name, text in texts.items()]
+
+
+if __name__ == "__main__":
+    for file in write_assets(sys.argv[1]):
+        print(f"written {file} ({file.stat().st_size / 1e6:.2f} MB)")
