@@ -47,7 +47,7 @@ def main(name: str = "gru-imdb") -> None:
         "amplify in a window": [perturb.only(perturb.amplify(subspace, 2.0), steps=slice(-10, None))],
         "start_from, add, project_out": [
             perturb.start_from(point.h_star),
-            perturb.add(0.01 * point.h_star),
+            lambda h, step: h + np.asarray(0.01 * point.h_star, h.dtype),
             perturb.project_out(subspace),
         ],
     }

@@ -89,6 +89,7 @@ class ReducedRNN(SentimentRNN):
     States are coordinates z (k,); ``cell.lift(z)`` is the whole state. ``hankel`` (S,) holds all singular values.
     """
 
+    cell: ReducedCell
     hankel: np.ndarray = field(kw_only=True)
 
     def __repr__(self) -> str:
@@ -96,33 +97,13 @@ class ReducedRNN(SentimentRNN):
         return f"ReducedRNN({self.name}: {self.k} of {len(self.hankel)} numbers, {kept:.0%} of Σσ)"
 
     @property
-    def _reduced(self) -> ReducedCell:
-        assert isinstance(self.cell, ReducedCell)
-        return self.cell
-
-    @property
     def k(self) -> int:
         """How many numbers it remembers."""
         return self.cell.n_state
 
-    @property
-    def Phi(self) -> np.ndarray:
-        """Φ (S, k): the pattern of each coordinate."""
-        return self._reduced.Phi
-
-    @property
-    def Psi(self) -> np.ndarray:
-        """Ψ (S, k): what each coordinate reads of a state."""
-        return self._reduced.Psi
-
-    @property
-    def mean(self) -> np.ndarray:
-        """μ (S,), the mean visited state."""
-        return self._reduced.mean
-
     def coordinates(self, h: np.ndarray) -> np.ndarray:
         """z (..., k) of whole states h (..., S)."""
-        return (h - self.mean) @ self.Psi
+        return (h - self.cell.mean) @ self.cell.Psi
 
     def steps(self, words: Sequence[str] | Sequence[int], z: np.ndarray) -> np.ndarray:
         """How far each word moves the state from each place: K words, places z (n, k) -> (K, n, k)."""

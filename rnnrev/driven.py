@@ -198,11 +198,10 @@ class DrivenPoint(OperatingPoint):
     """The vectors from text in the place of the slow mode, at the mean visited state in the place of h*.
 
     Attributes are those of :class:`rnnrev.linear.OperatingPoint`: ``h_star`` is the mean visited state, ``l`` the mean
-    adjoint at ``lag``, ``r`` the leading axis of impulse responses (‖r‖ = 1, l·r = 1, what goes along r raises later
+    adjoint at the lag, ``r`` the leading axis of impulse responses (‖r‖ = 1, l·r = 1, what goes along r raises later
     logits); ``q``, ``modes`` and ``slow`` are those of F̄ at that state.
     """
 
-    lag: int = LAG
     memory: float = shown(".0f", default=np.nan)  #: time constant of what is read along r, in tokens
     coherence: float = shown(".2f", default=np.nan)  #: ‖mean adjoint‖ / rms: 1 if all places read the same direction
     on_axis: float = shown(".1%", default=np.nan)  #: share of the squared impulse responses that lies along r
@@ -237,7 +236,7 @@ def driven_point(model: SentimentRNN, texts: Texts, lag: int = LAG, *, seed: int
     F = mean_map(model, seed=seed)
     return DrivenPoint(
         model, F, mean, float(np.sum((F(mean) - mean) ** 2) / 2), eigenmodes(_jacobian(F, mean)), r, left / (left @ r),
-        float(np.reshape(model.readout(mean), -1)[0]), lag, float((lag - lag // 2) / np.log(read[0] / read[1])),
+        float(np.reshape(model.readout(mean), -1)[0]), float((lag - lag // 2) / np.log(read[0] / read[1])),
         float(np.linalg.norm(left) / np.sqrt(np.mean(np.sum(a[:, 1] ** 2, -1)))), float(sizes[0]**2 / np.sum(sizes**2)),
     )  # fmt: skip
 

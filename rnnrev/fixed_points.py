@@ -19,7 +19,7 @@ from scipy.linalg.blas import dsyrk
 from scipy.spatial import cKDTree
 from tqdm.auto import tqdm
 
-from .cells import NUMPY_OPS, Cell, one_layer
+from .cells import NUMPY_OPS, Cell, Jacobians, one_layer
 from .model import SentimentRNN
 from .threads import in_threads
 
@@ -66,13 +66,14 @@ class MeanMap:
         return [np.reshape(m, (*np.shape(h)[:-1], *m[0].shape)) for m in means]
 
     def jacobian(self, h: np.ndarray) -> np.ndarray:
-        """J_rec = ∂F̄/∂h, the average of ∂F/∂h over tokens: (..., S) -> (..., S, S)."""
+        """J_rec = ∂F̄/∂h alone: (..., S) -> (..., S, S)."""
         d_h, _, d_a = self.partials(h)
         return self.cell.assemble_J_rec(d_h, d_a)
 
-    def J_inp(self, h: np.ndarray) -> np.ndarray:
-        """The average of ∂F/∂x over tokens: (..., S) -> (..., S, D)."""
-        return self.cell.assemble_J_inp(self.partials(h)[1])
+    def jacobians(self, h: np.ndarray) -> Jacobians:
+        """J_rec and J_inp, the averages of ∂F/∂h and ∂F/∂x over tokens, as :meth:`rnnrev.cells.Cell.jacobians`."""
+        d_h, d_u, d_a = self.partials(h)
+        return Jacobians(self.cell.assemble_J_rec(d_h, d_a), self.cell.assemble_J_inp(d_u))
 
 
 def mean_map(model: SentimentRNN, n_tokens: int = 600, seed: int = 0) -> MeanMap:
@@ -174,33 +175,22 @@ def find_fixed_points(
 ) -> FixedPoints:
     """Fixed and slow points of h -> F(h, x): lower q(h) = ½‖F(h, x) − h‖² from every start.
 
-    Parameters
-    ----------
-    F : Cell, MeanMap or function
-        A function is F(h, x) with h (n, S) and x (n, D), or F(h) where no ``x`` is given.
-    starts : array, (n, S)
-        States that the network visits on real texts.
-    x : array, (D,) or (n, D), optional
-        The reference input, one for all or one for each start; of a cell or function.
-    jacobian : function, optional
-        ∂F/∂h, (n, S, S), with the arguments of F, where F is a function; without it, differences are taken.
-    tol_q : float
-        A point with q at most this has converged.
-    damping : float
-        The least damping. Directions along which the map is slower than about 1/√damping tokens are held where the
-        start is, so that points stay on a line attractor beside their data and do not slide to its ends; the search
-        stops once only those are left. 0 lets every point run on to a true fixed point.
-    unique_tol, max_distance : float or None
-        Points nearer to each other than ``unique_tol`` are one (that of least q). A point farther from the mean of the
-        starts than ``max_distance`` times these are (root mean square) is dropped.
-    stability : bool
-        Count the unstable modes at every point (one eigenvalue problem each).
+    ``F`` may be a function F(h, x) with h (n, S) and x (n, D), or F(h) where no ``x`` is given, with its ``jacobian``
+    ∂F/∂h, (n, S, S), of the same arguments; without it, differences are taken. ``starts`` (n, S) are states that the
+    network visits; ``x`` is the reference input of a cell or function, (D,) or (n, D).
+
+    A point with q at most ``tol_q`` has converged. ``damping`` is the least there is: directions along which the map is
+    slower than about 1/√damping tokens are held where the start is, so that points stay on a line attractor beside
+    their data and do not slide to its ends; the search stops once only those are left. 0 lets every point run on to a
+    true fixed point. Points nearer to each other than ``unique_tol`` are one (that of least q; None merges none). A
+    point farther from the mean of the starts than ``max_distance`` times these are (root mean square) is dropped.
+    ``stability`` counts the unstable modes at every point (one eigenvalue problem each).
 
     ``ValueError`` names the start where shapes do not fit, or it or F there is not finite.
 
     Levenberg–Marquardt: with A = ∂F/∂h − 1 and g = F(h) − h, a step solves (AᵀA + μ)δ = −Aᵀg and is taken if q falls;
-    μ then falls tenfold, or rises. Each point has its own μ and stops by itself, or after :data:`ITERATIONS`.
-    A factored AᵀA + μ serves up to four steps while each takes off half of q, one only once μ has reached ``damping``.
+    μ then falls tenfold, or rises. Each point has its own μ and stops by itself, or after :data:`ITERATIONS`. A
+    factored AᵀA + μ serves up to four steps while each takes off half of q, one only once μ has reached ``damping``.
     """
     h = np.atleast_2d(np.array(starts, float))
     if h.ndim != 2 or not len(h):

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .cells import Cell, Jacobians
+from .cells import Cell
 from .data import load_reviews
 from .fixed_points import FixedPoints, MeanMap, find_fixed_points, mean_map
 from .model import BagOfWords, SentimentRNN, last_states, states_along
@@ -27,19 +27,6 @@ __all__ = [
 
 #: Words rarer than this share of running text are not looked at: their embeddings are hardly trained.
 FLOOR = 2e-5
-
-
-def linearize(F: Cell | MeanMap, h: np.ndarray, x: np.ndarray | None = None) -> Jacobians:
-    """J_rec (..., S, S) and J_inp (..., S, D) at states h (..., S): exact, and in float64.
-
-    A cell also needs the input ``x`` (..., D); the mean map averages both Jacobians over its words.
-    """
-    if isinstance(F, MeanMap):
-        d_h, d_u, d_a = F.partials(h)
-        return Jacobians(F.cell.assemble_J_rec(d_h, d_a), F.cell.assemble_J_inp(d_u))
-    if x is None:
-        raise ValueError("a cell is linearized at a state and an input: give x")
-    return F.astype(np.float64).jacobians(np.asarray(h, float), np.asarray(x, float))
 
 
 # --- modes ------------------------------------------------------------------------------------
@@ -257,7 +244,7 @@ def input_effect(
     if inputs != "jacobian":
         raise ValueError(f"inputs must be finite or jacobian, not {inputs!r}")
     x_mean = F.weights @ model.embed(F.words).astype(float)
-    return (model.embedding[numbers] - x_mean) @ np.swapaxes(F.J_inp(h), -1, -2)
+    return (model.embedding[numbers] - x_mean) @ np.swapaxes(F.jacobians(h).J_inp, -1, -2)
 
 
 def valence(
@@ -392,7 +379,7 @@ def linear_model(
         raise ValueError(f"inputs must be finite or jacobian, not {inputs!r}")
     h_star = point.h_star if points is None else getattr(points, "h_star", points)
     h_star = np.atleast_2d(np.asarray(h_star, float))
-    J = linearize(point.mean_map, h_star)
+    J = point.mean_map.jacobians(h_star)
     x_ref = point.model.frequencies @ point.model.embedding
     J_inp = J.J_inp if inputs == "jacobian" else None
     return LinearModel(point.model, h_star, J.J_rec, point.mean_map(h_star), J_inp, x_ref)

@@ -324,7 +324,7 @@ class Ranking:
 
     ``auc``: the chance that one of them is ranked over a word of :func:`matched_words`, with an interval over the
     grammar's words; ``precision20``, ``precision50`` their share among the first 20 and 50; ``chance`` among all
-    ``ranked`` words, of which ``known`` are the grammar's.
+    words, of which ``known`` are the grammar's.
     """
 
     auc: Estimate = shown(".2f")
@@ -332,7 +332,6 @@ class Ranking:
     precision50: float = shown(".0%")
     chance: float = shown(".1%")
     known: int = shown("d")
-    ranked: int = shown("d")
 
 
 def ranking_auc(
@@ -345,6 +344,4 @@ def ranking_auc(
     others, targets = matched_words(table, known), value[hit][:, None]
     wins = ((targets > value[others]) + 0.5 * (targets == value[others])).mean(1)
     best = hit[np.argsort(-value, kind="stable")]
-    return Ranking(
-        bootstrap(wins), float(best[:20].mean()), float(best[:50].mean()), float(hit.mean()), int(hit.sum()), len(hit)
-    )
+    return Ranking(bootstrap(wins), float(best[:20].mean()), float(best[:50].mean()), float(hit.mean()), int(hit.sum()))

@@ -101,11 +101,6 @@ def amplify(subspace: Subspace, gain: float) -> Change:
     return change
 
 
-def add(vector: np.ndarray) -> Change:
-    """Add a vector (S,) to the state."""
-    return lambda h, step: h + np.asarray(vector, h.dtype)
-
-
 def start_from(h0: np.ndarray) -> Change:
     """Begin from this state, (S,), instead of the network's own h₀; of n states (n, S) text i gets i modulo n."""
     states = np.atleast_2d(h0)

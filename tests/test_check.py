@@ -315,7 +315,7 @@ def test_modes_removed_from_the_toy() -> None:
 def test_first_order_kernels(point: linear.OperatingPoint) -> None:
     probes = modifiers.probe_words(point, 10)
     centred = point.model.embedding[probes.numbers] - point.model.frequencies @ point.model.embedding
-    J = point.mean_map.J_inp(point.h_star)
+    J = point.mean_map.jacobians(point.h_star).J_inp
     first = linear.mode_kernel(point, probes.numbers, edges.LAGS, centred @ J.T)
     table = np.corrcoef(first.total[:, 0], linear.mode_kernel(point, probes.numbers, edges.LAGS).total[:, 0])
     right("ex-end-4", table[0, 1])

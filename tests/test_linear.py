@@ -11,7 +11,7 @@ from scipy import linalg
 from rnnrev import linear
 from rnnrev.cells import CELLS
 from rnnrev.data import PAD, UNKNOWN, Vocabulary
-from rnnrev.fixed_points import find_fixed_points, mean_map, numeric_jacobian
+from rnnrev.fixed_points import find_fixed_points, mean_map
 from rnnrev.model import untrained
 
 KINDS = sorted(CELLS)
@@ -180,23 +180,6 @@ def test_a_words_effect_is_its_step_less_the_average_one(kind):
         linear.valence(point, words, inputs="none")
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_linearize_gives_the_jacobians_of_the_mean_map_and_of_a_cell(kind):
-    model = network(kind)
-    F = mean_map(model, 1000)
-    h = np.random.default_rng(0).standard_normal((3, model.cell.n_state))
-    J = linear.linearize(F, h)
-    np.testing.assert_allclose(J.J_rec, numeric_jacobian(F, h), atol=1e-6)
-    x = model.embedding[5]
-    at_word = linear.linearize(model.cell, h, x)
-    np.testing.assert_allclose(at_word.J_rec, numeric_jacobian(lambda h: model.cell.step(h, x), h), atol=1e-6)
-    move = np.random.default_rng(1).standard_normal(5) * 1e-6
-    change = model.cell.step(h, x + move) - model.cell.step(h, x - move)
-    np.testing.assert_allclose(at_word.J_inp @ move * 2, change, atol=1e-11)
-    with pytest.raises(ValueError, match="give x"):
-        linear.linearize(model.cell, h)
-
-
 # --- the operating point ----------------------------------------------------------------------------
 
 
@@ -262,7 +245,7 @@ def test_states_final_states_and_logits_agree_and_texts_of_all_lengths_are_run()
     h = model.cell.h0
     for token in ids[0]:
         effect = model.cell.step(point.h_star, model.embedding[token]) - point.h_star
-        h = point.h_star + effect + linear.linearize(point.mean_map, point.h_star).J_rec @ (h - point.h_star)
+        h = point.h_star + effect + point.mean_map.jacobian(point.h_star) @ (h - point.h_star)
     np.testing.assert_allclose(states[0][-1], h)
 
 

@@ -165,11 +165,11 @@ def test_norms_and_barcodes_against_full_jacobians(kind):
     codes = modifiers.barcode(point, words, probes)
     F, cell, read = point.mean_map, point.model.cell, linear.slow_readout(point)
     x = point.model.embed(words)
-    base = F.J_inp(point.h_star)
+    base = F.jacobians(point.h_star).J_inp
     x_mean = point.model.frequencies @ point.model.embedding
     for i, xm in enumerate(x):
         h = cell(point.h_star, xm)
-        change = F.J_inp(h) - base
+        change = F.jacobians(h).J_inp - base
         assert table.norm.iloc[i] == pytest.approx(np.linalg.norm(change) / np.linalg.norm(base), rel=1e-3)
         for k, probe in enumerate(point.model.embed(probes.words)):
             assert codes.jacobian[i, k] == pytest.approx(read @ change @ (probe - x_mean))
@@ -277,7 +277,7 @@ def test_control_words_are_no_modifiers_and_as_frequent():
 
 def test_the_chosen_subspace_is_of_the_rankings_top_and_of_the_chosen_dimension(volume):
     table = pd.DataFrame({"word": [*WORDS[::-1]] * 30})
-    dimension = subspace.Dimension(1, *np.zeros((5, 8)), k_variance=1)
+    dimension = subspace.Dimension(1, *np.zeros((5, 8)))
     found = subspace.chosen_subspace(volume, table, dimension)
     assert (found.dim, found.words) == (1, tuple(table.word[:24]))
     assert [len(subspace.top_words(table[:n])) for n in (3, 60, 1000)] == [3, 6, 24]

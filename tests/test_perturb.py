@@ -98,7 +98,7 @@ def test_starting_from_and_adding(point):
     made = perturb.run(point.model, ids, perturb.start_from(h0), states=True)
     for own, reference in zip(made.states, point.model.states_of(ids, h0=h0)):
         np.testing.assert_allclose(own, reference, atol=1e-12)
-    at_start = perturb.only(perturb.add(h0 - point.model.cell.h0), steps=slice(0, 1))
+    at_start = perturb.only(lambda h, step: h + h0 - point.model.cell.h0, steps=slice(0, 1))
     np.testing.assert_allclose(perturb.run(point.model, ids, at_start).final, made.final, atol=1e-12)
 
 
@@ -132,7 +132,7 @@ def test_changes_at_chosen_tokens_only(point):
     assert np.flatnonzero(made.states[0][:, 0] > 500).tolist() == [2, 4]
     np.testing.assert_allclose(made.states[1], point.model.states_of(ids[1:])[0], atol=1e-12)
     with pytest.raises(ValueError, match="step 1"):
-        perturb.only(perturb.add(np.zeros(10)), steps=slice(0, 5, 2))
+        perturb.only(perturb.start_from(np.zeros(10)), steps=slice(0, 5, 2))
 
 
 def test_changes_compose_in_order(point, subspace):
@@ -179,7 +179,7 @@ CHANGES = {
     "project_out": perturb.project_out,
     "clamp": lambda s: perturb.clamp(s, [1, -2, 0.5]),
     "amplify": lambda s: perturb.amplify(s, 2.5),
-    "add": lambda s: perturb.add(np.linspace(-0.1, 0.1, 10)),
+    "one's own": lambda s: lambda h, step: h + np.linspace(-0.1, 0.1, 10),
     "start_from": lambda s: perturb.start_from(s.h_star),
 }
 PLACES = {

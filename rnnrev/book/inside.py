@@ -205,7 +205,7 @@ def added(point: OperatingPoint, h: np.ndarray, words: Sequence[str], *, jacobia
     model, cell = point.model, point.mean_map.cell
     x = model.embed(words).astype(float)
     if jacobian:
-        return np.einsum("s,...sd,kd->...k", model.w, point.mean_map.J_inp(h), x)
+        return np.einsum("s,...sd,kd->...k", model.w, point.mean_map.jacobians(h).J_inp, x)
     return (cell.step(h[..., None, :], x) - point.mean_map(h)[..., None, :]) @ model.w
 
 

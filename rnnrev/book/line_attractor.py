@@ -29,7 +29,6 @@ from ..linear import (
     eigenmodes,
     frequent_words,
     input_effect,
-    linearize,
     slow_mode,
     slowest_first,
     valence,
@@ -84,7 +83,7 @@ def compare_references(
     for name, step, x in maps:
         inputs = () if x is None else (x,)
         points = find_fixed_points(step, starts, x, unique_tol=None, max_distance=None, stability=False)
-        J, after = linearize(step, points.h_star, x), step(points.h_star, *inputs)
+        J, after = step.jacobians(points.h_star, *inputs), step(points.h_star, *inputs)
         spectra, every = mode_spectra(J.J_rec, w), np.arange(len(points))
         r, l = spectra.modes.R[every, :, spectra.slow].real, spectra.modes.L[every, spectra.slow].real
         effects = (model.embedding[words] - x_mean) @ ((r @ w)[:, None] * np.einsum("ps,psd->pd", l, J.J_inp)).T

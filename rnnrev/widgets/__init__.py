@@ -325,7 +325,7 @@ def the_plane(charts: Sequence[Chart], text: str = "The movie was not good.") ->
         scale, centre = chart.scale, chart.centre  # of memory and volume
         begin = chart.model.cell.h0 + chart.modes.Phi[:, [0, axis]] @ (np.asarray(start) * scale)
         whole, plain = [begin], [begin]
-        z = [(begin - chart.modes.mean) @ small.Psi]
+        z = [(begin - chart.modes.mean) @ small.cell.Psi]
         usual = list(z)  # without a change, for a gain not to compound
 
         def changed(own: float, intact: float, first: float) -> float:
