@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 from scipy.spatial import cKDTree
-from scipy.stats import beta, mannwhitneyu, spearmanr
+from scipy.stats import beta, mannwhitneyu, rankdata
 
 from .data import Reviews
 from .fixed_points import FixedPoints, MeanMap, find_fixed_points, mean_map
@@ -44,9 +44,13 @@ BURN_IN = 10
 _SLOW = 100.0
 
 
-def rank_correlation(a: np.ndarray, b: np.ndarray) -> float:
-    """Spearman's; 0 where one of the two is constant."""
-    return float(spearmanr(a, b).statistic) if np.ptp(a) > 0 and np.ptp(b) > 0 else 0.0
+def rank_correlation(a: np.ndarray, b: np.ndarray, axis: int = -1) -> np.ndarray:
+    """Spearman's along an axis, 0 where one of the two is constant; many at once, which SciPy's are not."""
+    a, b = (r - r.mean(axis, keepdims=True) for r in (rankdata(x, axis=axis) for x in (a, b)))
+    c, a_size, b_size = ((x * y).sum(axis) * (1 / (x.shape[axis] - 1)) for x, y in ((a, b), (a, a), (b, b)))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found = c / np.sqrt(b_size) / np.sqrt(a_size)
+    return np.where((a_size > 0) & (b_size > 0), np.clip(found, -1, 1), 0.0)[()]
 
 
 # --- (a) states -------------------------------------------------------------------------------------
@@ -445,7 +449,7 @@ def score_logits(full: np.ndarray, predicted: np.ndarray, labels: np.ndarray | N
     """r2, agree and accuracy of predicted logits (n,), as :class:`Predictions` has them."""
     predicted = np.nan_to_num(predicted)  # a growing mode may run off on a long review
     row = {
-        "r2": bootstrap((full, predicted), lambda a, b: _signed_r2(rank_correlation(a, b)), n=500),
+        "r2": bootstrap((full, predicted), _signed_r2, n=500),
         "agree": bootstrap(((full > 0) == (predicted > 0)).astype(float), n=1000),
     }
     if labels is not None:
@@ -453,8 +457,9 @@ def score_logits(full: np.ndarray, predicted: np.ndarray, labels: np.ndarray | N
     return row
 
 
-def _signed_r2(correlation: float) -> float:
-    return correlation * abs(correlation)  # a model that sorts reviews backwards is no good model
+def _signed_r2(a: np.ndarray, b: np.ndarray, axis: int = -1) -> np.ndarray:
+    correlation = rank_correlation(a, b, axis)
+    return correlation * np.abs(correlation)  # a model that sorts reviews backwards is no good model
 
 
 def _shuffled_alike(model: SentimentRNN, seed: int) -> np.ndarray:

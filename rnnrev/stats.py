@@ -72,7 +72,7 @@ def accuracy(predicted: np.ndarray, labels: np.ndarray) -> Estimate:
 
 def bootstrap(
     samples: np.ndarray | tuple[np.ndarray, ...],
-    statistic: Callable[..., float] = np.mean,
+    statistic: Callable[..., float | np.ndarray] = np.mean,
     *,
     n: int = 2000,
     seed: int | Sequence[int] = 0,
