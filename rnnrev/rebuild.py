@@ -9,26 +9,75 @@ T₀ is the step of the average word; each T is a cubic polynomial, and states s
 table of all words' steps has few independent columns: the a_c are its first components, weighted by how often a word
 occurs and by how much of a step the future reads. Nothing is fitted to labels or to logits.
 
-A bag of words is k = C = 1, T₁ = 1. Sources: as of :mod:`rnnrev.words`, where steps are exponentials.
+A bag of words is k = C = 1, T₁ = 1. Sources: words as matrices, Baroni & Zamparelli 2010, Socher et al. 2012; the form
+is ours (``scripts/exponentials.py`` has one with exponentials).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import combinations_with_replacement
 from typing import Any
 
 import numpy as np
 
 from .balanced import ReducedRNN
 from .data import Vocabulary
-from .driven import Texts
+from .driven import Texts, token_arrays
+from .fixed_points import mean_map
 from .linear import frequent_words
 from .model import Classifier, last_states, states_along
 from .threads import in_threads
-from .words import products, visited_places
 
 __all__ = ["FewNumbers", "few_numbers"]
+
+N_PLACES = 200  #: visited places at which steps are measured
+
+
+def products(z: np.ndarray) -> np.ndarray:
+    """All products of up to three coordinates, (n, k) -> (n, M), 1 first."""
+    n, k = z.shape
+    out = [np.ones((n, 1), z.dtype), z]
+    for degree in (2, 3):
+        sets = np.array(list(combinations_with_replacement(range(k), degree)))
+        out.append(np.prod(z[:, sets], -1))
+    return np.concatenate(out, 1)
+
+
+@dataclass(frozen=True, eq=False)
+class Places:
+    """Visited places of a reduced network, and the step of the average word there.
+
+    ``states`` (n, k) in the network's own coordinates, ``z`` (n, k) in standard deviations ``scale`` about ``centre``;
+    ``average`` (n, k) the average word's step in these, ``cubic`` (M, k) that step on their :func:`products`.
+    """
+
+    states: np.ndarray
+    z: np.ndarray
+    centre: np.ndarray
+    scale: np.ndarray
+    average: np.ndarray
+    cubic: np.ndarray
+
+    @property
+    def box(self) -> tuple[np.ndarray, np.ndarray]:
+        """Lowest and highest coordinates, a tenth beyond what was seen: (k,) each."""
+        return 1.1 * self.z.min(0), 1.1 * self.z.max(0)
+
+
+def visited_places(small: ReducedRNN, texts: Texts, n: int, rng: np.random.Generator) -> Places:
+    """4 n places of *training* texts, read whole, and n / 2 of the first ones of every text, in random order."""
+    states = small.states_of(token_arrays(small, texts))
+    # the first states stand apart, and every review begins there
+    visited = np.concatenate([rng.permutation(np.concatenate(states)), np.concatenate([h[:4] for h in states])])
+    centre, scale = visited.mean(0, dtype=float), visited.std(0, dtype=float)
+    many = rng.permutation(np.concatenate([visited[: 4 * n], visited[-n // 2 :]]))
+    z = (many - centre) / scale
+    average = (mean_map(small, 600)(many.astype(float)) - many) / scale
+    X = products(z)
+    cubic = np.linalg.solve(X.T @ X + 1e-4 * len(z) * np.eye(X.shape[1]), X.T @ average)
+    return Places(many, z, centre, scale, average, cubic)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,16 +122,16 @@ class FewNumbers(Classifier):
         return replace(self, numbers=self.numbers[:, :n], shared=self.shared[: 1 + n])
 
 
-def few_numbers(small: ReducedRNN, texts: Texts, n: int = 6, *, n_places: int = 200, seed: int = 0) -> FewNumbers:
+def few_numbers(small: ReducedRNN, texts: Texts, n: int) -> FewNumbers:
     """Measure n numbers of every word, and the steps that all share, on visited places of a reduced network.
 
     ``texts`` are *training* text, read whole: places are visited states, the first ones of every text among them.
     """
-    k, seen = small.k, visited_places(small, texts, n_places, np.random.default_rng([seed, 181]))
+    k, seen = small.k, visited_places(small, texts, N_PLACES, np.random.default_rng([0, 181]))
     scale, X = seen.scale, products(seen.z)
-    places = seen.states[:n_places].astype(small.embedding.dtype)
+    places = seen.states[:N_PLACES].astype(small.embedding.dtype)
     # orthonormal steps over places; the ridge keeps the cubic from what few places say
-    Q, R = np.linalg.qr(np.concatenate([X[:n_places], 1e-2 * np.sqrt(n_places) * np.eye(X.shape[1])]))
+    Q, R = np.linalg.qr(np.concatenate([X[:N_PLACES], 1e-2 * np.sqrt(N_PLACES) * np.eye(X.shape[1])]))
     read = np.sqrt(small.hankel[:k]) * scale
 
     def beyond(words: np.ndarray, m: int) -> np.ndarray:
@@ -92,14 +141,14 @@ def few_numbers(small: ReducedRNN, texts: Texts, n: int = 6, *, n_places: int = 
 
     frequent = frequent_words(small)
     parts = in_threads(
-        lambda words: np.einsum("pm,pwk->wmk", Q[:n_places], beyond(words, n_places)),
+        lambda words: np.einsum("pm,pwk->wmk", Q[:N_PLACES], beyond(words, N_PLACES)),
         np.array_split(frequent, -(-len(frequent) // 64)),
     )
     rows = np.concatenate(parts).reshape(len(frequent), -1)
     axes = np.linalg.svd(np.sqrt(small.frequencies[frequent])[:, None] * rows, full_matrices=False)[2][:n]
     steps = np.linalg.solve(R, axes.reshape(n, -1, k))  # (n, M, k)
     # the numbers of every word, by least squares over fewer places
-    m = n_places // 4
+    m = N_PLACES // 4
     solve = np.linalg.pinv(np.einsum("pm,cmk->pkc", X[:m], steps).reshape(m * k, n))
     chunks = np.array_split(np.arange(len(small.vocabulary)), -(-len(small.vocabulary) // 128))
     numbers = np.concatenate(in_threads(

@@ -25,6 +25,7 @@ import numpy as np
 import pandas as pd
 import sweeps
 from along_text import linear_reader, lyapunov
+from exponentials import WordForm, word_form
 from provenance import Source, add, networks, write_table
 from scipy.optimize import brentq
 from scipy.stats import spearmanr
@@ -42,7 +43,6 @@ from rnnrev.measure import COLUMNS
 from rnnrev.model import BagOfWords, SentimentRNN, untrained
 from rnnrev.stats import Estimate
 from rnnrev.subspace import modifier_subspace, top_words
-from rnnrev.words import WordForm, word_form
 
 KEPT = (1, 2, 3, 5, 8)  #: numbers of state
 ENOUGH = (*KEPT, 12)  #: of balanced modes: an LSTM needs more

@@ -27,6 +27,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from exponentials import WordForm, word_form
 from networks import make
 from provenance import Source, add, networks, write_table
 from rungs import RUNGS, reads_as
@@ -46,7 +47,6 @@ from rnnrev.linear import frequent_words
 from rnnrev.measure import COLUMNS
 from rnnrev.model import BagOfWords, Classifier, SentimentRNN
 from rnnrev.rebuild import FewNumbers, few_numbers
-from rnnrev.words import WordForm, word_form
 
 STATE = 5  #: numbers of state of the explicit forms
 WORD = (1, 2, 3, 4)  #: numbers a word

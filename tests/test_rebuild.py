@@ -7,11 +7,10 @@ import pytest
 import rebuild as script
 from sklearn.metrics import roc_auc_score
 from test_balanced import random_texts
-from test_words import multiplying
+from test_exponentials import multiplying
 
 from rnnrev.balanced import explained
-from rnnrev.rebuild import few_numbers
-from rnnrev.words import products
+from rnnrev.rebuild import few_numbers, products
 
 
 def test_two_kinds_of_words_need_two_numbers_and_these_are_what_was_put_in() -> None:

@@ -1,4 +1,4 @@
-"""Words as small matrices with a volume that multiplies: a network's reading in a few numbers a word.
+"""Words as small matrices with a volume that multiplies: the form of :mod:`rnnrev.rebuild` with exponentials.
 
 On k balanced coordinates, in standard deviations over visited states, a network is z' = F_w(z) for each word w. Here
 all of it is written down with k (k + 1) numbers a word:
@@ -19,20 +19,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from itertools import combinations_with_replacement
 
 import numpy as np
 from scipy.optimize import minimize
 
-from .balanced import ReducedRNN
-from .driven import Texts, token_arrays
-from .fixed_points import mean_map
-from .linear import frequent_words
-from .model import last_states
-from .threads import in_threads
+from rnnrev.balanced import ReducedRNN
+from rnnrev.driven import Texts
+from rnnrev.linear import frequent_words
+from rnnrev.model import last_states
+from rnnrev.rebuild import products, visited_places
+from rnnrev.threads import in_threads
 
-__all__ = ["Places", "WordForm", "products", "visited_places", "word_form"]
-
+N_PLACES = 100  #: at which every word is tried; the average word's step is taken at four times as many
 STEEPEST = 1.0  #: e-foldings a standard deviation: what is steeper is told by a few places and runs off elsewhere
 
 
@@ -81,55 +79,9 @@ def _g(z: np.ndarray, kappa: np.ndarray) -> np.ndarray:
     return np.where(flat, z, np.expm1(kappa * z) / np.where(flat, 1, kappa))
 
 
-def products(z: np.ndarray) -> np.ndarray:
-    """All products of up to three coordinates, (n, k) -> (n, M), 1 first."""
-    n, k = z.shape
-    out = [np.ones((n, 1), z.dtype), z]
-    for degree in (2, 3):
-        sets = np.array(list(combinations_with_replacement(range(k), degree)))
-        out.append(np.prod(z[:, sets], -1))
-    return np.concatenate(out, 1)
-
-
-@dataclass(frozen=True, eq=False)
-class Places:
-    """Visited places of a reduced network, and the step of the average word there.
-
-    ``states`` (n, k) in the network's own coordinates, ``z`` (n, k) in standard deviations ``scale`` about ``centre``;
-    ``average`` (n, k) the average word's step in these, ``cubic`` (M, k) that step on their :func:`products`.
-    """
-
-    states: np.ndarray
-    z: np.ndarray
-    centre: np.ndarray
-    scale: np.ndarray
-    average: np.ndarray
-    cubic: np.ndarray
-
-    @property
-    def box(self) -> tuple[np.ndarray, np.ndarray]:
-        """Lowest and highest coordinates, a tenth beyond what was seen: (k,) each."""
-        return 1.1 * self.z.min(0), 1.1 * self.z.max(0)
-
-
-def visited_places(small: ReducedRNN, texts: Texts, n: int, rng: np.random.Generator) -> Places:
-    """4 n places of *training* texts, read whole, and n / 2 of the first ones of every text, in random order."""
-    states = small.states_of(token_arrays(small, texts))
-    # the first states stand apart, and every review begins there
-    visited = np.concatenate([rng.permutation(np.concatenate(states)), np.concatenate([h[:4] for h in states])])
-    centre, scale = visited.mean(0, dtype=float), visited.std(0, dtype=float)
-    many = rng.permutation(np.concatenate([visited[: 4 * n], visited[-n // 2 :]]))
-    z = (many - centre) / scale
-    average = (mean_map(small, 600)(many.astype(float)) - many) / scale
-    X = products(z)
-    cubic = np.linalg.solve(X.T @ X + 1e-4 * len(z) * np.eye(X.shape[1]), X.T @ average)
-    return Places(many, z, centre, scale, average, cubic)
-
-
 def word_form(
-    small: ReducedRNN, texts: Texts, words: Sequence[int] | np.ndarray | None = None, *, linear: bool = False,
-    n_places: int = 100, seed: int = 0,
-) -> WordForm:  # fmt: skip
+    small: ReducedRNN, texts: Texts, words: Sequence[int] | np.ndarray | None = None, *, linear: bool = False
+) -> WordForm:
     """Measure the word form of a reduced network on visited places.
 
     Parameters
@@ -140,11 +92,9 @@ def word_form(
         To give a matrix, beside the frequent ones; all unless given (minutes for 20,000 words).
     linear : bool
         Words as affine maps: κ = 0.
-    n_places : int
-        At which every word is tried. The average word's step is taken at four times as many.
     """
-    k, seen = small.k, visited_places(small, texts, n_places, np.random.default_rng([seed, 173]))
-    z, places = seen.z[:n_places], seen.states[:n_places].astype(small.embedding.dtype)
+    k, n, seen = small.k, N_PLACES, visited_places(small, texts, N_PLACES, np.random.default_rng([0, 173]))
+    z, places = seen.z[:n], seen.states[:n].astype(small.embedding.dtype)
     frequent = frequent_words(small)
     asked = np.arange(len(small.vocabulary)) if words is None else np.union1d(frequent, words)
     a = small.cell.recur(places)
@@ -152,23 +102,23 @@ def word_form(
     def beyond(numbers: np.ndarray) -> np.ndarray:
         """What words do beyond the average word, (places, words, k)."""
         after = small.cell.combine(places[:, None], small.projected[numbers], a[:, None])
-        return (after - places[:, None]) / seen.scale - seen.average[:n_places, None]
+        return (after - places[:, None]) / seen.scale - seen.average[:n, None]
 
     tried = beyond(frequent) * np.sqrt(small.frequencies[frequent] / small.frequencies[frequent].sum())[:, None]
-    Y = tried.reshape(n_places, -1)
+    Y = tried.reshape(n, -1)
 
     def missed(kappa: np.ndarray) -> float:
-        Q = np.linalg.qr(np.c_[np.ones(n_places), _g(z, kappa)])[0]
+        Q = np.linalg.qr(np.c_[np.ones(n), _g(z, kappa)])[0]
         return float(1 - np.sum((Q.T @ Y) ** 2) / np.sum(Y**2))
 
     affine, kappa = missed(np.zeros(k)), np.zeros(k)
     if not linear:
         start, bounds = np.full(k, 0.1), [(-STEEPEST, STEEPEST)] * k
         kappa = minimize(missed, start, method="Nelder-Mead", bounds=bounds, options={"maxiter": 200 * k}).x
-    X = np.c_[np.ones(n_places), _g(z, kappa)]
+    X = np.c_[np.ones(n), _g(z, kappa)]
     solve = np.linalg.pinv(X)
     parts = in_threads(
-        lambda n: np.einsum("mp,pwk->wmk", solve, beyond(n)), np.array_split(asked, -(-len(asked) // 64))
+        lambda words: np.einsum("mp,pwk->wmk", solve, beyond(words)), np.array_split(asked, -(-len(asked) // 64))
     )
     numbers = np.zeros((len(small.vocabulary), k + 1, k))
     numbers[asked] = np.concatenate(parts)

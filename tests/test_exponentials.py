@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from exponentials import word_form
 from test_balanced import KNOWN, random_texts
 
 from rnnrev.balanced import ReducedRNN, explained, petrov_galerkin
 from rnnrev.data import PAD, UNKNOWN, Vocabulary
 from rnnrev.driven import FunctionCell
 from rnnrev.model import SentimentRNN
-from rnnrev.words import word_form
 
 RATE = 0.9  #: e-foldings of volume by one unit of v
 
