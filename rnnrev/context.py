@@ -6,11 +6,10 @@ a sentence with its changed form. What each set tests stands in :data:`SETS` and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import roc_auc_score
 
 from . import stats
 from .data import Reviews, load_checklist, load_reviews
@@ -27,7 +26,6 @@ SETS = {
     "sst2": "one sentence: few words, and what stands before them",
     "imdb_counterfactual": "whether topic misleads: a few words of a film review are turned round",
 }
-ALL_SETS = (*SETS, "checklist")
 #: Tests of CheckList's sentences, of flights and crews with one word of valence each: shares of sentences or of pairs,
 #: and, so that no zero decides nor what "not" says itself, one AUC.
 TESTS = {
@@ -56,7 +54,9 @@ def context_texts(name: str, most: int = 5000, seed: int = 0) -> Reviews:
     return reviews.take(reviews.labels >= 0).sample(most, seed)
 
 
-def context_tests(model: Classifier, sets: Sequence[str] = ALL_SETS, most: int = 5000, seed: int = 0) -> pd.DataFrame:
+def context_tests(
+    model: Classifier, sets: Sequence[str] = (*SETS, "checklist"), most: int = 5000, seed: int = 0
+) -> pd.DataFrame:
     """Accuracy and AUC on each of the sets, and CheckList's :data:`TESTS`, with intervals over texts.
 
     A table with :data:`rnnrev.measure.COLUMNS`; ``n`` is the number of texts. Raises :class:`rnnrev.data.DataError`
@@ -65,19 +65,19 @@ def context_tests(model: Classifier, sets: Sequence[str] = ALL_SETS, most: int =
     rows = []
     for name in sets:
         if name == "checklist":
-            rows += checklist_tests(model, load_checklist(), seed).to_dict("records")
+            rows += checklist_tests(model, load_checklist(), seed)
             continue
         reviews = context_texts(name, most, seed)
         logits, labels = model.logits(reviews.texts), reviews.labels
         found = {
             "accuracy": stats.accuracy(logits > 0, labels == 1),
-            "auc": stats.bootstrap((labels, logits), _auc, n=200, seed=seed),
+            "auc": stats.bootstrap((labels, logits), stats.auc, n=200, seed=seed),
         }
         rows += [_row(model, f"{name}/{reviews.split}", measure, v, len(labels)) for measure, v in found.items()]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def checklist_tests(model: Classifier, sentences: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
+def checklist_tests(model: Classifier, sentences: pd.DataFrame, seed: int = 0) -> list[dict[str, object]]:
     """:data:`TESTS` on sentences with the columns of :func:`rnnrev.data.load_checklist`; intervals over sentences.
 
     As they are, and under the condition "in mid-text" after :data:`BEFORE`. Further out is measured from the reader's
@@ -85,10 +85,16 @@ def checklist_tests(model: Classifier, sentences: pd.DataFrame, seed: int = 0) -
     """
     rows = []
     for condition, before in (("", ""), ("in mid-text", BEFORE)):
-        read = sentences.assign(logit=model.logits([before + text for text in sentences.text]))
-        found = (_row(model, "checklist/test", name, value, n) for name, value, n in _tests(read, seed))
-        rows += [row | {"condition": condition} for row in found]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+        found = checklist_answers(sentences.assign(logit=model.logits([before + text for text in sentences.text])))
+        good, bad = found.pop("positive"), found.pop("negative")
+        shares = {"negated_positive": good < 0, "negated_negative": bad > 0, "negated_order": None} | found
+        for name, right in shares.items():
+            if right is None:
+                value, n = stats.bootstrap((good, bad), _above, n=200, seed=seed, paired=False), len(good) + len(bad)
+            else:
+                value, n = stats.bootstrap(right.astype(float), seed=seed), len(right)
+            rows.append(_row(model, "checklist/test", name, value, n) | {"condition": condition})
+    return rows
 
 
 def checklist_answers(sentences: pd.DataFrame) -> dict[str, np.ndarray]:
@@ -96,26 +102,11 @@ def checklist_answers(sentences: pd.DataFrame) -> dict[str, np.ndarray]:
     and which pairs of a sentence and its changed form are in order (``intensified``, ``reduced``: bool)."""
     logit = {name: part.logit.to_numpy() for name, part in sentences.groupby("test")}
     found = {"positive": logit["simple negations: negative"], "negative": logit["simple negations: not negative"]}
-    wanted: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
-        "intensifiers": np.greater,
-        "reducers": np.less,
-    }
-    for (test, further), name in zip(wanted.items(), ("intensified", "reduced")):
+    for name, test, further in (("intensified", "intensifiers", np.greater), ("reduced", "reducers", np.less)):
         pairs = sentences[sentences.test == test].pivot(index="item", columns="variant", values="logit")
         plain, changed = (pairs[v].to_numpy() - pairs[0].mean() for v in (0, 1))
         found[name] = further(np.sign(plain) * changed, np.abs(plain))
     return found
-
-
-def _tests(sentences: pd.DataFrame, seed: int) -> Iterator[tuple[str, Estimate, int]]:
-    found = checklist_answers(sentences)
-    positive, negative = found["positive"], found["negative"]
-    yield "negated_positive", stats.bootstrap((positive < 0).astype(float), seed=seed), len(positive)
-    yield "negated_negative", stats.bootstrap((negative > 0).astype(float), seed=seed), len(negative)
-    order = stats.bootstrap((positive, negative), _above, n=200, seed=seed, paired=False)
-    yield "negated_order", order, len(positive) + len(negative)
-    for name in ("intensified", "reduced"):
-        yield name, stats.bootstrap(found[name].astype(float), seed=seed), len(found[name])
 
 
 def _row(model: Classifier, data: str, measure: str, found: Estimate, n: int) -> dict[str, object]:
@@ -123,9 +114,6 @@ def _row(model: Classifier, data: str, measure: str, found: Estimate, n: int) ->
     return where | found._asdict() | {"n": n, "note": ""}
 
 
-def _auc(labels: np.ndarray, logits: np.ndarray) -> float:
-    return float(roc_auc_score(labels, logits))
-
-
-def _above(low: np.ndarray, high: np.ndarray) -> float:
-    return _auc(np.repeat([0, 1], [len(low), len(high)]), np.concatenate([low, high]))
+def _above(low: np.ndarray, high: np.ndarray, axis: int = -1) -> np.ndarray:
+    labels = np.concatenate([np.zeros_like(low), np.ones_like(high)], axis)
+    return stats.auc(labels, np.concatenate([low, high], axis), axis)

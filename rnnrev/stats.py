@@ -70,6 +70,14 @@ def accuracy(predicted: np.ndarray, labels: np.ndarray) -> Estimate:
     return Estimate(right / len(labels), interval.low, interval.high)
 
 
+def auc(labels: np.ndarray, scores: np.ndarray, axis: int = -1) -> np.ndarray:
+    """Area under the curve: the chance that a score of label 1 is above one of label 0 (ties count half)."""
+    labels = labels == 1
+    up = labels.sum(axis)
+    ranks = (stats.rankdata(scores, axis=axis) * labels).sum(axis)
+    return (ranks - up * (up + 1) / 2) / (up * (labels.shape[axis] - up))
+
+
 def bootstrap(
     samples: np.ndarray | tuple[np.ndarray, ...],
     statistic: Callable[..., float | np.ndarray] = np.mean,

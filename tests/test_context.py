@@ -49,7 +49,7 @@ def sentences() -> pd.DataFrame:
 
 
 def marks(reader: Reader) -> dict[str, float]:
-    found = context.checklist_tests(reader, sentences())
+    found = pd.DataFrame(context.checklist_tests(reader, sentences()))
     assert ((found.low <= found.value) & (found.value <= found.high)).all()
     assert set(found.measure) == set(context.TESTS)
     alone, after = (found[found.condition == c] for c in ("", "in mid-text"))

@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 from scipy import stats as scipy_stats
+from sklearn.metrics import roc_auc_score
 
 from rnnrev import stats
 
@@ -111,6 +112,12 @@ def test_calibration_of_four_texts_by_hand():
     np.testing.assert_allclose(found.observed, [0, 0.5])
     np.testing.assert_array_equal(found.texts, [2, 2])
     assert found.error == pytest.approx((0.15 + 0.425) / 2)
+
+
+def test_area_under_the_curve_is_scikit_learns_for_every_draw(rng):
+    labels, scores = rng.integers(0, 2, (5, 60)), rng.normal(size=(5, 60)).round(1)  # with ties
+    wanted = [roc_auc_score(y, z) for y, z in zip(labels, scores)]
+    np.testing.assert_allclose(stats.auc(labels, scores), wanted)
 
 
 def test_accuracy_of_nothing_is_an_error():
