@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
@@ -16,20 +17,6 @@ __all__: list[str] = []
 
 #: Results on full data that chapters quote; ``make records`` writes them.
 RECORDS = Path(__file__).parent / "records"
-
-
-def _write(file: str | os.PathLike[str], fill: Callable[[BinaryIO], object]) -> Path:
-    target = Path(file)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            fill(stream)
-        os.chmod(name, 0o644)
-        os.replace(name, target)
-    finally:
-        Path(name).unlink(missing_ok=True)
-    return target
 
 
 def digest(file: str | os.PathLike[str]) -> str:
@@ -49,13 +36,24 @@ def check_out(out: str | os.PathLike[str]) -> Path:
     return file
 
 
-def write_npz(file: str | os.PathLike[str], arrays: Mapping[str, Any]) -> Path:
-    """Write arrays as .npz (no pickles) in one step: a reader sees the old file or the new one."""
-    plain = {k: np.asarray(v) for k, v in arrays.items()}
-    for name, value in plain.items():
-        if value.dtype.hasobject:
-            raise ValueError(f"{name} holds Python objects, which .npz would pickle: give numbers or text")
-    return _write(file, lambda stream: np.savez(stream, **plain))  # type: ignore[arg-type]
+def write_bytes(file: str | os.PathLike[str], data: bytes) -> Path:
+    """Write bytes in one step: a reader sees the old file or the new one."""
+    target = Path(file)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+        os.chmod(name, 0o644)
+        os.replace(name, target)
+    finally:
+        Path(name).unlink(missing_ok=True)
+    return target
+
+
+def write_text(file: str | os.PathLike[str], text: str) -> Path:
+    """Write text as UTF-8 in one step."""
+    return write_bytes(file, text.encode())
 
 
 def _plain(value: Any) -> Any:
@@ -69,11 +67,12 @@ def write_json(file: str | os.PathLike[str], data: Any) -> Path:
     return write_text(file, json.dumps(data, indent=1, default=_plain) + "\n")
 
 
-def write_bytes(file: str | os.PathLike[str], data: bytes) -> Path:
-    """Write bytes in one step."""
-    return _write(file, lambda stream: stream.write(data))
-
-
-def write_text(file: str | os.PathLike[str], text: str) -> Path:
-    """Write text as UTF-8 in one step."""
-    return write_bytes(file, text.encode())
+def write_npz(file: str | os.PathLike[str], arrays: Mapping[str, Any]) -> Path:
+    """Write arrays as .npz (no pickles) in one step."""
+    plain = {k: np.asarray(v) for k, v in arrays.items()}
+    for name, value in plain.items():
+        if value.dtype.hasobject:
+            raise ValueError(f"{name} holds Python objects, which .npz would pickle: give numbers or text")
+    stream = io.BytesIO()
+    np.savez(stream, **plain)  # type: ignore[arg-type]
+    return write_bytes(file, stream.getvalue())

@@ -66,21 +66,13 @@ def scan(
         return tf.cast(tf.matmul(tf.cast(x, low), tf.cast(y, low), **options), tf.float32)
 
     def pullback(h: tf.Tensor, u: tf.Tensor, a: tf.Tensor, g: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        d_h, d_u, d_a = spec.partials(ops, h, u, a)
         g_blocks = tf.split(g, spec.blocks, -1)
 
-        def total(column: Sequence[tf.Tensor | None]) -> tf.Tensor:
-            terms = [d * gi for d, gi in zip(column, g_blocks) if d is not None]
-            return tf.add_n(terms) if terms else tf.zeros_like(g_blocks[0])
+        def back(rows: list[list[tf.Tensor | None]]) -> tf.Tensor:
+            terms = [[d * gi for d, gi in zip(column, g_blocks) if d is not None] for column in zip(*rows)]
+            return tf.concat([tf.add_n(t) if t else tf.zeros_like(g_blocks[0]) for t in terms], -1)
 
-        back_h = tf.concat([total([row[j] for row in d_h]) for j in range(spec.blocks)], -1)
-        gates = range(len(spec.gates))
-        parts_u = [total([row[i] for row in d_u]) for i in gates]
-        parts_a = [
-            parts_u[i] if all(ru[i] is ra[i] for ru, ra in zip(d_u, d_a)) else total([row[i] for row in d_a])
-            for i in gates
-        ]
-        return back_h, tf.concat(parts_u, -1), tf.concat(parts_a, -1)
+        return tuple(map(back, spec.partials(ops, h, u, a)))
 
     @tf.custom_gradient
     def run(h0: tf.Tensor, u: tf.Tensor, U: tf.Tensor, b_rec: tf.Tensor) -> tf.Tensor:
@@ -188,7 +180,7 @@ class Convolution(keras.layers.Layer):
         self.kernel = weight(self, "kernel", kernel)
         self.built = True
 
-    def read(self, x: tf.Tensor) -> tf.Tensor:
+    def call(self, x: tf.Tensor) -> tf.Tensor:
         past = tf.pad(x, [[0, 0], [WIDTH - 1, 0], [0, 0]])
         steps, kernel = tf.shape(x)[1], tf.convert_to_tensor(self.kernel)
         return tf.add_n([kernel[j] * past[:, WIDTH - 1 - j : WIDTH - 1 - j + steps] for j in range(WIDTH)])
@@ -224,7 +216,7 @@ class Network(keras.Model):
         mask = _dropout_mask((rows, c.n_inputs), c.embedding_dropout, seed + [0, 1])
         x = x * keep_word[..., None] * mask[:, None]
         for layer in self.stack[:-1]:
-            x = layer.read(x)
+            x = layer.read(x) if isinstance(layer, Recurrent) else layer(x)
         h = self.stack[-1](x, lengths)[:, : c.n_units]
         h *= _dropout_mask((rows, c.n_units), c.state_dropout, seed + [0, 2])
         return tf.matmul(h, tf.convert_to_tensor(self.w)) + self.bias

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["from_keras", "from_torch"]
 
 
-def from_keras(model: keras.Model, vocabulary: Vocabulary | Sequence[str], name: str = "keras model") -> SentimentRNN:
+def from_keras(model: keras.Model, vocabulary: Vocabulary | Sequence[str]) -> SentimentRNN:
     """Wrap a Keras classifier, Embedding → GRU, LSTM, SimpleRNN or MinGRU layers → one Dense, for analysis.
 
     Dropout and masking layers in between are allowed, and ``h[:, -1]`` after a MinGRU (the package mingru-keras).
@@ -51,7 +51,7 @@ def from_keras(model: keras.Model, vocabulary: Vocabulary | Sequence[str], name:
             raise ValueError(f"the model has no {role} layer that from_keras knows")
     w, *offset = map(np.asarray, layers["readout"].get_weights())
     (embedding,) = map(np.asarray, layers["embedding"].get_weights())
-    return _network(cells, embedding, w, offset[0] if offset else None, _vocabulary(vocabulary), name)
+    return _network(cells, embedding, w, offset[0] if offset else None, _vocabulary(vocabulary), "keras model")
 
 
 def _keras_cell(layer: keras.layers.Layer, kind: str) -> Cell:
@@ -71,9 +71,7 @@ def _keras_cell(layer: keras.layers.Layer, kind: str) -> Cell:
     return _cell(kind, W, U, b, b_rec)
 
 
-def from_torch(
-    state_dict: Mapping[str, ArrayLike], vocabulary: Vocabulary | Sequence[str], name: str = "torch model"
-) -> SentimentRNN:
+def from_torch(state_dict: Mapping[str, ArrayLike], vocabulary: Vocabulary | Sequence[str]) -> SentimentRNN:
     """Wrap the weights of a PyTorch classifier, nn.Embedding → nn.GRU, nn.LSTM or nn.RNN → nn.Linear.
 
     PyTorch itself is not needed: ``{k: v.numpy() for k, v in model.state_dict().items()}``, or what
@@ -82,32 +80,27 @@ def from_torch(
     ``ValueError`` names a part that is missing, or that there are two of.
     """
     arrays = {k: np.asarray(v) for k, v in state_dict.items()}
-    told = {k.split(".")[-1] for k in arrays}
     more = [k for k in arrays if k.endswith("_reverse")]
     if more:
         raise ValueError(f"{more[0]!r}: from_torch takes layers in one direction; train with bidirectional=False")
 
-    def only(role: str, fits: Callable[[str, np.ndarray], bool]) -> str:
-        names = [k for k, v in arrays.items() if fits(k, v)]
-        if len(names) != 1:
-            raise ValueError(f"the state_dict needs one {role}, it has {len(names)} ({', '.join(names) or 'none'})")
-        return names[0]
-
-    def named(role: str, end: str) -> str:
-        return only(f"{role} ({end})", lambda k, v: k.endswith(end))
+    def only(role: str, names: Iterable[str]) -> str:
+        found = list(names)
+        if len(found) != 1:
+            raise ValueError(f"the state_dict needs one {role}, it has {len(found)} ({', '.join(found) or 'none'})")
+        return found[0]
 
     def with_bias(weight: str) -> tuple[np.ndarray, np.ndarray]:
         value = arrays[weight]
         return value, arrays.get(weight.replace("weight", "bias"), np.zeros(len(value), value.dtype))
 
-    def plain(k: str, v: np.ndarray) -> bool:
-        return v.ndim == 2 and "_ih_l" not in k and "_hh_l" not in k
+    def of_layer(role: str, end: str) -> tuple[np.ndarray, np.ndarray]:
+        return with_bias(only(f"{role} weight ({end})", (k for k in arrays if k.endswith(end))))
 
     layers: list[Cell] = []
-    while not layers or f"weight_ih_l{len(layers)}" in told:
-        i = len(layers)
-        U, b_rec = with_bias(named("recurrent weight", f"weight_hh_l{i}"))
-        W, b = with_bias(named("input weight", f"weight_ih_l{i}"))
+    while not layers or any(k.endswith(f"weight_ih_l{len(layers)}") for k in arrays):
+        U, b_rec = of_layer("recurrent", f"weight_hh_l{len(layers)}")
+        W, b = of_layer("input", f"weight_ih_l{len(layers)}")
         n = U.shape[1]
         kind = {3: "gru", 4: "lstm", 1: "vanilla"}[len(U) // n]
         if kind == "gru":  # PyTorch orders its gates r, z, n
@@ -115,10 +108,11 @@ def from_torch(
             U, W, b, b_rec = U[swap], W[swap], b[swap], b_rec[swap]
         layers.append(_cell(kind, W.T, U.T, b, b_rec))
     words, D = _vocabulary(vocabulary), layers[0].n_inputs
-    embedding = only("embedding, (V, D)", lambda k, v: plain(k, v) and v.shape == (len(words), D))
-    readout = only("readout weight, (C, N)", lambda k, v: plain(k, v) and v.shape[1] == n and k != embedding)
+    others = {k: v.shape for k, v in arrays.items() if v.ndim == 2 and "_ih_l" not in k and "_hh_l" not in k}
+    embedding = only("embedding, (V, D)", (k for k, shape in others.items() if shape == (len(words), D)))
+    readout = only("readout weight, (C, N)", (k for k, s in others.items() if s[1] == n and k != embedding))
     w, offset = with_bias(readout)
-    return _network(layers, arrays[embedding], w.T, offset, words, name)
+    return _network(layers, arrays[embedding], w.T, offset, words, "torch model")
 
 
 def _cell(kind: str, W: np.ndarray, U: np.ndarray, b: np.ndarray, b_rec: np.ndarray) -> Cell:
