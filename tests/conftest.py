@@ -7,6 +7,7 @@ import random
 import shutil
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 
 from rnnrev.cells import CELLS, Cell, initial_weights
 from rnnrev.data import PAD, UNKNOWN, Vocabulary
+from rnnrev.fixed_points import mean_map
+from rnnrev.linear import OperatingPoint, eigenmodes, slow_mode
 from rnnrev.model import SentimentRNN
 
 
@@ -43,17 +46,45 @@ def any_cell(request: pytest.FixtureRequest) -> Cell:
 
 
 WORDS = ("good", "bad", "not", "very", "movie", "was", "the", "a", "don't", ".")
+TEN_WORDS = Vocabulary((PAD, UNKNOWN, *WORDS))
 
 
-def small_network(kind: str = "gru", seed: int = 0) -> SentimentRNN:
+def made_up(n: int) -> Vocabulary:
+    """n words: w0, w1, …"""
+    return Vocabulary((PAD, UNKNOWN, *(f"w{i}" for i in range(n))))
+
+
+def small_network(
+    kind: str = "gru", seed: int = 0, n_units: int = 7, vocabulary: Vocabulary = TEN_WORDS
+) -> SentimentRNN:
     """A network of a few units that knows ten words."""
-    cell, rng = random_cell(kind, seed=seed), np.random.default_rng(seed + 2)
-    vocabulary = Vocabulary((PAD, UNKNOWN, *WORDS))
+    cell, rng = random_cell(kind, n_units=n_units, seed=seed), np.random.default_rng(seed + 2)
     w = np.zeros(cell.n_state)
     w[: cell.n_units] = rng.standard_normal(cell.n_units)
     embedding = rng.standard_normal((len(vocabulary), cell.n_inputs))
     counts = rng.integers(1, 50, len(vocabulary)) * (np.arange(len(vocabulary)) > 0)
     return SentimentRNN(cell, embedding, vocabulary, w, 0.1, f"small {kind}", counts=counts)
+
+
+def point_at(model: SentimentRNN, h: np.ndarray, J: np.ndarray | None = None) -> OperatingPoint:
+    """An operating point at any state; its Jacobian is F̄'s there, unless one is given."""
+    F = mean_map(model, 1000)
+    modes = eigenmodes(F.jacobian(h) if J is None else J, model.w)
+    a = slow_mode(modes)
+    return OperatingPoint(model, F, h, 0.0, modes, modes.R[:, a].real, modes.L[a].real, float(model.readout(h)))
+
+
+def random_point(kind: str = "gru", n_units: int = 10, n_words: int = 40) -> OperatingPoint:
+    """A random network that knows made-up words, at a state where it stands still by no means."""
+    model, rng = small_network(kind, n_units=n_units, vocabulary=made_up(n_words)), np.random.default_rng(1)
+    h0, h = rng.standard_normal((2, model.cell.n_state))
+    cell = replace(initial_weights(kind, model.cell.n_inputs, n_units).astype(float), h0=0.2 * h0)
+    return point_at(replace(model, cell=cell), 0.1 * h)
+
+
+def turn(size: float, angle: float = 0.3) -> np.ndarray:
+    """What turns the plane by an angle at each step, and shrinks it."""
+    return size * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
 
 
 @pytest.fixture(params=list(CELLS))

@@ -4,27 +4,18 @@ import dataclasses
 
 import numpy as np
 import pytest
+from conftest import made_up, point_at, turn
 
 from rnnrev import edges, linear, modifiers, perturb
 from rnnrev.book.modifiers import in_context_profile
 from rnnrev.cells import Cell, initial_weights
 from rnnrev.data import Reviews, Vocabulary
-from rnnrev.fixed_points import mean_map
-from rnnrev.linear import OperatingPoint, Unmeasured, eigenmodes, operating_point, slow_mode, valence
+from rnnrev.linear import Unmeasured, operating_point, valence
 from rnnrev.model import SentimentRNN, untrained
 from rnnrev.subspace import Subspace, modifier_subspace
 
 SMALL = 1e-5  # a tanh of numbers this small is linear
 WORDS = 20
-
-
-def make_point(model: SentimentRNN, h_star: np.ndarray, J: np.ndarray) -> OperatingPoint:
-    """An operating point whose Jacobian is given, so that its modes are known."""
-    modes = eigenmodes(J, model.w)
-    slow = slow_mode(modes)
-    return OperatingPoint(
-        model, mean_map(model), h_star, 0.0, modes, modes.R[:, slow].real, modes.L[slow].real, float(h_star @ model.w)
-    )
 
 
 def linear_point(eigenvalues=(0.999, 0.8, 0.5, 0.3), w_modes=(1.0, 0.7, 0.0, 0.0), seed=0, complex_pair=None):
@@ -34,17 +25,16 @@ def linear_point(eigenvalues=(0.999, 0.8, 0.5, 0.3), w_modes=(1.0, 0.7, 0.0, 0.0
     block = np.diag(np.asarray(eigenvalues, float))
     if complex_pair is not None:  # the last two modes turn
         size, angle = complex_pair
-        block[-2:, -2:] = size * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        block[-2:, -2:] = turn(size, angle)
     R = np.linalg.qr(rng.normal(size=(S, S)))[0] + 0.2 * rng.normal(size=(S, S))
     J = R @ block @ np.linalg.inv(R)
     w = (np.asarray(w_modes) @ np.linalg.inv(R)) / SMALL
     half = rng.normal(size=(WORDS // 2, S)) * SMALL
     embedding = np.concatenate([np.zeros((2, S)), half, -half])  # the mean input is zero: h* = 0 is the fixed point
     cell = Cell("vanilla", np.eye(S), J.T.copy(), np.zeros(S), np.zeros(S), np.zeros(S))
-    vocabulary = Vocabulary(("<pad>", "<unk>", *(f"w{i}" for i in range(WORDS))))
     counts = np.array([0, 0] + [1] * WORDS)
-    model = SentimentRNN(cell, embedding, vocabulary, w, 0.0, "linear", counts=counts)
-    return make_point(model, np.zeros(S), J)
+    model = SentimentRNN(cell, embedding, made_up(WORDS), w, 0.0, "linear", counts=counts)
+    return point_at(model, np.zeros(S), J)
 
 
 @pytest.fixture
@@ -82,8 +72,7 @@ def test_respond_reads_off_any_readout_and_starts_anywhere(point, texts):
 
 @pytest.mark.parametrize("kind", ["vanilla", "ugrnn", "gru", "lstm"])
 def test_respond_is_the_difference_of_two_runs(kind):
-    vocabulary = Vocabulary(("<pad>", "<unk>", *(f"w{i}" for i in range(WORDS))))
-    model = untrained(kind, vocabulary, 12, 6, counts=np.arange(WORDS + 2)).astype(float)
+    model = untrained(kind, made_up(WORDS), 12, 6, counts=np.arange(WORDS + 2)).astype(float)
     texts = np.random.default_rng(0).integers(2, 2 + WORDS, (3, 20))
     out = edges.insertion_response(model, texts, [4, 9], [0, 6], [0, 3])
     for b in range(3):
@@ -238,15 +227,6 @@ def test_an_exact_integrator_beside_the_slow_mode_is_kept():
     assert edges.readouts(point)["fast modes removed"][0] == pytest.approx(edges.read_modes(point, [0, 1])[0])
 
 
-def test_mode_kernel_knows_each_mode(point):
-    lags = np.arange(6)
-    kernel = linear.mode_kernel(point, IDS, lags)
-    coordinate = point.model.embedding[IDS] @ point.modes.L.real.T
-    for a, size in enumerate((0.999, 0.8, 0.5, 0.3)):
-        reading = point.model.w @ point.modes.R[:, a].real
-        assert kernel.parts[:, a] == pytest.approx(reading * coordinate[:, [a]] * size**lags, rel=1e-4, abs=1e-6)
-
-
 def test_a_known_fast_mode_is_the_emphasis_of_the_end(texts):
     # words write 1.5 times as much on what w reads of the fast mode (λ = 0.8) as on the slow one, so that the emphasis
     # is 0.999ⁿ + 1.5 · 0.8ⁿ: at the last word 2.5, with a decay length of −1/log 0.8 = 4.5 tokens
@@ -255,7 +235,7 @@ def test_a_known_fast_mode_is_the_emphasis_of_the_end(texts):
     slow, read = point.model.embedding @ L[0], point.model.w @ R
     written = np.outer(slow, R[:, 0]) + np.outer(1.5 * slow * read[0] / read[1], R[:, 1])
     model = dataclasses.replace(point.model, embedding=written)
-    point = make_point(model, point.h_star, model.cell.U.T)
+    point = point_at(model, point.h_star, model.cell.U.T)
     lags = [0, 1, 2, 4, 8, 12]
     lasting = valence(point, IDS)
     slow_only, _ = edges.read_modes(point, [0])
@@ -283,7 +263,7 @@ def test_read_modes_is_removing_modes_from_the_state():
     cell = initial_weights("gru", 5, 8).astype(float)
     vocabulary = Vocabulary(("<pad>", "<unk>", "a", "b"))
     model = SentimentRNN(cell, rng.normal(size=(4, 5)), vocabulary, rng.normal(size=8), 0.3, counts=np.arange(4))
-    point = make_point(model, rng.normal(size=8), rng.normal(size=(8, 8)) / 3)
+    point = point_at(model, rng.normal(size=8), rng.normal(size=(8, 8)) / 3)
     R, L, h = point.modes.R, point.modes.L, rng.normal(size=(5, 8))
     keep = [0] if np.isreal(point.modes.eigvals[0]) else [0, 1]
     w, b = edges.read_modes(point, keep)
@@ -304,10 +284,9 @@ def test_subspace_share(point):
 
 
 def test_starts_change_what_they_say_and_keep_what_is_integrated():
-    vocabulary = Vocabulary(("<pad>", "<unk>", *(f"w{i}" for i in range(60))))
-    model = untrained("gru", vocabulary, 12, 6, counts=np.r_[0, 0, np.full(60, 5)]).astype(float)
+    model = untrained("gru", made_up(60), 12, 6, counts=np.r_[0, 0, np.full(60, 5)]).astype(float)
     model = dataclasses.replace(model, cell=dataclasses.replace(model.cell, h0=np.linspace(-1, 1, 12)))
-    point = make_point(model, np.full(12, 0.1), np.diag(0.95 - 0.05 * np.arange(12)))
+    point = point_at(model, np.full(12, 0.1), np.diag(0.95 - 0.05 * np.arange(12)))
     subspace = modifier_subspace(point, list(range(2, 12)), 3)
     table = modifiers.modifier_effects(point, probes=modifiers.probe_words(point, 3)).assign(kind="other")
     found = edges.starts(point, subspace, table)

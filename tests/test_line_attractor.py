@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from conftest import made_up, turn
 from scipy.linalg import block_diag
 
 from rnnrev import line_attractor as la
@@ -41,7 +42,7 @@ def built():
     R /= np.linalg.norm(R, axis=0)
     L = np.linalg.inv(R)
     J = R @ np.diag([LAMBDA, *np.linspace(0.5, 0.1, N - 1)]) @ L
-    words = Vocabulary((PAD, UNKNOWN, *[f"w{i}" for i in range(300)]))
+    words = made_up(300)
     known = np.zeros(len(words))
     known[2:] = rng.normal(0, 1, 300)
     counts = np.concatenate([[0.0, 1.0], 1e5 / np.arange(1, 301)])
@@ -126,10 +127,6 @@ def matrices(*blocks: np.ndarray | float, n: int = 5) -> np.ndarray:
     rng, block = np.random.default_rng(0), block_diag(*blocks)
     bases = rng.standard_normal((n, *block.shape))
     return bases @ block @ np.linalg.inv(bases)
-
-
-def turn(size: float, angle: float = 0.3) -> np.ndarray:
-    return size * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
 
 
 def test_mode_spectra_of_known_matrices():
@@ -353,9 +350,8 @@ def test_scores_of_predictions_by_hand():
 @pytest.mark.parametrize("n_units", [4, 2])
 @pytest.mark.parametrize("kind", ["gru", "lstm", "vanilla"])
 def test_very_small_networks_are_measured_or_say_why_not(kind, n_units):
-    words = Vocabulary((PAD, UNKNOWN, *[f"w{i}" for i in range(30)]))
     counts = np.concatenate([[0.0, 1.0], np.full(30, 500.0)])
-    model = untrained(kind, words, n_units=n_units, n_inputs=3, seed=1, counts=counts).astype(float)
+    model = untrained(kind, made_up(30), n_units=n_units, n_inputs=3, seed=1, counts=counts).astype(float)
     rng = np.random.default_rng(0)
     model = replace(model, cell=replace(model.cell, U=2.5 * model.cell.U), embedding=3 * model.embedding)
     texts = tuple(" ".join(f"w{i}" for i in rng.integers(0, 30, 80)) for _ in range(20))
@@ -417,9 +413,8 @@ TURNING = ("w1 w2 w3 w4 w5 w6 w7 w8 w9 w10 w11 w12", "w5 w6 w7")
 
 
 def turning_network(n_units: int = 10) -> SentimentRNN:
-    words = Vocabulary((PAD, UNKNOWN, *[f"w{i}" for i in range(30)]))
     counts = np.concatenate([[0.0, 1.0], np.full(30, 500.0)])
-    return untrained("gru", words, n_units=n_units, n_inputs=4, counts=counts).astype(float)
+    return untrained("gru", made_up(30), n_units=n_units, n_inputs=4, counts=counts).astype(float)
 
 
 def test_relax_model_is_the_linear_model_in_its_modes(built):

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from conftest import made_up, turn
 from scipy import linalg
 
 from rnnrev import linear
 from rnnrev.cells import CELLS
-from rnnrev.data import PAD, UNKNOWN, Vocabulary
 from rnnrev.fixed_points import find_fixed_points, mean_map
 from rnnrev.model import untrained
 
@@ -25,47 +25,29 @@ TEXTS = (
 
 def network(kind: str, n_units: int = 8, scale: float = 1.0):
     """An untrained network on 40 words; ``scale`` shrinks everything, so that a small one is all but linear."""
-    words = Vocabulary((PAD, UNKNOWN, *[f"w{i}" for i in range(40)]))
     counts = np.concatenate([[0.0, 3.0], 100 / np.arange(1, 41)])
-    model = untrained(kind, words, n_units=n_units, n_inputs=5, seed=2, counts=counts).astype(float)
+    model = untrained(kind, made_up(40), n_units=n_units, n_inputs=5, seed=2, counts=counts).astype(float)
     return replace(model, embedding=model.embedding * scale)
-
-
-def known_matrix(eigvals: list[float], seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    R = np.random.default_rng(seed).standard_normal((len(eigvals), len(eigvals)))
-    return R @ np.diag(eigvals) @ np.linalg.inv(R), R / np.linalg.norm(R, axis=0)
 
 
 # --- modes ------------------------------------------------------------------------------------------
 
 
 def test_eigenmodes_of_a_matrix_that_was_made_from_its_modes():
-    J, R = known_matrix([0.5, -0.9, 0.999, 0.1])
+    R = np.random.default_rng(0).standard_normal((4, 4))
+    J = R @ np.diag([0.5, -0.9, 0.999, 0.1]) @ np.linalg.inv(R)
     modes = linear.eigenmodes(J)
     np.testing.assert_allclose(modes.eigvals, [0.999, -0.9, 0.5, 0.1], atol=1e-10)
     np.testing.assert_allclose(modes.tau[0], -1 / np.log(0.999), rtol=1e-6)
     order = [2, 1, 0, 3]
-    alignment = np.abs((modes.R * R[:, order]).sum(0))
+    alignment = np.abs((modes.R * (R / np.linalg.norm(R, axis=0))[:, order]).sum(0))
     np.testing.assert_allclose(alignment, 1, atol=1e-9)
     np.testing.assert_allclose(modes.L @ modes.R, np.eye(4), atol=1e-9)
     np.testing.assert_allclose(modes.R @ np.diag(modes.eigvals) @ modes.L, J, atol=1e-9)
 
 
-def test_left_vectors_are_those_of_scipy():
-    J = np.random.default_rng(3).standard_normal((7, 7)) / 3
-    modes = linear.eigenmodes(J)
-    eigvals, left = linalg.eig(J, left=True, right=False)
-    for eigval, l in zip(modes.eigvals, modes.L):
-        want = left[:, np.abs(eigvals - eigval).argmin()].conj()
-        assert abs(abs(want @ l.conj()) / np.linalg.norm(want) / np.linalg.norm(l) - 1) < 1e-9
-
-
 def test_conjugate_pairs_stand_together_and_order_is_by_size():
-    turn = 0.9 * np.array([[np.cos(1), -np.sin(1)], [np.sin(1), np.cos(1)]])
-    turn2 = 0.9 * np.array([[np.cos(2), -np.sin(2)], [np.sin(2), np.cos(2)]])
-    basis = np.random.default_rng(0).standard_normal((6, 6))
-    J = basis @ linalg.block_diag(turn, [[0.95]], turn2, [[-0.9]]) @ np.linalg.inv(basis)
-    modes = linear.eigenmodes(J)
+    modes = linear.eigenmodes(in_some_basis(turn(0.9, 1), 0.95, turn(0.9, 2), -0.9))
     assert (np.diff(np.abs(modes.eigvals)) < 1e-9).all()
     pairs = modes.eigvals[np.abs(modes.eigvals.imag) > 1e-6]
     np.testing.assert_allclose(pairs[::2], pairs[1::2].conj(), atol=1e-9)
@@ -107,10 +89,6 @@ def in_some_basis(*blocks: np.ndarray | float) -> np.ndarray:
     block = linalg.block_diag(*blocks)
     basis = np.random.default_rng(4).standard_normal(block.shape)
     return basis @ block @ np.linalg.inv(basis)
-
-
-def turn(size: float, angle: float = 0.4) -> np.ndarray:
-    return size * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
 
 
 def test_the_slow_mode_is_the_real_one_nearest_to_one_and_not_the_largest():

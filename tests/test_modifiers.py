@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import point_at, random_point
 
 from rnnrev import linear, modifiers, subspace
 from rnnrev.book import modifiers as page
-from rnnrev.cells import CELLS, Cell, initial_weights
+from rnnrev.cells import CELLS, Cell
 from rnnrev.data import PAD, UNKNOWN, Vocabulary
-from rnnrev.fixed_points import mean_map
 from rnnrev.linear import valence
 from rnnrev.model import SentimentRNN
 
@@ -41,14 +41,7 @@ def volume():
     model = SentimentRNN(
         cell, embedding, Vocabulary((PAD, UNKNOWN, *WORDS)), np.array([10.0, 0.0]), np.float64(0), counts=counts
     )
-    return at_origin(model)
-
-
-def at_origin(model):
-    average = mean_map(model, 20)
-    h_star = np.zeros(model.cell.n_state)
-    modes = linear.eigenmodes(average.jacobian(h_star), model.w)
-    return linear.OperatingPoint(model, average, h_star, 0.0, modes, modes.R[:, 0].real, modes.L[0].real, 0.0)
+    return point_at(model, np.zeros(2))
 
 
 def knob_gain(h1):
@@ -132,33 +125,9 @@ def test_the_subspace_is_the_knob(volume):
         subspace.modifier_subspace(volume, ["not", "very"], 3)
 
 
-def random_point(kind, seed=0, n_units=12, n_inputs=5, n_words=30):
-    rng = np.random.default_rng(seed)
-    cell = initial_weights(kind, n_inputs, n_units, seed).astype(np.float64)
-    words = tuple(f"w{i}" for i in range(n_words))
-    w = np.zeros(cell.n_state)
-    w[:n_units] = rng.normal(size=n_units)
-    counts = np.r_[0, 0, rng.integers(1, 100, n_words)]
-    model = SentimentRNN(
-        cell,
-        rng.normal(size=(n_words + 2, n_inputs)),
-        Vocabulary((PAD, UNKNOWN, *words)),
-        w,
-        np.float64(0),
-        counts=counts,
-    )
-    average = mean_map(model, n_words)
-    h_star = 0.3 * rng.normal(size=cell.n_state)
-    modes = linear.eigenmodes(average.jacobian(h_star), w)
-    real = int(np.argmax(np.abs(modes.eigvals.imag) < 1e-12))
-    return linear.OperatingPoint(
-        model, average, h_star, 0.0, modes, modes.R[:, real].real, modes.L[real].real, float(model.readout(h_star))
-    )
-
-
 @pytest.mark.parametrize("kind", CELLS)
 def test_norms_and_barcodes_against_full_jacobians(kind):
-    point = random_point(kind)
+    point = random_point(kind, 12, 30)
     probes = modifiers.Probes(("w0", "w1", "w2"), np.array([2, 3, 4]), np.array([1.0, 1.0, -1.0]))
     words = [f"w{i}" for i in range(10, 20)]
     table = modifiers.modifier_effects(point, words, probes).set_index("word").loc[words]
@@ -179,13 +148,13 @@ def test_norms_and_barcodes_against_full_jacobians(kind):
 
 
 def test_a_linear_network_has_no_modifiers():
-    point = random_point("vanilla")
+    point = random_point("vanilla", 12, 30)
     # with tiny weights tanh is the identity, and J_inp the same everywhere
     cell = Cell("vanilla", 1e-5 * point.model.cell.W, 0.9 * np.eye(12), np.zeros(12), np.zeros(12), np.zeros(12))
     model = SentimentRNN(
         cell, point.model.embedding, point.model.vocabulary, point.model.w, np.float64(0), counts=point.model.counts
     )
-    point = at_origin(model)
+    point = point_at(model, np.zeros(12))
     order = np.argsort(valence(point, np.arange(len(point.model.vocabulary)), inputs="jacobian"))
     chosen = np.r_[order[-3:], order[:3]]
     probes = modifiers.Probes(("",) * 6, chosen, valence(point, chosen))
@@ -197,7 +166,7 @@ def test_a_linear_network_has_no_modifiers():
 
 @pytest.mark.parametrize("kind", CELLS)
 def test_subspace_identities(kind):
-    point = random_point(kind)
+    point = random_point(kind, 12, 30)
     found = subspace.modifier_subspace(point, [f"w{i}" for i in range(20)], 4)
     P, l, r = np.eye(len(found.basis)) - found.basis @ found.dual.T, point.l, point.r
     np.testing.assert_allclose(P @ P, P, atol=1e-10)
@@ -217,7 +186,7 @@ def test_subspace_identities(kind):
 
 
 def test_controls():
-    point = random_point("gru")
+    point = random_point("gru", 12, 30)
     like = subspace.modifier_subspace(point, [f"w{i}" for i in range(20)], 2)
     states = point.h_star + np.random.default_rng(1).normal(size=(400, 12)) * np.linspace(0.1, 1, 12)
     random = subspace.random_subspace(point, 2, seed=3)
@@ -242,7 +211,7 @@ def test_dimension_of_a_planted_subspace(volume):
 
 def test_a_dimension_that_was_not_reached_says_so():
     """Twelve units share all words' effects: eight axes never take 90 % away."""
-    point = random_point("gru")
+    point = random_point("gru", 12, 30)
     words = [f"w{i}" for i in range(20)]
     probes = modifiers.Probes(("w20", "w21"), np.array([22, 23]), np.array([1.0, -1.0]))
     found = subspace.subspace_dimension(point, words, [f"w{i}" for i in range(30)], probes)
@@ -257,7 +226,7 @@ def test_a_dimension_that_was_not_reached_says_so():
 
 
 def test_control_words_are_no_modifiers_and_as_frequent():
-    point, rng = random_point("gru", n_words=300), np.random.default_rng(0)
+    point, rng = random_point("gru", 12, 300), np.random.default_rng(0)
     table = pd.DataFrame({"word": [f"w{i}" for i in range(300)], "number": np.arange(2, 302)})
     table["per_million"] = 1e6 * point.model.frequencies[2:]
     table["kind"] = rng.permuted(["negator", "other", "other"] * 100)
@@ -363,7 +332,7 @@ def test_barcodes_of_one_pattern_cluster_by_sign():
 
 
 def test_matching_where_states_lie_on_a_line_only():
-    point = random_point("gru")
+    point = random_point("gru", 12, 30)
     like = subspace.modifier_subspace(point, [f"w{i}" for i in range(20)], 2)
     steep = point.h_star + np.random.default_rng(1).normal(size=(400, 12)) * 10.0 ** -np.arange(12)
     matched = subspace.matched_subspace(point, like, steep, seed=3)

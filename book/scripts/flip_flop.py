@@ -35,4 +35,4 @@ points = points[points.q < 1e-4]  # slow points too: a memory need not be exact 
 outputs = model.layers[-1](points.h_star[:, :16].astype("float32")).numpy().round(2)
 print("unstable modes, outputs, starts, q, reason")
 for i in np.argsort(points.n_unstable):
-    print(points.n_unstable[i], outputs[i], points.count[i], f"{points.q[i]:.0e}", points.reason[i])
+    print(points.n_unstable[i], *outputs[i], points.count[i], f"{points.q[i]:.0e}", points.reason[i])
