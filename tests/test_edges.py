@@ -9,7 +9,7 @@ from conftest import made_up, point_at, turn
 from rnnrev import edges, linear, modifiers, perturb
 from rnnrev.book.modifiers import in_context_profile
 from rnnrev.cells import Cell, initial_weights
-from rnnrev.data import Reviews, Vocabulary
+from rnnrev.data import Vocabulary
 from rnnrev.linear import Unmeasured, operating_point, valence
 from rnnrev.model import SentimentRNN, untrained
 from rnnrev.subspace import Subspace, modifier_subspace
@@ -35,6 +35,19 @@ def linear_point(eigenvalues=(0.999, 0.8, 0.5, 0.3), w_modes=(1.0, 0.7, 0.0, 0.0
     counts = np.array([0, 0] + [1] * WORDS)
     model = SentimentRNN(cell, embedding, made_up(WORDS), w, 0.0, "linear", counts=counts)
     return point_at(model, np.zeros(S), J)
+
+
+@pytest.fixture(scope="module")
+def small():
+    """A random network, texts, its point, probes and what its words do to them."""
+    rng = np.random.default_rng(5)
+    words = ["extremely", "not", *(f"w{i}" for i in range(198))]
+    vocabulary = Vocabulary(("<pad>", "<unk>", *words))
+    model = untrained("gru", vocabulary, 16, 8, seed=1, counts=np.r_[0, 0, np.full(200, 50)])
+    texts = [" ".join(rng.choice(words, 110)) for _ in range(30)]
+    point = operating_point(model, texts=texts)
+    probes = modifiers.probe_words(point, 6)
+    return model, texts, point, probes, modifiers.modifier_effects(point, probes=probes)
 
 
 @pytest.fixture
@@ -385,10 +398,7 @@ def test_leak_rate_of_a_memory(tau):
 
 
 def test_compare_barcodes_knows_a_gain(small):
-    model, reviews = small
-    point = operating_point(model, texts=reviews.texts)
-    probes = modifiers.probe_words(point, 6)
-    table = modifiers.modifier_effects(point, probes=probes)
+    model, _, point, probes, table = small
     found = edges.compare_barcodes(point, probes.numbers, table, n=10)
     code = valence(point, probes.numbers, model.cell.h0) - probes.valence
     assert found.gain["h₀"].value == pytest.approx(np.polyfit(probes.valence, code, 1)[0])
@@ -412,19 +422,6 @@ def test_first_and_last_tokens(point):
         edges.first_tokens(ids, 31)
 
 
-@pytest.fixture(scope="module")
-def small():
-    """A network with hand-made valences: half of its words push along one input direction, half against it."""
-    rng = np.random.default_rng(5)
-    words = ["extremely", "not", *(f"w{i}" for i in range(198))]
-    vocabulary = Vocabulary(("<pad>", "<unk>", *words))
-    model = untrained("gru", vocabulary, 16, 8, seed=1, counts=np.r_[0, 0, np.full(200, 50)])
-    reviews = Reviews(
-        "made", "all", tuple(" ".join(rng.choice(words, 110)) for _ in range(30)), np.arange(30, dtype=np.int64) % 2
-    )
-    return model, reviews
-
-
 def test_now_and_later_of_a_linear_network():
     point = linear_point()
     found = edges.now_and_later(point)
@@ -435,9 +432,7 @@ def test_now_and_later_of_a_linear_network():
 
 
 def test_compare_shares_finds_a_start_inside_the_subspace(small):
-    model, reviews = small
-    point = operating_point(model, texts=reviews.texts)
-    table = modifiers.modifier_effects(point, probes=modifiers.probe_words(point, 6))
+    model, _, point, _, table = small
     subspace = modifier_subspace(point, list(table.word[:20]), 2)
     inside = point.h_star + subspace.basis @ [1.0, -2.0]
     point = dataclasses.replace(
@@ -452,16 +447,14 @@ def test_compare_shares_finds_a_start_inside_the_subspace(small):
 
 
 def test_the_emphasis_goes_with_the_axes_that_hold_it(small):
-    model, reviews = small
-    point = operating_point(model, texts=reviews.texts)
-    probes = modifiers.probe_words(point, 6)
-    table = modifiers.modifier_effects(point, probes=probes).assign(kind="other")
+    model, texts, point, probes, table = small
+    table = table.assign(kind="other")
     subspace = modifier_subspace(point, list(table.word[:20]), 2)
     # h₀ lies on the second axis: the first takes nothing, both take all
     inside = point.h_star + 2 * subspace.basis[:, 1]
     cell = dataclasses.replace(model.cell, h0=inside)
     point = dataclasses.replace(point, model=dataclasses.replace(point.model, cell=cell))
-    texts = edges.first_tokens(model.vocabulary.encode_all(reviews.texts), 45)[:8]
+    texts = edges.first_tokens(model.vocabulary.encode_all(texts), 45)[:8]
     found = edges.by_axes(point, texts, probes.numbers, subspace, table, (1, 2)).set_index(["removed", "axes"])
     assert found.share["modifiers", 1].value == pytest.approx(0, abs=1e-9)
     assert found.share["modifiers", 2].value == pytest.approx(1)

@@ -15,6 +15,7 @@ from rnnrev import line_attractor as la
 from rnnrev.book import line_attractor as page
 from rnnrev.cells import Cell
 from rnnrev.data import PAD, UNKNOWN, Reviews, Vocabulary
+from rnnrev.driven import FunctionCell
 from rnnrev.linear import (
     NoSlowMode,
     Unmeasured,
@@ -54,6 +55,16 @@ def built():
     texts = tuple(" ".join(f"w{i}" for i in rng.choice(300, 40, p=counts[2:] / counts[2:].sum())) for _ in range(60))
     reviews = Reviews("built", "all", texts, (model.logits(texts) > 0).astype(np.int64))
     return model, reviews, known, R, L
+
+
+@pytest.fixture(scope="module")
+def point(built):
+    return operating_point(built[0], texts=built[1].texts)
+
+
+@pytest.fixture(scope="module")
+def attractor(built):
+    return la.find_attractor(built[0], built[1].texts, n_starts=20)
 
 
 # --- clouds -----------------------------------------------------------------------------------------
@@ -107,16 +118,15 @@ def test_curve_shape_tells_a_curve_from_a_cloud():
     assert (line.logit_low, line.logit_high) == pytest.approx((bent[:, 0].min(), bent[:, 0].max()))
 
 
-def test_points_that_are_all_one_have_no_curve_and_no_tangent(built):
+def test_points_that_are_all_one_have_no_curve_and_no_tangent(attractor):
     model = untrained("vanilla", Vocabulary((PAD, UNKNOWN, "a")), n_units=3, n_inputs=2)
     one = np.ones((20, 3)) + 1e-9 * np.random.default_rng(0).standard_normal((20, 3))
     for points in (one, np.zeros((20, 3))):
         with pytest.raises(Unmeasured, match="no curve"):
             la.curve_shape(model, points)
-    attractor = la.find_attractor(built[0], built[1].texts, n_starts=10)
-    spectra = la.mode_spectra(attractor.J_rec, built[0].w)
+    spectra = la.mode_spectra(attractor.J_rec, attractor.model.w)
     with pytest.raises(Unmeasured, match="no tangent"):
-        la.alignment(replace(attractor, arc=np.zeros(10)), spectra)
+        la.alignment(replace(attractor, arc=np.zeros(20)), spectra)
 
 
 # --- spectra ----------------------------------------------------------------------------------------
@@ -175,9 +185,8 @@ def test_the_slow_mode_is_a_real_one_and_without_one_there_is_none():
 # --- the built network ------------------------------------------------------------------------------
 
 
-def test_the_line_of_the_built_network_is_found(built):
-    model, reviews, _, R, _ = built
-    attractor = la.find_attractor(model, reviews.texts, n_starts=40)
+def test_the_line_of_the_built_network_is_found(built, attractor):
+    model, _, _, R, _ = built
     shape = la.curve_shape(attractor.model, attractor.h_star)
     assert shape.on_line.value > 0.98
     assert shape.rank.value > 0.999
@@ -198,21 +207,17 @@ def test_the_line_of_the_built_network_is_found(built):
     np.testing.assert_allclose(found.table.tangent["random directions"], chance, atol=0.02)
 
 
-def test_the_cosine_with_a_pair_of_modes_is_that_with_its_plane(built):
-    model, reviews, *_ = built
-    attractor = la.find_attractor(model, reviews.texts, n_starts=10)
+def test_the_cosine_with_a_pair_of_modes_is_that_with_its_plane(attractor):
     plane = np.linalg.qr(np.random.default_rng(3).standard_normal((N, N)))[0]
     J = plane @ block_diag(0.99, turn(0.9), np.diag(np.linspace(0.5, 0.1, N - 3))) @ plane.T
     in_plane = plane[:, 1] * 0.8 + plane[:, 2] * 0.6
-    turned = replace(attractor, tangent=np.repeat(in_plane[None], 10, 0))
-    found = la.alignment(turned, la.mode_spectra(np.repeat(J[None], 10, 0), model.w))
+    turned = replace(attractor, tangent=np.repeat(in_plane[None], 20, 0))
+    found = la.alignment(turned, la.mode_spectra(np.repeat(J[None], 20, 0), attractor.model.w))
     assert found.table.tangent["modes 2–6"].value == pytest.approx(1)
     assert found.table.tangent[""].value == pytest.approx(0, abs=1e-6)
 
 
-def test_unrest_tells_a_line_from_a_circle(built):
-    model, reviews, *_ = built
-    attractor = la.find_attractor(model, reviews.texts, n_starts=20)
+def test_unrest_tells_a_line_from_a_circle(attractor):
     assert la.unrest(attractor).value < 0.05
 
     def circle(h: np.ndarray) -> np.ndarray:
@@ -223,9 +228,8 @@ def test_unrest_tells_a_line_from_a_circle(built):
     assert la.unrest(going_round).value == pytest.approx(2 * np.sin(0.3 / 2), rel=1e-6)
 
 
-def test_words_get_the_valence_that_was_put_in(built):
-    model, reviews, known, _, _ = built
-    point = operating_point(model, texts=reviews.texts)
+def test_words_get_the_valence_that_was_put_in(built, point):
+    model, _, known, _, _ = built
     words = frequent_words(model, 300 / model.counts.sum())
     for inputs in ("finite", "jacobian"):
         np.testing.assert_allclose(valence(point, words, inputs=inputs), known[words], atol=0.03)
@@ -249,15 +253,9 @@ def test_modes_together_carry_all_that_a_word_does():
     np.testing.assert_allclose(valence(point, words) + page.next_modes(point, words, n=100).sum(1), whole, atol=1e-9)
 
 
-def bag_of(model: SentimentRNN, beta: np.ndarray) -> BagOfWords:
-    return BagOfWords(beta, 0.0, model.vocabulary)
-
-
-def test_the_linear_model_predicts_the_built_network_and_the_controls_do_not(built):
+def test_the_linear_model_predicts_the_built_network_and_the_controls_do_not(built, point, attractor):
     model, reviews, known, _, _ = built
-    point = operating_point(model, texts=reviews.texts)
-    attractor = la.find_attractor(model, reviews.texts, n_starts=20)
-    found = la.linear_predictions(attractor, point, reviews, bag_of(model, known))
+    found = la.linear_predictions(attractor, point, reviews, BagOfWords(known, 0.0, model.vocabulary))
     linear = ["nearest point", "nearest point, J_inp", "one point", "one point, J_inp", "slow mode alone"]
     for name in (*linear, "fitted recurrence", "bag of words"):  # without saturation the bag reads as well
         assert found.table.r2[name].value > 0.98, name
@@ -269,7 +267,7 @@ def test_the_linear_model_predicts_the_built_network_and_the_controls_do_not(bui
     np.testing.assert_allclose(parts, found.logits["one point"], atol=1e-6)
 
 
-def test_one_review_that_runs_off_does_not_decide(built):
+def test_one_review_that_runs_off_does_not_decide(built, point):
     """With a growing mode one long review among forty has a logit of 1e200: r² hardly moves."""
     full = np.random.default_rng(0).normal(size=40)
     predicted = full.copy()
@@ -277,7 +275,7 @@ def test_one_review_that_runs_off_does_not_decide(built):
     assert np.corrcoef(full, np.clip(predicted, -1e9, 1e9))[0, 1] ** 2 < 0.2
     model, reviews, *_ = built
     ids = model.vocabulary.encode_all(reviews.texts)
-    runaway = replace(linear_model(operating_point(model, texts=reviews.texts)), J_rec=1e12 * np.eye(N)[None])
+    runaway = replace(linear_model(point), J_rec=1e12 * np.eye(N)[None])
     assert np.isfinite(la.score_logits(model.logits_of(ids), runaway.logits_of(ids))["r2"].value)
     assert la.score_logits(full, predicted, None)["r2"].value > 0.8
 
@@ -291,30 +289,16 @@ def test_a_fitted_recurrence_is_the_one_that_made_the_states(built):
         rng.standard_normal(N),
     )
 
-    class Linear:
-        cell, embedding, vocabulary, b, w = model.cell, rng.standard_normal(model.embedding.shape), None, 0.0, model.w
-
-        def astype(self, dtype: type) -> Linear:
-            return self
-
-        def states_of(self, ids: list[np.ndarray]) -> list[np.ndarray]:
-            out = []
-            for tokens in ids:
-                h = [np.zeros(N)]
-                for x in self.embedding[tokens]:
-                    h.append(A @ h[-1] + B @ x + c)
-                out.append(np.array(h))
-            return out
-
-    fitted = fitted_recurrence(Linear(), [rng.integers(0, 302, 200) for _ in range(200)])
+    cell = FunctionCell.of(lambda h, x: h @ A.T + x @ B.T + c, np.zeros(N), N)
+    made = replace(model, cell=cell, embedding=rng.standard_normal(model.embedding.shape))
+    fitted = fitted_recurrence(made, [rng.integers(0, 302, 200) for _ in range(200)])
     np.testing.assert_allclose(fitted.J_rec[0], A, atol=2e-3)
     np.testing.assert_allclose(fitted.J_inp[0], B, atol=1e-3)
     np.testing.assert_allclose(fitted.after[0], c, atol=1e-2)
 
 
-def test_the_error_of_one_step_and_of_several_by_hand(built):
+def test_the_error_of_one_step_and_of_several_by_hand(built, point):
     model, reviews, *_ = built
-    point = operating_point(model, texts=reviews.texts)
     rng = np.random.default_rng(0)
     linear = replace(linear_model(point), J_rec=linear_model(point).J_rec + 0.1 * rng.standard_normal((1, N, N)))
     tokens = model.vocabulary.encode(reviews.texts[0])[:12]  # so long that there is one place to enter it
@@ -417,9 +401,7 @@ def turning_network(n_units: int = 10) -> SentimentRNN:
     return untrained("gru", made_up(30), n_units=n_units, n_inputs=4, counts=counts).astype(float)
 
 
-def test_relax_model_is_the_linear_model_in_its_modes(built):
-    model, reviews, *_ = built
-    point = operating_point(model, texts=reviews.texts)
+def test_relax_model_is_the_linear_model_in_its_modes(point):
     text = "w1 w5 w7 w250 w3"
     system = page.relax_model(point, words=["w1", "w5", "w7", "w250", "w3"], n_modes=N, text=text)
     z = system["exact"]["z"][0]
@@ -442,10 +424,8 @@ def test_relax_model_of_networks_with_turning_modes_and_of_very_small_ones(n_uni
     assert page.relax_model(point)["k"] <= 9  # eight, or a pair over it
 
 
-def test_scene_is_plain_and_complete(built):
-    model, reviews, *_ = built
-    attractor = la.find_attractor(model, reviews.texts, n_starts=20)
-    scene = page.scene(attractor, la.mode_spectra(attractor.J_rec, model.w), reviews.texts)
+def test_scene_is_plain_and_complete(built, attractor):
+    scene = page.scene(attractor, la.mode_spectra(attractor.J_rec, attractor.model.w), built[1].texts)
     json.dumps(scene)
     assert len(scene["curve"]["xyz"]) == len(scene["curve"]["logit"]) == 20
     assert len(scene["cloud"]["xyz"]) == 1200

@@ -195,6 +195,9 @@ def test_controls():
     share = subspace._captured(point, like, states)
     assert subspace._captured(point, matched, states) == pytest.approx(share, rel=0.02)
     np.testing.assert_allclose(like.basis.T @ matched.basis, 0, atol=1e-8)
+    on_a_line = point.h_star + np.random.default_rng(1).normal(size=(400, 12)) * 10.0 ** -np.arange(12)
+    matched = subspace.matched_subspace(point, like, on_a_line, seed=3)
+    np.testing.assert_allclose(point.l @ matched.basis, 0, atol=1e-6)
     slow = subspace.slow_subspace(point)
     P = np.eye(len(slow.basis)) - slow.basis @ slow.dual.T
     np.testing.assert_allclose(P @ point.r, 0, atol=1e-10)
@@ -329,14 +332,6 @@ def test_barcodes_of_one_pattern_cluster_by_sign():
     assert found.chance < 0.5
     assert found.one == pytest.approx(1)
     assert found.valence == pytest.approx(1)
-
-
-def test_matching_where_states_lie_on_a_line_only():
-    point = random_point("gru", 12, 30)
-    like = subspace.modifier_subspace(point, [f"w{i}" for i in range(20)], 2)
-    steep = point.h_star + np.random.default_rng(1).normal(size=(400, 12)) * 10.0 ** -np.arange(12)
-    matched = subspace.matched_subspace(point, like, steep, seed=3)
-    np.testing.assert_allclose(point.l @ matched.basis, 0, atol=1e-6)
 
 
 def test_linear_fit_is_one_where_theory_and_network_agree():
