@@ -29,10 +29,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 def _zoo(args: argparse.Namespace) -> None:
     from . import zoo
 
-    table = zoo.table()
-    percent = {c: "{:.2%}".format for c in ("test accuracy", "low", "high")}
-    whole = {c: "{:,.0f}".format for c in ("units", "words", "training texts", "test texts")}
-    print(table.to_string(formatters=percent | whole | {"MB": "{:.1f}".format}, na_rep="-"))
+    formats = dict.fromkeys(("test accuracy", "low", "high"), "{:.2%}".format) | {"MB": "{:.1f}".format}
+    formats |= dict.fromkeys(("units", "words", "training texts", "test texts"), "{:,.0f}".format)
+    print(zoo.table().to_string(formatters=formats, na_rep="-"))
 
 
 def _trace(args: argparse.Namespace) -> None:
@@ -63,10 +62,10 @@ def _evaluate(args: argparse.Namespace) -> None:
 
     scores = evaluate(zoo.load(args.model), _reviews(args))
     low, high = scores["interval95"]
-    print(f"accuracy {scores['accuracy']:.2%} [{low:.2%}, {high:.2%}] on {scores['texts']:,} texts", end="")
-    print(f" of {scores['data']}/{scores['split']}", end="")
-    print(f", {scores['unlabelled']:,} without a label left out" if scores["unlabelled"] else "", end="")
-    print(f", cross-entropy {scores['cross_entropy_nats']:.3f} nats" if "cross_entropy_nats" in scores else "")
+    said = f"accuracy {scores['accuracy']:.2%} [{low:.2%}, {high:.2%}] on {scores['texts']:,} texts"
+    said += f" of {scores['data']}/{scores['split']}"
+    said += f", {scores['unlabelled']:,} without a label left out" if scores["unlabelled"] else ""
+    print(said + f", cross-entropy {scores['cross_entropy_nats']:.3f} nats" if "cross_entropy_nats" in scores else said)
 
 
 def _measure(args: argparse.Namespace) -> None:
@@ -78,9 +77,7 @@ def _measure(args: argparse.Namespace) -> None:
     model, reviews = zoo.load(args.model), _reviews(args)
     table = measure(model, reviews, scored=args.scored, seed=args.seed, progress=not args.quiet)
     text = table.to_csv(index=False, float_format="%.6g")
-    print(
-        text if file is None else f"{len(table):,} rows; written to {write_text(file, text)}", end="\n" if file else ""
-    )
+    print(f"{len(table):,} rows; written to {write_text(file, text)}\n" if file else text, end="")
 
 
 def _report(args: argparse.Namespace) -> None:
@@ -143,46 +140,43 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"rnnrev {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    def command(name: str, run: Callable[[argparse.Namespace], None], text: str) -> argparse.ArgumentParser:
-        sub = commands.add_parser(name, help=text, description=text)
+    default = "(default: %(default)s)"
+    model, texts, measures = (argparse.ArgumentParser(add_help=False) for _ in range(3))  # options that commands share
+    model.add_argument("--model", default="gru-imdb", help=f"shipped network or model file {default}")
+    said = f"CSV, TSV, Parquet or JSONL file, or a data set's name {default}"
+    texts.add_argument("--data", default="book", help=said)
+    texts.add_argument("--split", help="of a data set (default: test or validation, or all)")
+    said = f"the texts' column of a file {default}"
+    texts.add_argument("--text", default="text", metavar="COLUMN", dest="text_column", help=said)
+    said = f"the labels' column: 0 and 1, negative and positive, -1 for unknown {default}"
+    texts.add_argument("--label", default="label", metavar="COLUMN", help=said)
+    said = f"reviews to use at most {default}"
+    measures.add_argument("--scored", type=_positive, default=300, metavar="N", help=said)
+    measures.add_argument("--seed", type=int, default=0, help=default)
+    measures.add_argument("--quiet", action="store_true", help="no progress bar")
+
+    def command(
+        name: str, run: Callable[[argparse.Namespace], None], text: str, *options: argparse.ArgumentParser
+    ) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text, parents=options)
         sub.set_defaults(run=run)
         return sub
 
-    def reads(sub: argparse.ArgumentParser, *, measures: bool) -> None:
-        default = "(default: %(default)s)"
-        sub.add_argument("--model", default="gru-imdb", help=f"shipped network or model file {default}")
-        sub.add_argument(
-            "--data", default="book", help=f"CSV, TSV, Parquet or JSONL file, or a data set's name {default}"
-        )
-        sub.add_argument("--split", help="of a data set (default: test or validation, or all)")
-        text = f"the texts' column of a file {default}"
-        sub.add_argument("--text", default="text", metavar="COLUMN", dest="text_column", help=text)
-        label = f"the labels' column: 0 and 1, negative and positive, -1 for unknown {default}"
-        sub.add_argument("--label", default="label", metavar="COLUMN", help=label)
-        if measures:
-            sub.add_argument(
-                "--scored", type=_positive, default=300, metavar="N", help=f"reviews to use at most {default}"
-            )
-            sub.add_argument("--seed", type=int, default=0, help=default)
-            sub.add_argument("--quiet", action="store_true", help="no progress bar")
-
     command("zoo", _zoo, "list the shipped networks and their test accuracies")
-    trace = command("trace", _trace, "the logit after each token of a text")
-    trace.add_argument("text")
-    trace.add_argument("--model", default="gru-imdb", help="shipped network or model file (default: %(default)s)")
-    reads(command("evaluate", _evaluate, "accuracy of a network on labelled reviews"), measures=False)
+    command("trace", _trace, "the logit after each token of a text", model).add_argument("text")
+    command("evaluate", _evaluate, "accuracy of a network on labelled reviews", model, texts)
     train = command("train", _train, "train a network (--cell gru, …) or the bag of words (--cell bow)")
     train.add_argument("--out", required=True, help="model file to write")
     train.add_argument("--resume", action="store_true", help="go on from the checkpoint beside OUT")
     train.add_argument("--compact", action="store_true", help="store int8 and float16 weights, as shipped")
     train.add_argument("--quiet", action="store_true", help="no progress bars")
     _add_config(train)
-    table = command("measure", _measure, "measure a network on reviews, into one tidy table (CSV)")
+    said = "measure a network on reviews, into one tidy table (CSV)"
+    table = command("measure", _measure, said, model, texts, measures)
     table.add_argument("--out", metavar="FILE", help="table to write (default: print it)")
-    reads(table, measures=True)
-    page = command("report", _report, "measure a network on reviews and write the claims of the book as one HTML page")
-    page.add_argument("--out", default="report.html", metavar="FILE", help="page to write (default: %(default)s)")
-    reads(page, measures=True)
+    said = "measure a network on reviews and write the claims of the book as one HTML page"
+    page = command("report", _report, said, model, texts, measures)
+    page.add_argument("--out", default="report.html", metavar="FILE", help=f"page to write {default}")
     return parser
 
 

@@ -25,7 +25,7 @@ import pandas as pd
 from .files import RECORDS
 from .stats import Estimate, text_of
 
-__all__ = ["CLAIMS", "networks", "read", "verdict", "verdicts"]
+__all__ = ["CLAIMS", "read", "verdict", "verdicts"]
 
 #: What can become of a claim.
 VERDICTS = ("holds", "in part", "does not hold", "not measured")
@@ -66,32 +66,10 @@ class Claim:
         control = "" if self.control is None else f"{'over' if self.relation == '>' else 'under'} {self.control}"
         return ", and ".join(filter(None, (limit, control)))
 
-    @property
-    def page(self) -> str:
-        """The figure that shows it, as a link inside the book."""
-        return f"{_PAGES[self.chapter]}.html" + (f"#{self.figure}" if self.figure else "")
 
-
-_PAGES = ("toy-language", "01-training", "02-line-attractor", "03-modifier-subspace", "04-initial-condition",
-          "05-end-of-review", "06-augmented-bag-of-words", "07-few-numbers", "08-known-language", "09-universality",
-          "10-gates")  # fmt: skip
-
-
-def _load() -> tuple[Claim, ...]:
-    text = (Path(__file__).parent / "datasets" / "claims.toml").read_text(encoding="utf-8")
-    return tuple(Claim(**row) for row in tomllib.loads(text)["claim"])
-
-
+_FILE = Path(__file__).parent / "datasets" / "claims.toml"
 #: The claims in the order of the book, from ``rnnrev/datasets/claims.toml``.
-CLAIMS = _load()
-
-
-def claim(id: str) -> Claim:
-    """The claim of this name; ``KeyError`` lists those there are."""
-    try:
-        return next(c for c in CLAIMS if c.id == id)
-    except StopIteration:
-        raise KeyError(f"no claim is called {id!r}: there are {', '.join(c.id for c in CLAIMS)}") from None
+CLAIMS = tuple(Claim(**row) for row in tomllib.loads(_FILE.read_text(encoding="utf-8"))["claim"])
 
 
 # --- the rule -----------------------------------------------------------------------------------
@@ -142,15 +120,16 @@ def judge(claim: Claim, value: Estimate, control: Estimate) -> str:
     return _HOLDS if all(tests) else _IN_PART if any(tests) or beyond else _NOT
 
 
+#: By network, data, measure, condition and place: value, what it was counted over, note.
 _Cells = dict[tuple[str, str, str, str, float | None], tuple[Estimate, float, str]]
 
 
 def _cells(table: pd.DataFrame) -> _Cells:
-    found = {}
-    for r in table.itertuples():
-        key = (r.network, r.data, r.measure, r.condition, None if np.isnan(r.at) else r.at)
-        found[key] = Estimate(r.value, r.low, r.high), r.n, r.note
-    return found
+    return {
+        (r.network, r.data, r.measure, r.condition, None if np.isnan(r.at) else r.at): (
+            Estimate(r.value, r.low, r.high), r.n, r.note
+        ) for r in table.itertuples()
+    }  # fmt: skip
 
 
 def _verdict(claim: Claim, cells: _Cells, network: str, data: str) -> Verdict:
@@ -205,8 +184,3 @@ def read(name: str) -> pd.DataFrame:
         raise FileNotFoundError(f"there is no table {name!r} among the records (there are: {there}): see scripts/")
     numbers = dict.fromkeys(("at", "value", "low", "high", "n"), "")
     return pd.read_csv(file, keep_default_na=False, na_values=numbers)
-
-
-def networks() -> pd.DataFrame:
-    """All shipped networks as they were measured on all texts: the table behind the claims of chapters 1 to 5."""
-    return read("networks")

@@ -46,11 +46,11 @@ Row = dict[str, Any]
 def row(
     measure: str, value: float | Estimate, condition: str = "", *, at: float = np.nan, n: float = np.nan, note: str = ""
 ) -> Row:
-    value, low, high = value if isinstance(value, Estimate) else (value, np.nan, np.nan)
+    value, low, high = map(float, value if isinstance(value, Estimate) else (value, np.nan, np.nan))
     if np.isnan(value) and not note:
         note = "the result is not a number: there is too little data, or nothing varies"
-    numbers = {"at": at, "value": float(value), "low": float(low), "high": float(high), "n": n}
-    return {"measure": measure, "condition": condition, **numbers, "note": note}
+    return {"measure": measure, "condition": condition, "at": at, "value": value, "low": low, "high": high, "n": n,
+            "note": note}  # fmt: skip
 
 
 def _attempt(
@@ -95,23 +95,24 @@ def _size(found: Estimate, whole: float = 1.0) -> Estimate:
 # --- the parts ------------------------------------------------------------------------------------
 
 
+_Run = Callable[[Analysis], Iterable[Row]]
+
+
 @dataclass(frozen=True)
 class Part:
     """A section of a chapter: ``run`` yields rows of these ``measures``."""
 
     name: str
     chapter: int
-    run: Callable[[Analysis], Iterator[Row]] = field(repr=False)
+    run: _Run = field(repr=False)
     measures: tuple[str, ...]
 
 
 _registered: list[Part] = []
 
 
-def _part(
-    chapter: int, *measures: str
-) -> Callable[[Callable[[Analysis], Iterator[Row]]], Callable[[Analysis], Iterator[Row]]]:
-    def register(run: Callable[[Analysis], Iterator[Row]]) -> Callable[[Analysis], Iterator[Row]]:
+def _part(chapter: int, *measures: str) -> Callable[[_Run], _Run]:
+    def register(run: _Run) -> _Run:
         _registered.append(Part(run.__name__.strip("_"), chapter, run, measures))
         return run
 
@@ -470,14 +471,9 @@ def tabulate(analysis: Analysis, parts: Sequence[Part] = PARTS, progress: bool =
 
 
 def measure(
-    model: Classifier,
-    reviews: Reviews,
-    *,
-    seed: int = 0,
-    scored: int = 300,
-    parts: Sequence[Part] = PARTS,
+    model: Classifier, reviews: Reviews, *, seed: int = 0, scored: int = 300, parts: Sequence[Part] = PARTS,
     progress: bool = True,
-) -> pd.DataFrame:
+) -> pd.DataFrame:  # fmt: skip
     """Everything that the book claims of one network, measured on texts that it was not trained on.
 
     At most ``scored`` of the reviews are used, drawn by ``seed``, as is all else; a label of −1 is unknown. A model

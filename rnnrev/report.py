@@ -144,9 +144,7 @@ def _numbers(a: Analysis) -> list[Row]:
 
 
 #: A part of the report alone: the record of the shipped networks has more of it (scripts/balanced.py).
-_NUMBERS = Part(
-    "numbers", 7, lambda a: iter(_numbers(a)), ("numbers_kept", "r2_kept", "same_decision_kept", "r2_words")
-)
+_NUMBERS = Part("numbers", 7, _numbers, ("numbers_kept", "r2_kept", "same_decision_kept", "r2_words"))
 
 
 # --- figures and tables beside the claims ---------------------------------------------------------

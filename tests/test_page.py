@@ -130,7 +130,7 @@ def cells(html: str) -> list[dict[str, str]]:
 @pytest.mark.usefixtures("record")
 def test_a_chapters_claims_count_networks_and_those_without_a_result(published: dict[str, dict[str, str]]) -> None:
     html = book.claims(2).html
-    assert "It lasts &amp; lasts" in html
+    assert '<a href="02-line-attractor.html#fig-x">It lasts &amp; lasts</a>' in html
     assert published["claims-2"]["text/html"] == html
     (memory,) = cells(html)
     assert memory["We found"] == "τ₁, tokens: 200 [150, 250]"

@@ -62,7 +62,7 @@ def modifiers(perturbations: Mapping[str, str]) -> None:
 
 def first_axis() -> None:
     """Chapter 4: in which networks h₀ stands on the modifiers' first axis and not on that of other words."""
-    left = claims.networks().query("data == 'imdb/test' and measure == 'start_axes_left' and `at` == 1")
+    left = claims.read("networks").query("data == 'imdb/test' and measure == 'start_axes_left' and `at` == 1")
     left = left[~left.network.str.contains("-yelp")].pivot(index="network", columns="condition")
     apart = left.high["modifiers"] < left.low["other words"]
     glue("axis", apart=", ".join(left.index[apart]) or "none", near=", ".join(left.index[~apart]) or "none")

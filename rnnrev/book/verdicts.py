@@ -219,8 +219,15 @@ def _together(told: pd.Series) -> str:
     return "not measured" if not measured else measured.pop() if len(measured) == 1 else "in part"
 
 
+_PAGES = ("toy-language", "01-training", "02-line-attractor", "03-modifier-subspace", "04-initial-condition",
+          "05-end-of-review", "06-augmented-bag-of-words", "07-few-numbers", "08-known-language", "09-universality",
+          "10-gates")  # fmt: skip
+
+
 def _link(rule: rules.Claim) -> str:
-    return f'<a href="{rule.page}">{escape(rule.text)}</a>'
+    """To the figure that shows it, inside the book."""
+    page = f"{_PAGES[rule.chapter]}.html" + (f"#{rule.figure}" if rule.figure else "")
+    return f'<a href="{page}">{escape(rule.text)}</a>'
 
 
 def _told(row: pd.DataFrame) -> str:

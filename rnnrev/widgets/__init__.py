@@ -77,9 +77,13 @@ def sentiment_trace(
         "sentiment_trace", "Logit after each token",
         compute, lambda frame: _token_rows(frame, **{"network": "network", "bag of words": "bag"}),
         controls={"text": t.Unicode(text), "texts": t.Enum(list(readers), FILMS)},
-        props=_chosen({k: {"network": network.name, "fingerprint": fingerprint(network),
-                           "bag_fingerprint": fingerprint(words)} for k, (network, words) in readers.items()}),
+        props=_chosen({k: _network(network) | {"bag_fingerprint": fingerprint(words)}
+                       for k, (network, words) in readers.items()}),
     )  # fmt: skip
+
+
+def _network(model: SentimentRNN) -> Frame:
+    return {"network": model.name, "fingerprint": fingerprint(model)}
 
 
 def _chosen(props: Mapping[str, Frame]) -> Frame:
@@ -127,9 +131,8 @@ def modifier_lab(
             "texts": t.Enum(list(labs), FILMS),
         },
         props={"dimensions": width, "spaces": spaces} | _chosen({
-            k: {"network": p.model.name, "fingerprint": fingerprint(p.model), "landmarks": _landmarks(own),
-                "lab": {"h_star": pack(p.h_star)} | {
-                    name: {"basis": pack(space.basis), "dual": pack(space.dual)} for name, space in own.spaces.items()}}
+            k: _network(p.model) | {"landmarks": _landmarks(own), "lab": {"h_star": pack(p.h_star)} | {
+                name: {"basis": pack(space.basis), "dual": pack(space.dual)} for name, space in own.spaces.items()}}
             for k, (p, own) in labs.items()}),
     )  # fmt: skip
     return made
@@ -161,12 +164,8 @@ def barcode_explorer(lab: perturb.Lab, words: Sequence[str] | None = None) -> Wi
 
     def compute(words: list[str]) -> Frame:
         chosen = [choices.index(w) for w in words]
-        return {
-            "words": list(words),
-            "kinds": [kinds[i] for i in chosen],
-            "rows": numbers(codes[chosen]),
-            "correlation": numbers(np.atleast_2d(np.corrcoef(codes[chosen]))),
-        }
+        return {"words": list(words), "kinds": [kinds[i] for i in chosen], "rows": numbers(codes[chosen]),
+                "correlation": numbers(np.atleast_2d(np.corrcoef(codes[chosen])))}  # fmt: skip
 
     return Widget(
         "barcode_explorer", "Barcodes: what modifiers do to valence words", compute,
@@ -207,13 +206,9 @@ def where_it_stands(
         ends = (perturb.run(model, read, change).last for change in ((), perturb.start_from(start)))
         whole, replaced = (last[1:] - last[0] for last in ends)
         lasting = perturb.run(model, [inserted], perturb.start_from(point.h_star)).last[0] - point.h_star
-        return frame | {
-            "places": places.tolist(),
-            "intact": numbers(whole @ model.w),
-            "start": numbers(replaced @ model.w),
-            "slow": numbers(whole @ slow),
-            "lasting": round(float(slow @ lasting), 6),
-        }
+        return frame | {"places": places.tolist(), "intact": numbers(whole @ model.w),
+                        "start": numbers(replaced @ model.w), "slow": numbers(whole @ slow),
+                        "lasting": round(float(slow @ lasting), 6)}  # fmt: skip
 
     return Widget(
         "where_it_stands", "Influence of words on the final logit, by their place in a review", compute,
@@ -221,17 +216,15 @@ def where_it_stands(
                        list(zip(*(frame[name] for name in ("places", "intact", "start", "slow"))))),
         controls={"text": t.Unicode(text), "phrase": t.Unicode(phrase), "texts": t.Enum(list(points), FILMS)},
         looks={"place": t.Int(0, min=0)},
-        props=_chosen({k: {"network": p.model.name, "fingerprint": fingerprint(p.model),
-                           "point": {name: pack(getattr(p, name)) for name in ("h_star", "l", "r")}}
+        props=_chosen({k: _network(p.model) | {"point": {name: pack(getattr(p, name)) for name in ("h_star", "l", "r")}}
                        for k, p in points.items()}),
     )  # fmt: skip
 
 
 def build_a_bag(
-    bag: SentimentRNN | None = None,
-    model: SentimentRNN | None = None,
+    bag: SentimentRNN | None = None, model: SentimentRNN | None = None,
     text: str = "The movie was not bad, it was very good.",
-) -> Widget:
+) -> Widget:  # fmt: skip
     """Give a bag of words its modifiers, beginning and end (:mod:`rnnrev.knob`) and see what each token counts.
 
     ``bag`` is the shipped knob unless given, ``model`` the network to compare with. Controls: ``text``, ``modifiers``,
@@ -253,10 +246,8 @@ def build_a_bag(
         lambda frame: (["token", "by itself", "in its context", "volume", "sum so far"],
                        list(zip(*(frame[k] for k in ("tokens", "valence", "counts", "volume", "memory"))))),
         controls={"text": t.Unicode(text), **{part: t.Bool(part == "modifiers") for part in knob.PARTS}},
-        props={
-            "network": f"{built.name} and {network.name}", "fingerprint": fingerprint(network),
-            "knob_fingerprint": fingerprint(built),
-        },
+        props=_network(network) | {"network": f"{built.name} and {network.name}",
+                                   "knob_fingerprint": fingerprint(built)},
     )  # fmt: skip
 
 
@@ -300,7 +291,7 @@ def who_still_matters(model: SentimentRNN | None = None, text: str | None = None
         lambda frame: (["token", "pull on the logit"],
                        [(token, p) for token, p in zip(frame["tokens"], frame["pull"]) if p is not None]),
         controls={"text": t.Unicode(text), "read": t.Int(0, min=0), "word": t.Int(strongest, min=1)},
-        props={"network": model.name, "fingerprint": fingerprint(model)},
+        props=_network(model),
         for_page={"average": {"tokens": fillers.tolist(), "weights": numbers(weights)}},
     )  # fmt: skip
 
