@@ -15,7 +15,7 @@ import pytest
 from conftest import small_network
 from test_widgets import SCENE, SYSTEM, TEXT, make_chart, make_lab, small_bag
 
-from rnnrev import widgets, zoo
+from rnnrev import widgets
 from rnnrev.book import assets, toy, trainer
 from rnnrev.book import widgets as chapter2
 from rnnrev.book.language import TWELVE_WORDS
@@ -621,25 +621,3 @@ def test_a_path_that_is_being_played_stops_with_its_view(pages: Pages, shown: di
     )
     assert drawn[0] > 1
     assert drawn[1] == 0
-
-
-def test_shipped_network_in_the_page(browser: Any, tmp_path: Path) -> None:
-    model, bag = zoo.load("gru-imdb"), zoo.load("bow-imdb")
-    written = assets.write_assets(tmp_path / "rnnrev", model, bag)
-    assert sum(f.stat().st_size for f in written) < 6e6
-    (tmp_path / "trace.html").write_text(PAGE.replace("{}", widgets.sentiment_trace(model, bag, "good").html()))
-    opened = Pages(browser, tmp_path)
-    page = opened.open("trace")
-    for text in ("This movie is not awesome.", "I can't say I wasn't hugely entertained, but it drags and drags " * 15):
-        page.get_by_label("Sentence", exact=True).fill(text)
-        page.get_by_text("The network runs in this page.").wait_for()
-        page.wait_for_function(
-            "(n) => document.querySelector('[data-widget]').rnnrev.get('frame').tokens.length === n",
-            arg=len(tokenize(text)),
-        )
-        trace = model.trace(text)
-        found = frame_of(page, "sentiment_trace")
-        np.testing.assert_allclose(found["network"], [trace.start, *trace.logits], atol=1e-4)
-        np.testing.assert_allclose(found["bag"][1:], bag.trace(text).logits, atol=1e-3)
-    page.close()
-    assert opened.errors == []

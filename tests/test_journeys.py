@@ -21,7 +21,7 @@ import pytest
 import yaml
 from bs4 import BeautifulSoup
 
-from rnnrev import linear, perturb, widgets, zoo
+from rnnrev import linear, widgets, zoo
 
 pytestmark = pytest.mark.browser
 ROOT = Path(__file__).parents[1]
@@ -402,7 +402,7 @@ def point(gru: Any) -> linear.OperatingPoint:
 def test_sentence_moves_both_traces(reader: Reader, gru: Any) -> None:
     lab = Lab(reader.open("book/01-training"), "sentiment_trace")
     before = lab.line("intact"), lab.line("bag")
-    sentence = "I can't say it wasn't good, but not extremely so."
+    sentence = "I can't say it wasn't good, but not extremely so, " + "and it drags and drags " * 15
     lab.write("Sentence", sentence)
     assert lab.line("intact") != before[0]
     assert lab.line("bag") != before[1]
@@ -462,15 +462,3 @@ def test_initial_state_is_swapped_and_fast_modes_removed(
         assert lab.line(style) != before[style]
         np.testing.assert_allclose(frame[name], expected[name], atol=1e-4)
     lab.says(*(expected[name][-1] for name in ("intact", "start", "slow")))
-    # once more by hand: the words at the end of the review, less the review without them
-    text, end = lab.get("text"), lab.get("text") + " not good"
-    ids = [gru.vocabulary.encode(t) for t in (end, text)]
-    swapped = perturb.start_from(point.h_star + point.r * (point.l @ (gru.cell.h0 - point.h_star)))
-    assert difference(gru, ids, []) == pytest.approx(frame["intact"][-1], abs=1e-4)
-    assert difference(gru, ids, [swapped]) == pytest.approx(frame["start"][-1], abs=1e-4)
-
-
-def difference(model: Any, ids: list[np.ndarray], changes: list[perturb.Change]) -> float:
-    """The final logit of the first text less that of the second."""
-    with_it, without = (float(perturb.run(model, [i], changes).final[0]) for i in ids)
-    return with_it - without

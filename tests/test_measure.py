@@ -306,21 +306,6 @@ def test_weights_that_are_no_numbers_are_an_error():
         measure.measure(nan, reviews_of(nan), scored=0)
 
 
-@pytest.mark.slow
-def test_a_shipped_network_on_the_embedded_reviews_in_time():
-    import time
-
-    from rnnrev.data import load_reviews
-
-    started = time.process_time()
-    table = measure.measure(zoo.load("gru-imdb"), load_reviews("book"), progress=False)
-    assert time.process_time() - started < 180  # a minute and a half on two cores
-    found = {c.id: claims.verdict(c, table).verdict for c in claims.CLAIMS if c.record == "networks"}
-    assert len(table) > 300
-    for key in ("dimensions", "readout", "memory", "sorting", "intensifiers", "beginning"):
-        assert found[key] == "holds", key
-
-
 def test_a_control_that_fails_at_the_end_does_not_hide_the_others():
     at = np.array(edges.LAGS)
     curve = np.where(at < 9, 2.0, 1.0) * np.ones((30, 1))
