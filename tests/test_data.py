@@ -22,7 +22,6 @@ from rnnrev.data import (
     load_contrasts,
     load_reviews,
     pad,
-    split_names,
     split_validation,
     tokenize,
 )
@@ -209,10 +208,9 @@ def test_wrong_column_names_the_option(tmp_path, suffix):
 @pytest.mark.parametrize("bad", ["maybe", "1.5", "-2", "", "nan", "inf", "--1", "²"])
 def test_bad_label_names_file_row_and_fix(tmp_path, suffix, bad):
     path = write(tmp_path / f"mine{suffix}", labels=["1", "0", bad, "1"])
-    with pytest.raises(DataError, match=r", row 3: the label is .*; use 0 and 1") as caught:
+    message = rf"{re.escape(str(path))}, row 3: the label is '{re.escape(bad)}'; use 0 and 1"
+    with pytest.raises(DataError, match=message):
         load_reviews(path)
-    assert str(path) in str(caught.value)
-    assert bad in str(caught.value)
 
 
 @pytest.mark.parametrize("bad", [None, 0.5, np.nan, np.inf])
@@ -241,52 +239,49 @@ def test_a_ragged_row_is_called_ragged(tmp_path, row, fields):
         load_reviews(tmp_path / "mine.csv")
 
 
-def test_missing_malformed_and_empty_files(tmp_path):
-    with pytest.raises(DataError, match=r"nowhere\.csv does not exist.*check the path"):
-        load_reviews(tmp_path / "nowhere.csv")
+@pytest.mark.parametrize(("name", "content", "message"), [
+    ("nowhere.csv", None, r"nowhere\.csv does not exist.*check the path"),
+    ("latin.csv", "text,label\ncaf\xe9,1\n".encode("latin-1"), r"latin\.csv cannot be read as csv: .*as UTF-8"),
+    ("open.csv", b'text,label\n"no end,1\n', r"open\.csv cannot be read as csv: .*as UTF-8"),
+    ("broken.jsonl", b'{"text": "good", "label": 1}\n{"text": "bad", "lab', r"broken\.jsonl cannot be read as jsonl"),
+    ("fake.parquet", b"no parquet at all", r"fake\.parquet cannot be read as parquet"),
+    ("nothing.csv", b"text,label\n", r"nothing\.csv holds no rows"),
+    ("nothing.jsonl", b"", r"nothing\.jsonl holds no rows"),
+])  # fmt: skip
+def test_missing_malformed_and_empty_files(tmp_path, name, content, message):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        load_reviews(tmp_path / name)
+
+
+def test_a_folder_is_no_file_and_a_file_has_no_splits(tmp_path):
     (tmp_path / "folder.csv").mkdir()
     with pytest.raises(DataError, match=r"folder\.csv is a folder: give a file"):
         load_reviews(tmp_path / "folder.csv")
-    for name, content in (
-        ("latin.csv", "text,label\ncaf\xe9,1\n".encode("latin-1")),
-        ("open.csv", b'text,label\n"no end,1\n'),
-    ):
-        (tmp_path / name).write_bytes(content)
-        with pytest.raises(DataError, match=rf"{name} cannot be read as csv: .*as UTF-8"):
-            load_reviews(tmp_path / name)
-    broken = tmp_path / "broken.jsonl"
-    broken.write_text('{"text": "good", "label": 1}\n{"text": "bad", "lab')
-    with pytest.raises(DataError, match=r"broken\.jsonl cannot be read as jsonl"):
-        load_reviews(broken)
-    fake = tmp_path / "fake.parquet"
-    fake.write_text("no parquet at all")
-    with pytest.raises(DataError, match=r"fake\.parquet cannot be read as parquet"):
-        load_reviews(fake)
-    for name, content in (("nothing.csv", "text,label\n"), ("nothing.jsonl", "")):
-        (tmp_path / name).write_text(content)
-        with pytest.raises(DataError, match=rf"{name} holds no rows"):
-            load_reviews(tmp_path / name)
     with pytest.raises(DataError, match="no split 'test'"):
         load_reviews(write(tmp_path / "mine.csv"), "test")
-
-
-def test_a_file_that_changed_is_read_again(tmp_path):
-    path = tmp_path / "mine.csv"
-    before = load_reviews(write(path))
-    after = load_reviews(write(path, ["another"], [0]))
-    assert (len(before), len(after)) == (4, 1)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["mine.csv"]  # nothing is left beside it
 
 
 # --- data sets by name ------------------------------------------------------------------------
 
 
-def test_mirror_folder(tmp_path, monkeypatch):
-    for folder, column in (("imdb", "text"), ("sst2", "sentence"), ("yelp_sample", "text")):
-        (tmp_path / folder).mkdir()
-        write(tmp_path / folder / "train.parquet", columns=(column, "label"))
+@pytest.fixture
+def mirror(tmp_path, monkeypatch):
+    """A folder of Parquet copies; a function that puts a table there."""
     monkeypatch.setenv("RNNREV_DATA_DIR", str(tmp_path))
-    for name in ("imdb", "sst2", "yelp_polarity"):
+
+    def put(name, split, **columns):
+        (tmp_path / name).mkdir(exist_ok=True)
+        table = pd.DataFrame({("sentence" if name == "sst2" else "text"): TEXTS, "label": LABELS} | columns)
+        table.to_parquet(tmp_path / name / f"{split}.parquet")
+
+    return put
+
+
+def test_mirror_folder(mirror, tmp_path):
+    for folder, name in (("imdb", "imdb"), ("sst2", "sst2"), ("yelp_sample", "yelp_polarity")):
+        mirror(folder, "train")
         reviews = load_reviews(name, "train")
         assert reviews.texts == tuple(TEXTS)
         assert (reviews.name, reviews.split) == (name, "train")
@@ -295,48 +290,27 @@ def test_mirror_folder(tmp_path, monkeypatch):
     assert str(tmp_path) in str(caught.value)
 
 
-def test_stars_and_evaluation_only_sets(tmp_path, monkeypatch):
-    monkeypatch.setenv("RNNREV_DATA_DIR", str(tmp_path))
-    table = pd.DataFrame({"text": TEXTS, "label": [1, 0, -1, 1], "stars": [5, 2, 3, 4]})
-    (tmp_path / "hotels").mkdir()
-    table.to_parquet(tmp_path / "hotels" / "test.parquet")
+def test_stars_and_evaluation_only_sets(mirror, monkeypatch):
+    mirror("hotels", "test", label=[1, 0, -1, 1], stars=[5, 2, 3, 4])
     assert load_reviews("hotels", "test").labels.tolist() == [1, 0, -1, 1]
     assert load_reviews("hotels", "test", label="stars").labels.tolist() == [5, 2, 3, 4]
     assert not load_reviews("hotels", "test").evaluation_only
-    (tmp_path / "imdb_counterfactual").mkdir()
-    table = table.assign(version=["original", "revised", "revised", "original"])
-    table.to_parquet(tmp_path / "imdb_counterfactual" / "train.parquet")
+    mirror("imdb_counterfactual", "train", version=["original", "revised", "revised", "original"])
     revised = load_reviews("imdb_counterfactual", "train")  # the originals are among IMDB's training reviews
     assert revised.texts == tuple(TEXTS[1:3])
     assert revised.sample(1).evaluation_only
-    (tmp_path / "checklist").mkdir()
-    table.assign(label=pd.array([1, None, 0, 2], "Int8")).to_parquet(tmp_path / "checklist" / "test.parquet")
+    mirror("checklist", "test", label=pd.array([1, None, 0, 2], "Int8"))
     assert load_reviews("checklist", "test").labels.tolist() == [1, -1, 0, 2]
     monkeypatch.delenv("RNNREV_DATA_DIR")
     with pytest.raises(DataError, match=r"checklist is not on the hub: set RNNREV_DATA_DIR"):
         load_reviews("checklist", "test")
 
 
-def test_the_split_that_is_not_trained_on_is_the_default(tmp_path, monkeypatch):
-    monkeypatch.setenv("RNNREV_DATA_DIR", str(tmp_path))
-    for folder, split in (("imdb", "test"), ("sst2", "validation")):
-        (tmp_path / folder).mkdir()
-        write(tmp_path / folder / f"{split}.parquet", columns=("sentence" if folder == "sst2" else "text", "label"))
+def test_the_split_that_is_not_trained_on_is_the_default(mirror, tmp_path):
+    mirror("imdb", "test")
+    mirror("sst2", "validation")
     names = ("imdb", "sst2", "book", write(tmp_path / "x.csv"))
     assert [load_reviews(n).split for n in names] == ["test", "validation", "all", "all"]
-
-
-def test_splits_by_name(tmp_path):
-    assert split_names("sst2") == ("train", "validation")
-    assert split_names(tmp_path / "mine.csv") == ("all",)
-    assert "hard" in split_names("book")
-
-
-def test_unlabelled_reviews(tmp_path, monkeypatch):
-    (tmp_path / "imdb").mkdir()
-    write(tmp_path / "imdb" / "unsupervised.parquet", labels=[-1] * 4)
-    monkeypatch.setenv("RNNREV_DATA_DIR", str(tmp_path))
-    assert (load_reviews("imdb", "unsupervised").labels == -1).all()
 
 
 def test_unknown_names():
@@ -381,12 +355,6 @@ def test_reviews_are_taken_in_order_and_sampled_at_random():
     assert np.bincount(uneven.labels).tolist() == [2, 2]
     assert {"c", "f"} < set(uneven.texts)
     assert list(uneven.texts) == sorted(uneven.texts)
-
-
-def test_reviews_are_compared_by_identity():
-    reviews = load_reviews("book")
-    assert reviews == reviews
-    assert reviews != load_reviews("book")
 
 
 def test_fingerprint_sees_every_change():
