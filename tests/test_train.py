@@ -196,11 +196,9 @@ def test_what_is_held_out_and_tested_is_the_data_sets_own(known):
     assert sst2["validation"]["split"] == "validation"  # a share of the phrases would hold parts of trained sentences
     assert sst2["training_texts"] == 600
     assert sst2["test"] is None
-
-
-def test_reviews_of_ones_own_are_not_scored_on_imdb(known):
-    model = train(dataclasses.replace(SMALL, epochs=1, cell="bow", data="imdb"), reviews=toy(), progress=False)
-    assert model.record["test"] is None
+    known.clear()
+    own = train(dataclasses.replace(config, data="imdb"), reviews=toy(), progress=False).record
+    assert own["test"] is None  # reviews of one's own are not scored on IMDB
     assert not known
 
 
@@ -221,19 +219,15 @@ def test_three_classes_are_learned():
     assert model.record["curve"][0]["loss_nats"] < 1.2  # chance is log 3
 
 
-def test_reviews_without_a_label_are_left_out():
+def test_reviews_without_a_label_are_left_out_and_classes_may_be_balanced():
     labels = np.where(np.arange(600) % 3 == 0, -1, toy().labels)
+    rare = toy().take(np.delete(np.arange(600), np.flatnonzero(toy().labels == 0)[30:]))
     bag = dataclasses.replace(SMALL, cell="bow", epochs=1)
-    model = train(bag, reviews=dataclasses.replace(toy(), labels=labels), progress=False)
-    assert model.record["training_texts"] + model.record["validation"]["texts"] == 400
-
-
-def test_a_common_class_is_not_learned_from_its_frequency():
-    rare = np.flatnonzero(toy().labels == 0)[30:]
-    reviews = toy().take(np.delete(np.arange(600), rare))
-    bag = dataclasses.replace(SMALL, cell="bow", epochs=1, balance=True)
-    model = train(bag, reviews=reviews, progress=False)
-    assert model.record["training_texts"] + model.record["validation"]["texts"] == 60
+    for config, reviews, n in (
+        (bag, dataclasses.replace(toy(), labels=labels), 400), (dataclasses.replace(bag, balance=True), rare, 60),
+    ):  # fmt: skip
+        record = train(config, reviews=reviews, progress=False).record
+        assert record["training_texts"] + record["validation"]["texts"] == n
 
 
 @pytest.mark.parametrize(
