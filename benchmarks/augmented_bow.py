@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from rnnrev.augmented_bow import STEPS, AugmentedConfig, train_augmented
+from rnnrev.book.augmented import STEPS, AugmentedConfig, train_augmented
 from rnnrev.data import Reviews
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -26,7 +26,7 @@ import numpy as np
 
 from .data import Vocabulary
 from .files import write_bytes
-from .model import BagOfWords, Classifier, SentimentRNN
+from .model import BagOfWords, Classifier
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -159,14 +159,6 @@ def _read(file: Path) -> Classifier:
 def names() -> list[str]:
     """Names of the shipped networks, e.g. ``gru-imdb``."""
     return sorted(p.stem for p in FOLDER.glob(f"*{SUFFIX}"))
-
-
-def recurrent(pretrained: bool = False) -> list[str]:
-    """Names of the networks whose gates see the state; or of those of them that learned to predict words first."""
-    models = {n: model for n in names() if isinstance(model := load(n), SentimentRNN)}
-    seeing = [n for n, m in models.items() if m.cell.U.any()]
-    recorded = {n: record(n)["config"].get("pretrained", "none") for n in seeing}
-    return [n for n, file in recorded.items() if (file != "none") == pretrained]
 
 
 def bag_of(model: Classifier) -> BagOfWords:

@@ -30,7 +30,8 @@ from sweep import Row
 from tqdm import tqdm
 
 from rnnrev import modifiers, stats, zoo
-from rnnrev.augmented_bow import STEPS, AugmentedBagOfWords, AugmentedConfig, train_augmented
+from rnnrev.augmented_bow import AugmentedBagOfWords
+from rnnrev.book.augmented import STEPS, AugmentedConfig, train_augmented
 from rnnrev.data import Reviews, Vocabulary, load_reviews, split_validation, tokenize
 from rnnrev.files import digest, write_npz
 from rnnrev.linear import OperatingPoint, operating_point

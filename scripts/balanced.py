@@ -26,6 +26,7 @@ import pandas as pd
 import sweeps
 from along_text import linear_reader, lyapunov
 from exponentials import WordForm, word_form
+from networks import recurrent
 from provenance import Source, add, networks, write_table
 from scipy.optimize import brentq
 from scipy.stats import spearmanr
@@ -583,7 +584,7 @@ def measured(cell: Cell, trained: Path) -> list[dict[str, object]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    shipped, names = zoo.recurrent() + zoo.recurrent(pretrained=True), [*PARTS, "known"]
+    shipped, names = recurrent() + recurrent(pretrained=True), [*PARTS, "known"]
     parser.add_argument("networks", nargs="*", default=[*shipped, *LEARNED], help="shipped or trained networks (all)")
     parser.add_argument("--parts", nargs="*", default=names, choices=names, help="what to measure (all)")
     parser.add_argument("--out", type=Path, default=Path("runs/balanced"), help="folder of parts (%(default)s)")

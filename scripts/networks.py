@@ -17,6 +17,9 @@ from pathlib import Path
 
 from provenance import ROOT
 
+from rnnrev import zoo
+from rnnrev.model import SentimentRNN
+
 FILMS = "scripts/vectors.py --out runs/vectors-imdb.npz"
 PLACES = "scripts/vectors.py --data yelp --extra hotels restaurants --out runs/vectors-yelp.npz"
 YELP = "rnnrev train --data yelp --extra hotels restaurants --balance --compact --batch-size 128 --quiet"
@@ -77,6 +80,12 @@ NETWORKS: dict[str, list[str]] = {
     **seeds("knob-hard-plain", f"{HARD.replace('128', '256')} {KNOB}"),
     **{k: v for r in RUNGS for k, v in seeds(f"rung-{r}", f"scripts/rungs.py {r}", FILMS).items()},
 }  # fmt: skip
+
+
+def recurrent(pretrained: bool = False) -> list[str]:
+    """Names of the shipped networks whose gates see the state; or of those that learned to predict words first."""
+    models = {n: model for n in zoo.names() if isinstance(model := zoo.load(n), SentimentRNN) and model.cell.U.any()}
+    return [n for n, m in models.items() if (m.record["config"].get("pretrained", "none") != "none") == pretrained]
 
 
 def make(name: str) -> Path:

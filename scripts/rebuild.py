@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from exponentials import WordForm, word_form
-from networks import make
+from networks import make, recurrent
 from provenance import Source, add, networks, write_table
 from rungs import RUNGS, reads_as
 from scipy import sparse
@@ -487,7 +487,7 @@ def measured(cell: Cell) -> list[Row]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    known = [*zoo.recurrent(), *zoo.recurrent(pretrained=True), *FAIR]
+    known = [*recurrent(), *recurrent(pretrained=True), *FAIR]
     parser.add_argument("networks", nargs="*", default=known, help="shipped networks, fair ladders (all)")
     parser.add_argument("--parts", nargs="*", default=list(PARTS), choices=list(PARTS), help="(all)")
     parser.add_argument("--out", type=Path, default=Path("runs/rebuild"), help="folder of parts (%(default)s)")

@@ -20,7 +20,8 @@ import numpy as np
 from augmented import candidates
 
 from rnnrev import zoo
-from rnnrev.augmented_bow import STEPS, AugmentedBagOfWords, AugmentedConfig, train_augmented
+from rnnrev.augmented_bow import AugmentedBagOfWords
+from rnnrev.book.augmented import STEPS, AugmentedConfig, train_augmented
 from rnnrev.cells import CELLS
 from rnnrev.config import TrainConfig
 from rnnrev.data import Vocabulary, load_reviews

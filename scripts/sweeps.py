@@ -22,13 +22,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from networks import recurrent
 from provenance import Source, networks, write_table
 from scipy.stats import spearmanr
 from sweep import Cell, Row, grid, minutes, rows_of, sweep
 
 from rnnrev import line_attractor, stats, zoo
-from rnnrev.augmented_bow import STEPS, AugmentedConfig, train_augmented
 from rnnrev.book import recovery
+from rnnrev.book.augmented import STEPS, AugmentedConfig, train_augmented
 from rnnrev.book.language import Language
 from rnnrev.config import TrainConfig
 from rnnrev.data import Reviews, load_reviews, split_names
@@ -300,7 +301,7 @@ SWEEPS: dict[str, tuple[Run, Cells]] = {
     "bags": (bags, lambda cells, seeds, data: grid(seed=seeds)),
     "classes": (classes, lambda cells, seeds, data: [
         cell for k, c in CLASSES for cell in grid(kind=k, classes=c, seed=seeds)]),
-    "stars": (stars, lambda cells, seeds, data: [*grid(cell=cells, seed=seeds), *grid(network=zoo.recurrent())]),
+    "stars": (stars, lambda cells, seeds, data: [*grid(cell=cells, seed=seeds), *grid(network=recurrent())]),
     "train": (own, lambda cells, seeds, data: grid(cell=cells, seed=seeds, data=data)),
 }  # fmt: skip
 #: Texts behind a record: those of the known language and of harder ones, or the stars'.

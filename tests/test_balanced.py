@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from conftest import small_network
+from networks import recurrent
 from scipy.linalg import solve_discrete_lyapunov
 
 from rnnrev import balanced, perturb, zoo
@@ -297,7 +298,7 @@ def test_more_classes_are_balanced_by_their_differences(rng):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", zoo.recurrent() + zoo.recurrent(pretrained=True))
+@pytest.mark.parametrize("name", recurrent() + recurrent(pretrained=True))
 def test_a_few_numbers_read_as_the_whole_shipped_network_does(name, record_property):
     model = zoo.load(name)
     start = time.perf_counter()
