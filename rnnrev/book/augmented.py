@@ -5,17 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
-import tensorflow as tf
-from keras import ops
 
 from ..augmented_bow import AugmentedBagOfWords
 from ..config import FitConfig
 from ..data import Reviews, Vocabulary
-from ..train import learn, load_vectors, two_classes
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 __all__ = ["STEPS", "AugmentedConfig", "train_augmented"]
 
@@ -59,6 +58,11 @@ class _Network:
     """The model while it is trained: a :class:`rnnrev.train.Trainee`."""
 
     def __init__(self, config: AugmentedConfig, vocabulary: Vocabulary, modifiers: tuple[str, ...]) -> None:
+        import keras
+        import tensorflow as tf
+
+        from ..train import load_vectors
+
         C = config.n_parts
 
         def drawn(rows: int, stream: int) -> np.ndarray:
@@ -86,6 +90,9 @@ class _Network:
 
     def logits(self, ids: tf.Tensor, lengths: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """Training logits (B, 1); nothing is dropped out, so ``seed`` decides nothing."""
+        import tensorflow as tf
+        from keras import ops
+
         weights = {k: tf.convert_to_tensor(v) for k, v in self.variables.items()}
         if self.vectors is not None:
             weights["parts"] += tf.matmul(self.vectors, weights["theta"])
@@ -93,6 +100,8 @@ class _Network:
         return self.start.formula(ops, weights, ids, tf.cast(lengths, tf.float32), kept)[:, None]
 
     def penalty(self) -> tf.Tensor:
+        import tensorflow as tf
+
         c = self.config
         rates = {"parts": c.beta_l2, "after": c.filter_l2, "before": c.filter_l2}
         rates |= {"begin_coefficients": c.edge_l2, "end_coefficients": c.edge_l2}
@@ -116,6 +125,8 @@ def train_augmented(
     ``per_million`` of :func:`rnnrev.modifiers.modifier_effects`. The first ``config.n_modifiers`` that the vocabulary
     knows are taken. ``out`` is a model file to write, small (float16).
     """
+
+    from ..train import learn, two_classes
 
     def make(vocabulary: Vocabulary, n_classes: int) -> _Network:
         two_classes(n_classes)
