@@ -125,7 +125,6 @@ def train_augmented(
     ``per_million`` of :func:`rnnrev.modifiers.modifier_effects`. The first ``config.n_modifiers`` that the vocabulary
     knows are taken. ``out`` is a model file to write, small (float16).
     """
-
     from ..train import learn, two_classes
 
     def make(vocabulary: Vocabulary, n_classes: int) -> _Network:
