@@ -19,7 +19,7 @@ import numpy as np
 
 from rnnrev import linear, widgets, zoo
 from rnnrev.book import assets
-from rnnrev.book import widgets as chapter2
+from rnnrev.book import widgets as own
 from rnnrev.modifiers import Probes
 from rnnrev.perturb import Lab
 from rnnrev.subspace import random_subspace
@@ -54,7 +54,7 @@ def make() -> dict[str, widgets.Widget]:
     lab = Lab(spaces, 3, (), (), nothing, Probes((), np.zeros(0, int), np.zeros(0)), nothing)
     made = [
         widgets.sentiment_trace(model, text=SENTENCE), widgets.modifier_lab(point, lab, SENTENCE),
-        widgets.where_it_stands(point, SENTENCE * 5), chapter2.flow_2d(),
+        widgets.where_it_stands(point, SENTENCE * 5), own.flow_2d(),
     ]  # fmt: skip
     return {w.kind: w for w in made}
 

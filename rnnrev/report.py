@@ -166,7 +166,8 @@ def _context(a: Analysis) -> Table:
     keys, bag = ["data", "measure", "condition"], claims.read("context").query("network == 'bow-imdb'")
     rows = []
     for r in context_tests(a.model, most=1000, seed=a.seed).merge(bag, on=keys, suffixes=("", "_bag")).itertuples():
-        asked = f"{r.data}, {r.measure}" if r.measure in ("accuracy", "auc") else f"{TESTS[r.measure]} {r.condition}"
+        whole = {"accuracy": "accuracy", "auc": "AUC"}.get(r.measure)
+        asked = f"{r.data}, {whole}" if whole else f"{TESTS[r.measure]} {r.condition}"
         found = Estimate(r.value, r.low, r.high), Estimate(r.value_bag, r.low_bag, r.high_bag)
         rows.append((asked, *(text_of(v, ".1%") for v in found), _whole(r.n)))
     return Table(("asked", a.model.name, "bag of words of the book", "texts"), tuple(rows))

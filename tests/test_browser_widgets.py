@@ -17,7 +17,7 @@ from test_widgets import SCENE, SYSTEM, TEXT, make_chart, make_lab, small_bag
 
 from rnnrev import widgets
 from rnnrev.book import assets, toy, trainer
-from rnnrev.book import widgets as chapter2
+from rnnrev.book import widgets as own
 from rnnrev.book.language import TWELVE_WORDS
 from rnnrev.cells import CELLS, WEIGHTS, Cell
 from rnnrev.data import tokenize
@@ -76,10 +76,10 @@ def shown(
     lab = make_lab(point)
     other = operating_point(second, texts=[TEXT, "not bad. very good. a movie was bad the"], n_tokens=8)
     made = [
-        widgets.sentiment_trace(model, bag, "good"), chapter2.flow_2d(), chapter2.attractor_3d(SCENE),
-        chapter2.relax(SYSTEM), widgets.modifier_lab(point, lab, TEXT, restaurants=(other, make_lab(other))),
+        widgets.sentiment_trace(model, bag, "good"), own.flow_2d(), own.attractor_3d(SCENE),
+        own.relax(SYSTEM), widgets.modifier_lab(point, lab, TEXT, restaurants=(other, make_lab(other))),
         widgets.barcode_explorer(lab),
-        widgets.where_it_stands(point, TEXT * 4, "bad", other), widgets.build_a_bag(small_bag(model.vocabulary), model),
+        widgets.where_it_stands(point, TEXT * 4, "bad", other), own.build_a_bag(small_bag(model.vocabulary), model),
         widgets.who_still_matters(model, TEXT), trainer.toy_trainer(),
         widgets.the_plane([make_chart(model), make_chart(second, 3), make_chart(blind)], TEXT),
     ]  # fmt: skip
@@ -462,18 +462,6 @@ def test_a_kernel_trains_where_there_is_one(pages: Pages) -> None:
     assert lab.get_by_text("no memory left").is_visible()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_page_fits_a_phone(pages: Pages, scheme: str) -> None:
-    page = pages.open("all", width=360, color_scheme=scheme)
-    page.wait_for_selector("[data-widget=where_it_stands] svg.rw-chart")
-    assert page.evaluate("document.documentElement.scrollWidth") <= 360
-    small = page.evaluate(
-        """[...document.querySelectorAll('.rw-body :is(button, input:not([type=radio], [type=checkbox]), select)')]
-             .filter((e) => e.getBoundingClientRect().height < 24).map((e) => e.outerHTML)"""
-    )
-    assert small == []
-
-
 def test_network_is_loaded_when_it_is_needed(pages: Pages) -> None:
     page = pages.open("all")
     page.wait_for_selector("svg.rw-chart")
@@ -597,7 +585,7 @@ def test_a_closed_view_hears_and_draws_nothing(pages: Pages, shown: dict[str, wi
 def test_a_path_that_is_being_played_stops_with_its_view(pages: Pages, shown: dict[str, widgets.Widget]) -> None:
     page = pages.open("sentiment_trace")
     page.evaluate(ANYWIDGET, base.module())
-    widget = chapter2.relax(SYSTEM)
+    widget = own.relax(SYSTEM)
     page.evaluate("(state) => { globalThis.opened = open(state); opened.show('view'); }", state_of(widget))
     widget.sequence = [""] * 100
     page.get_by_role("button", name="× 100").click()  # the path is drawn step by step from here on

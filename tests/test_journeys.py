@@ -170,6 +170,11 @@ def test_page_fits_a_phone(reader: Reader, page: str) -> None:
            }"""
     )
     assert cut_off == []
+    small = opened.evaluate(
+        """[...document.querySelectorAll('.rw-body :is(button, input:not([type=radio], [type=checkbox]), select)')]
+             .filter((e) => e.getBoundingClientRect().height < 24).map((e) => e.outerHTML)"""
+    )
+    assert small == []
 
 
 # --- links, pictures, descriptions, notebooks ---------------------------------------------------

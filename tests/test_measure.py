@@ -219,16 +219,6 @@ def test_a_bug_raises_and_what_is_missing_does_not(monkeypatch):
     assert table.measure.to_list() == ["size", "shape"]
 
 
-def test_what_failed_once_is_not_tried_again():
-    model = replace(small_network("gru"), counts=None)
-    a = Analysis.of(model, reviews_of(model))
-    with pytest.raises(Unmeasured, match="fewer than 8") as first:
-        a.point  # noqa: B018
-    with pytest.raises(Unmeasured) as second:
-        a.point  # noqa: B018
-    assert first.value is second.value
-
-
 # --- what cannot be measured --------------------------------------------------------------------
 
 

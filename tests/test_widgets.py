@@ -17,7 +17,7 @@ from traitlets import TraitError
 from rnnrev import driven, knob, perturb, widgets, zoo
 from rnnrev.balanced import Chart, balanced_modes, petrov_galerkin
 from rnnrev.book import assets, toy, trainer
-from rnnrev.book import widgets as chapter2
+from rnnrev.book import widgets as own
 from rnnrev.book.language import Language
 from rnnrev.cells import Cell
 from rnnrev.data import Vocabulary
@@ -78,14 +78,6 @@ def test_trace_follows_the_text(point: OperatingPoint, bag: BagOfWords) -> None:
     assert widget.frame["known"] == [False] * 3
 
 
-@pytest.mark.parametrize("kind", ["vanilla", "ugrnn", "gru", "lstm"])
-def test_trace_works_for_any_network(kind: str, bag: BagOfWords) -> None:
-    model = small_network(kind)
-    assert widgets.sentiment_trace(model, bag, TEXT).frame["network"][-1] == pytest.approx(
-        model.logits([TEXT])[0], abs=1e-5
-    )
-
-
 def test_a_reader_chooses_what_the_networks_learned_from() -> None:
     widget = widgets.sentiment_trace(text="The pizza was bland.")
     for texts, network, bag in (("restaurants", "gru-yelp", "bow-yelp"), ("films", "gru-imdb", "bow-imdb")):
@@ -97,7 +89,7 @@ def test_a_reader_chooses_what_the_networks_learned_from() -> None:
 
 def test_long_texts_are_cut(point: OperatingPoint, bag: BagOfWords) -> None:
     frame = widgets.sentiment_trace(point.model, bag, "good " * 1000).frame
-    assert len(frame["tokens"]) == len(frame["network"]) - 1 == widgets.MAX_TOKENS
+    assert len(frame["tokens"]) == len(frame["network"]) - 1 == base.MAX_TOKENS
 
 
 # --- modifier lab -----------------------------------------------------------------------------
@@ -301,9 +293,9 @@ def test_volume_is_held_removed_and_doubled_and_the_start_is_dragged() -> None:
 # --- chapter 2 --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("A", list(chapter2.FLOWS.values()) + [[[0.2, 0.9], [-0.7, -0.4]], [[0.0, 1.0], [1.0, 0.0]]])
+@pytest.mark.parametrize("A", list(own.FLOWS.values()) + [[[0.2, 0.9], [-0.7, -0.4]], [[0.0, 1.0], [1.0, 0.0]]])
 def test_flow_agrees_with_numpy(A: list[list[float]]) -> None:
-    widget = chapter2.flow_2d(A)
+    widget = own.flow_2d(A)
     widget.start = [0.3, -1.1]
     frame = widget.frame
     found = np.array(frame["eigvals"]) @ [1, 1j]
@@ -319,11 +311,11 @@ def test_flow_agrees_with_numpy(A: list[list[float]]) -> None:
 
 
 def test_time_constants_of_a_flow() -> None:
-    frame = chapter2.flow_2d([[1.0, 0.0], [0.0, np.exp(-1 / 7)]]).frame
+    frame = own.flow_2d([[1.0, 0.0], [0.0, np.exp(-1 / 7)]]).frame
     assert frame["tau"] == [None, pytest.approx(7)]
-    assert chapter2.flow_2d([[1.1, 0], [0, 0]]).frame["tau"] == [pytest.approx(-1 / np.log(1.1), abs=1e-6), 0.0]
-    assert chapter2.flow_2d([[0.5, 0], [0, 0.5]]).frame["right"] is None  # every direction is a mode: none is drawn
-    assert max(map(max, chapter2.flow_2d([[1.2, 1.2], [1.2, 1.2]]).frame["path"])) == 1e6
+    assert own.flow_2d([[1.1, 0], [0, 0]]).frame["tau"] == [pytest.approx(-1 / np.log(1.1), abs=1e-6), 0.0]
+    assert own.flow_2d([[0.5, 0], [0, 0.5]]).frame["right"] is None  # every direction is a mode: none is drawn
+    assert max(map(max, own.flow_2d([[1.2, 1.2], [1.2, 1.2]]).frame["path"])) == 1e6
 
 
 SYSTEM: dict[str, Any] = {
@@ -341,7 +333,7 @@ SCENE: dict[str, Any] = {
 
 
 def test_relaxing_state_follows_its_linear_map() -> None:
-    widget = chapter2.relax(SYSTEM)
+    widget = own.relax(SYSTEM)
     widget.start, widget.sequence = [0.5, 1.0], ["", "awful", ""]
     A, B = SYSTEM["A"], SYSTEM["B"]
     z = A @ (A @ (A @ [0.5, 1.0]) + B[1])
@@ -350,7 +342,7 @@ def test_relaxing_state_follows_its_linear_map() -> None:
 
 
 def test_turning_the_scene_computes_nothing() -> None:
-    widget = chapter2.attractor_3d(SCENE)
+    widget = own.attractor_3d(SCENE)
     before = widget.frame
     widget.yaw = 77.0
     assert widget.frame is before
@@ -377,7 +369,7 @@ def small_bag(vocabulary: Vocabulary) -> SentimentRNN:
 @pytest.mark.parametrize("on", [(), ("modifiers",), ("beginning", "end"), ("modifiers", "beginning", "end")])
 def test_switches_leave_out_parts_of_the_model(point: OperatingPoint, on: tuple[str, ...]) -> None:
     bag, text = small_bag(point.model.vocabulary), "not very good movie, a bad movie was not"
-    widget = widgets.build_a_bag(bag, point.model, text)
+    widget = own.build_a_bag(bag, point.model, text)
     for part in ("modifiers", "beginning", "end"):
         setattr(widget, part, part in on)
     kept = knob.without(bag, *({"modifiers", "beginning", "end"} - set(on)))
@@ -390,10 +382,10 @@ def test_switches_leave_out_parts_of_the_model(point: OperatingPoint, on: tuple[
 
 
 def test_bag_takes_any_text(point: OperatingPoint) -> None:
-    widget = widgets.build_a_bag(small_bag(point.model.vocabulary), point.model, "")
+    widget = own.build_a_bag(small_bag(point.model.vocabulary), point.model, "")
     assert len(widget.frame["counts"]) == 1
     widget.text = "good, not bad " * 200
-    assert len(widget.frame["counts"]) == len(widget.frame["tokens"]) == widgets.MAX_TOKENS
+    assert len(widget.frame["counts"]) == len(widget.frame["tokens"]) == base.MAX_TOKENS
 
 
 def test_toy_tells_the_sums_of_its_language() -> None:
@@ -465,9 +457,9 @@ def test_training_in_the_kernel_says_what_failed(traffic: Any, monkeypatch: pyte
 @pytest.fixture(scope="module")
 def everything(point: OperatingPoint, bag: BagOfWords, lab: perturb.Lab) -> list[widgets.Widget]:
     return [
-        widgets.sentiment_trace(point.model, bag, TEXT), chapter2.flow_2d(), chapter2.attractor_3d(SCENE),
-        chapter2.relax(SYSTEM), widgets.modifier_lab(point, lab, TEXT), widgets.barcode_explorer(lab),
-        widgets.where_it_stands(point, TEXT, "bad"), widgets.build_a_bag(small_bag(bag.vocabulary), point.model),
+        widgets.sentiment_trace(point.model, bag, TEXT), own.flow_2d(), own.attractor_3d(SCENE),
+        own.relax(SYSTEM), widgets.modifier_lab(point, lab, TEXT), widgets.barcode_explorer(lab),
+        widgets.where_it_stands(point, TEXT, "bad"), own.build_a_bag(small_bag(bag.vocabulary), point.model),
         widgets.who_still_matters(point.model, TEXT), widgets.the_plane([make_chart(point.model)], TEXT),
         trainer.toy_trainer(),
     ]  # fmt: skip

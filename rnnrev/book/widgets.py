@@ -1,6 +1,6 @@
-"""Widgets of chapter 2: a linear flow, the curve of fixed points as a scene, a state that relaxes.
+"""Widgets of chapters 2 and 6: a linear flow, the curve of fixed points, a state that relaxes, a bag with a knob.
 
-They draw what :mod:`rnnrev.book.line_attractor` prepares; those for any network are in :mod:`rnnrev.widgets`.
+Two draw what :mod:`rnnrev.book.line_attractor` prepares; those for any network are in :mod:`rnnrev.widgets`.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ import numpy as np
 import traitlets as t
 from numpy.typing import ArrayLike
 
-from ..widgets.base import Frame, Table, Widget, numbers
+from .. import knob, perturb, zoo
+from ..model import SentimentRNN
+from ..widgets.base import Frame, Table, Widget, fingerprint, named, numbers, tokens_of
 
-__all__ = ["attractor_3d", "flow_2d", "relax"]
+__all__ = ["attractor_3d", "build_a_bag", "flow_2d", "relax"]
 
 #: Matrices that show what two modes can do.
 FLOWS = {
@@ -130,3 +132,33 @@ def _rounded(value: Any) -> Any:
     if isinstance(value, (float, np.floating)):
         return float(f"{value:.6g}") if np.isfinite(value) else None
     return value.item() if isinstance(value, np.generic) else value
+
+
+def build_a_bag(
+    bag: SentimentRNN | None = None, model: SentimentRNN | None = None,
+    text: str = "The movie was not bad, it was very good.",
+) -> Widget:  # fmt: skip
+    """Give a bag of words its modifiers, beginning and end (:mod:`rnnrev.knob`) and see what each token counts.
+
+    ``bag`` is the shipped knob unless given, ``model`` the network to compare with. Controls: ``text``, ``modifiers``,
+    ``beginning``, ``end``.
+    """
+    built, network = bag or zoo.load("knob-imdb", SentimentRNN), model or zoo.load("gru-imdb", SentimentRNN)
+
+    def compute(text: str, **switched_on: bool) -> Frame:
+        ids, frame = tokens_of(built.vocabulary, text)
+        alone = knob.without(built, *knob.PARTS)
+        with_parts = knob.without(built, *(part for part, on in switched_on.items() if not on))
+        valence, rows = (knob.contributions(m, ids) for m in (alone, with_parts))
+        logits = [perturb.run(m, [ids]).final[0] for m in (alone, with_parts, network)]
+        columns = {name: numbers(rows[name]) for name in ("counts", "volume", "memory")}
+        return frame | {"valence": numbers(valence.counts), "logit": numbers(logits)} | columns
+
+    return Widget(
+        "build_a_bag", "What each token counts in a bag of words with a volume knob", compute,
+        lambda frame: (["token", "by itself", "in its context", "volume", "sum so far"],
+                       list(zip(*(frame[k] for k in ("tokens", "valence", "counts", "volume", "memory"))))),
+        controls={"text": t.Unicode(text), **{part: t.Bool(part == "modifiers") for part in knob.PARTS}},
+        props=named(network) | {"network": f"{built.name} and {network.name}",
+                                   "knob_fingerprint": fingerprint(built)},
+    )  # fmt: skip

@@ -13,32 +13,24 @@ from typing import Any
 import numpy as np
 import traitlets as t
 
-from .. import driven, knob, linear, perturb, zoo
+from .. import driven, linear, perturb, zoo
 from ..balanced import Chart
-from ..data import UNKNOWN, Vocabulary, load_reviews, tokenize
+from ..data import load_reviews
 from ..fixed_points import mean_map
 from ..linear import OperatingPoint
 from ..model import BagOfWords, SentimentRNN
-from .base import OWN_FILE, Frame, Table, Widget, fingerprint, numbers, pack
+from .base import MAX_TOKENS, OWN_FILE, Frame, Table, Widget, fingerprint, named, numbers, pack, tokens_of
 
 __all__ = [
-    "barcode_explorer", "build_a_bag", "modifier_lab", "sentiment_trace", "the_plane", "where_it_stands",
-    "who_still_matters",
+    "barcode_explorer", "modifier_lab", "sentiment_trace", "the_plane", "where_it_stands", "who_still_matters",
 ]  # fmt: skip
 
-MAX_TOKENS = 300  #: longer texts are cut: what is drawn has to answer within a tenth of a second
 PLACES = 31  #: at how many places of a review a phrase is put, at most
 FILLERS = 16  #: tokens of the average word that a token is compared with
 _MODES = 8  #: balanced modes that can be kept, if there are as many
 FILMS, RESTAURANTS = "films", "restaurants"  #: what the networks learned from that a reader can choose
 #: What is done to the volume coordinate after every token: a gain on its distance from its mean; None holds it.
 _VOLUMES = {"as it is": 1.0, "removed": 0.0, "doubled": 2.0, "held at its start": None}
-
-
-def _read(vocabulary: Vocabulary, text: str) -> tuple[np.ndarray, Frame]:
-    """Token numbers of a text, and how a frame begins: its tokens and which of them are known."""
-    ids = vocabulary.encode(text)[:MAX_TOKENS]
-    return ids, {"tokens": (tokenize(text) or [UNKNOWN])[:MAX_TOKENS], "known": (ids != 1).tolist()}
 
 
 def _states(
@@ -68,8 +60,8 @@ def sentiment_trace(
 
     def compute(text: str, texts: str) -> Frame:
         network, words = readers[texts]
-        ids, frame = _read(network.vocabulary, text)
-        counted = np.cumsum(words.beta[_read(words.vocabulary, text)[0]], dtype=float)
+        ids, frame = tokens_of(network.vocabulary, text)
+        counted = np.cumsum(words.beta[tokens_of(words.vocabulary, text)[0]], dtype=float)
         logits = perturb.run(network, [ids]).logits[0]
         return frame | {"network": numbers(logits), "bag": numbers([words.b, *(words.b + counted)])}
 
@@ -77,13 +69,9 @@ def sentiment_trace(
         "sentiment_trace", "Logit after each token",
         compute, lambda frame: _token_rows(frame, **{"network": "network", "bag of words": "bag"}),
         controls={"text": t.Unicode(text), "texts": t.Enum(list(readers), FILMS)},
-        props=_chosen({k: _network(network) | {"bag_fingerprint": fingerprint(words)}
+        props=_chosen({k: named(network) | {"bag_fingerprint": fingerprint(words)}
                        for k, (network, words) in readers.items()}),
     )  # fmt: skip
-
-
-def _network(model: SentimentRNN) -> Frame:
-    return {"network": model.name, "fingerprint": fingerprint(model)}
 
 
 def _chosen(props: Mapping[str, Frame]) -> Frame:
@@ -112,7 +100,7 @@ def modifier_lab(
 
     def compute(text: str, gain: float, dimension: int, space: str, begin: str, texts: str) -> Frame:
         point, own = labs[texts]
-        ids, frame = _read(point.model.vocabulary, text)
+        ids, frame = tokens_of(point.model.vocabulary, text)
         plane = own.spaces[space].dual[:, :2]
         start = [perturb.start_from(point.h_star)] if begin == "middle" else []
         change = perturb.amplify(own.spaces[space].take(dimension), gain)
@@ -131,7 +119,7 @@ def modifier_lab(
             "texts": t.Enum(list(labs), FILMS),
         },
         props={"dimensions": width, "spaces": spaces} | _chosen({
-            k: _network(p.model) | {"landmarks": _landmarks(own), "lab": {"h_star": pack(p.h_star)} | {
+            k: named(p.model) | {"landmarks": _landmarks(own), "lab": {"h_star": pack(p.h_star)} | {
                 name: {"basis": pack(space.basis), "dual": pack(space.dual)} for name, space in own.spaces.items()}}
             for k, (p, own) in labs.items()}),
     )  # fmt: skip
@@ -198,7 +186,7 @@ def where_it_stands(
         model = point.model.astype(np.float32)  # twice as fast, and what the page computes in
         slow = linear.slow_readout(point)
         start = point.h_star + point.r * (point.l @ (model.cell.h0 - point.h_star))
-        ids, frame = _read(model.vocabulary, text)
+        ids, frame = tokens_of(model.vocabulary, text)
         inserted = model.vocabulary.encode(phrase)[:MAX_TOKENS]
         n = min(len(ids) + 1, PLACES)
         places = np.floor(np.arange(n) * len(ids) / max(n - 1, 1) + 0.5).astype(int)
@@ -216,38 +204,8 @@ def where_it_stands(
                        list(zip(*(frame[name] for name in ("places", "intact", "start", "slow"))))),
         controls={"text": t.Unicode(text), "phrase": t.Unicode(phrase), "texts": t.Enum(list(points), FILMS)},
         looks={"place": t.Int(0, min=0)},
-        props=_chosen({k: _network(p.model) | {"point": {name: pack(getattr(p, name)) for name in ("h_star", "l", "r")}}
+        props=_chosen({k: named(p.model) | {"point": {name: pack(getattr(p, name)) for name in ("h_star", "l", "r")}}
                        for k, p in points.items()}),
-    )  # fmt: skip
-
-
-def build_a_bag(
-    bag: SentimentRNN | None = None, model: SentimentRNN | None = None,
-    text: str = "The movie was not bad, it was very good.",
-) -> Widget:  # fmt: skip
-    """Give a bag of words its modifiers, beginning and end (:mod:`rnnrev.knob`) and see what each token counts.
-
-    ``bag`` is the shipped knob unless given, ``model`` the network to compare with. Controls: ``text``, ``modifiers``,
-    ``beginning``, ``end``.
-    """
-    built, network = bag or zoo.load("knob-imdb", SentimentRNN), model or zoo.load("gru-imdb", SentimentRNN)
-
-    def compute(text: str, **switched_on: bool) -> Frame:
-        ids, frame = _read(built.vocabulary, text)
-        alone = knob.without(built, *knob.PARTS)
-        with_parts = knob.without(built, *(part for part, on in switched_on.items() if not on))
-        valence, rows = (knob.contributions(m, ids) for m in (alone, with_parts))
-        logits = [perturb.run(m, [ids]).final[0] for m in (alone, with_parts, network)]
-        columns = {name: numbers(rows[name]) for name in ("counts", "volume", "memory")}
-        return frame | {"valence": numbers(valence.counts), "logit": numbers(logits)} | columns
-
-    return Widget(
-        "build_a_bag", "What each token counts in a bag of words with a volume knob", compute,
-        lambda frame: (["token", "by itself", "in its context", "volume", "sum so far"],
-                       list(zip(*(frame[k] for k in ("tokens", "valence", "counts", "volume", "memory"))))),
-        controls={"text": t.Unicode(text), **{part: t.Bool(part == "modifiers") for part in knob.PARTS}},
-        props=_network(network) | {"network": f"{built.name} and {network.name}",
-                                   "knob_fingerprint": fingerprint(built)},
     )  # fmt: skip
 
 
@@ -268,7 +226,7 @@ def who_still_matters(model: SentimentRNN | None = None, text: str | None = None
     weights = average.weights.astype(np.float32)
 
     def compute(text: str, read: int, word: int) -> Frame:
-        ids, frame = _read(model.vocabulary, text)
+        ids, frame = tokens_of(model.vocabulary, text)
         n = min(read, len(ids)) or len(ids)
         followed = min(max(word, 1), len(ids)) - 1
         h = model.states_of([ids])[0]
@@ -291,7 +249,7 @@ def who_still_matters(model: SentimentRNN | None = None, text: str | None = None
         lambda frame: (["token", "pull on the logit"],
                        [(token, p) for token, p in zip(frame["tokens"], frame["pull"]) if p is not None]),
         controls={"text": t.Unicode(text), "read": t.Int(0, min=0), "word": t.Int(strongest, min=1)},
-        props=_network(model),
+        props=named(model),
         for_page={"average": {"tokens": fillers.tolist(), "weights": numbers(weights)}},
     )  # fmt: skip
 
@@ -311,7 +269,7 @@ def the_plane(charts: Sequence[Chart], text: str = "The movie was not good.") ->
 
     def picture(number: int, text: str, word: str, k: int, volume: str, start: list[float]) -> Frame:
         chart, small = charts[number], kept[k][number]
-        ids, frame = _read(chart.model.vocabulary, text)
+        ids, frame = tokens_of(chart.model.vocabulary, text)
         axis, gain = chart.volume - 1, _VOLUMES[volume]
         scale, centre = chart.scale, chart.centre  # of memory and volume
         begin = chart.model.cell.h0 + chart.modes.Phi[:, [0, axis]] @ (np.asarray(start) * scale)

@@ -16,12 +16,14 @@ import numpy as np
 import traitlets as t
 from numpy.typing import ArrayLike
 
+from ..data import UNKNOWN, Vocabulary, tokenize
 from ..model import BagOfWords, SentimentRNN
 
 __all__: list[str] = []
 
 #: Sources of the front end in order of use; a name of one file is used by later files only.
 SOURCES = ("engine", "trainer", "frames", "draw", "renderers")
+MAX_TOKENS = 300  #: longer texts are cut: what is drawn has to answer within a tenth of a second
 OWN_FILE = ("mingru-films",)  #: networks that are a page's first and not the one that pages run
 _HERE = Path(__file__).parent
 _IMPORT = re.compile(r"^import .*?;\n", re.MULTILINE | re.DOTALL)
@@ -65,6 +67,17 @@ def fingerprint(model: SentimentRNN | BagOfWords) -> str:
 def numbers(values: ArrayLike) -> list[Any]:
     """An array as lists, to six decimals: the front end draws no more."""
     return np.round(np.asarray(values, float), 6).tolist()
+
+
+def tokens_of(vocabulary: Vocabulary, text: str) -> tuple[np.ndarray, Frame]:
+    """Token numbers of a text, and how a frame begins: its tokens and which of them are known."""
+    ids = vocabulary.encode(text)[:MAX_TOKENS]
+    return ids, {"tokens": (tokenize(text) or [UNKNOWN])[:MAX_TOKENS], "known": (ids != 1).tolist()}
+
+
+def named(model: SentimentRNN) -> Frame:
+    """How a page tells which network a widget shows."""
+    return {"network": model.name, "fingerprint": fingerprint(model)}
 
 
 class Widget(anywidget.AnyWidget):
