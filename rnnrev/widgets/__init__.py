@@ -272,37 +272,33 @@ def the_plane(charts: Sequence[Chart], text: str = "The movie was not good.") ->
         ids, frame = tokens_of(chart.model.vocabulary, text)
         axis, gain = chart.volume - 1, _VOLUMES[volume]
         scale, centre = chart.scale, chart.centre  # of memory and volume
-        begin = chart.model.cell.h0 + chart.modes.Phi[:, [0, axis]] @ (np.asarray(start) * scale)
-        whole, plain = [begin], [begin]
-        z = [(begin - chart.modes.mean) @ small.cell.Psi]
-        usual = list(z)  # without a change, for a gain not to compound
+        mean, Phi, Psi = chart.modes.mean, chart.modes.Phi[:, [0, axis]], chart.modes.Psi[:, [0, axis]]
 
-        def changed(own: float, intact: float, first: float) -> float:
-            return first if gain is None else centre[1] + gain * (intact - centre[1]) if gain != 1 else own
+        def along(
+            model: SentimentRNN, h: np.ndarray, origin: np.ndarray, write: np.ndarray, read: np.ndarray
+        ) -> tuple[np.ndarray, np.ndarray]:
+            """States of the text, as they are and with the volume changed after each token; no gain compounds."""
+            usual, held = [h], [h]
+            for i in ids:
+                usual.append(model.advance(usual[-1][None], np.array([i]))[0])
+                h = model.advance(held[-1][None], np.array([i]))[0]
+                first, own, at = ((s - origin) @ read for s in (held[0], usual[-1], h))
+                wanted = first if gain is None else at if gain == 1 else centre[1] + gain * (own - centre[1])
+                held.append(h + (wanted - at) * write)
+            return np.array(usual), np.array(held)
 
-        read = chart.modes.Psi[:, axis]
-
-        def coordinate(h: np.ndarray) -> float:
-            return float((h - chart.modes.mean) @ read)
-
-        for i in ids:
-            token = np.array([i])
-            plain.append(chart.model.advance(plain[-1][None], token)[0])
-            h = chart.model.advance(whole[-1][None], token)[0]
-            move = changed(coordinate(h), coordinate(plain[-1]), coordinate(begin)) - coordinate(h)
-            whole.append(h + move * chart.modes.Phi[:, axis])
-            usual.append(small.advance(usual[-1][None], token)[0])
-            z.append(np.array(small.advance(z[-1][None], token)[0]))
-            if axis < k:
-                z[-1][axis] = changed(z[-1][axis], usual[-1][axis], z[0][axis])
-        at = (np.array(whole) - chart.modes.mean) @ chart.modes.Psi[:, [0, axis]]
-        low = np.stack([np.array(z)[:, 0], np.array(z)[:, axis] if axis < k else np.full(len(z), centre[1])], -1)
+        begin = chart.model.cell.h0 + Phi @ (np.asarray(start) * scale)
+        plain, whole = along(chart.model, begin, mean, Phi[:, 1], Psi[:, 1])
+        unit = np.eye(k)[axis] if axis < k else np.zeros(k)
+        _, z = along(small, (begin - mean) @ small.cell.Psi, np.zeros(k), unit, unit)
+        low = np.stack([z[:, 0], z[:, axis] if axis < k else np.full(len(z), centre[1])], -1)
         moved = chart.small.steps([chart.model.vocabulary.index.get(word.strip().lower(), 1)], grid)[0]
         return frame | {
-            "name": chart.model.name, "intact": numbers(chart.model.readout(np.array(plain))),
-            "whole": numbers(chart.model.readout(np.array(whole))), "reduced": numbers(small.readout(np.array(z))),
-            "whole_path": numbers((at - centre) / scale), "reduced_path": numbers((low - centre) / scale),
-            "field": numbers(moved), "word_known": word.strip().lower() in chart.model.vocabulary.index,
+            "name": chart.model.name, "intact": numbers(chart.model.readout(plain)),
+            "whole": numbers(chart.model.readout(whole)), "reduced": numbers(small.readout(z)),
+            "whole_path": numbers(((whole - mean) @ Psi - centre) / scale),
+            "reduced_path": numbers((low - centre) / scale), "field": numbers(moved),
+            "word_known": word.strip().lower() in chart.model.vocabulary.index,
         }  # fmt: skip
 
     def compute(second: int, **settings: Any) -> Frame:
