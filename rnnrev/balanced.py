@@ -20,7 +20,6 @@ POD); Otto, Padovan & Rowley 2023 (CoBRAS: covariance balancing with adjoint sna
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -31,7 +30,7 @@ from .cells import Cell
 from .data import load_reviews
 from .driven import Texts, adjoints, token_arrays, visited_states
 from .fixed_points import mean_map
-from .linear import Unmeasured, frequent_words, time_constants
+from .linear import Unmeasured, Words, frequent_words, time_constants
 from .model import SentimentRNN
 
 __all__ = ["axes", "balance", "chart", "plane", "reduce"]
@@ -105,7 +104,7 @@ class ReducedRNN(SentimentRNN):
         """z (..., k) of whole states h (..., S)."""
         return (h - self.cell.mean) @ self.cell.Psi
 
-    def steps(self, words: Sequence[str] | Sequence[int], z: np.ndarray) -> np.ndarray:
+    def steps(self, words: Words, z: np.ndarray) -> np.ndarray:
         """How far each word moves the state from each place: K words, places z (n, k) -> (K, n, k)."""
         z = z.astype(self.embedding.dtype)
         return np.stack([self.advance(z, np.full(len(z), i)) - z for i in self.vocabulary.numbers(words)])
@@ -228,8 +227,8 @@ def balance(model: SentimentRNN, texts: Texts, lags: int = 60, *, length: int = 
 
 
 def axes(
-    model: SentimentRNN, modes: BalancedModes, texts: Texts,
-    words: Sequence[str] | Sequence[int] = ("not", "extremely"), k: int = 5, *, seed: int = 0,
+    model: SentimentRNN, modes: BalancedModes, texts: Texts, words: Words = ("not", "extremely"), k: int = 5, *,
+    seed: int = 0,
 ) -> pd.DataFrame:  # fmt: skip
     """What the first k balanced axes are: one row an axis, coordinates in standard deviations over visited states.
 

@@ -24,7 +24,7 @@ from scipy.stats import spearmanr
 
 from .cells import Cell
 from .fixed_points import MeanMap, mean_map, numeric_jacobian
-from .linear import OperatingPoint, Unmeasured, eigenmodes, frequent_words, operating_point, valence
+from .linear import OperatingPoint, Unmeasured, Words, eigenmodes, frequent_words, operating_point, valence
 from .model import SentimentRNN, Step, forward
 from .stats import shown
 from .threads import in_threads
@@ -148,8 +148,8 @@ def _rows(ids: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def impulse_responses(
-    model: SentimentRNN, texts: Texts, words: Sequence[str] | Sequence[int] | np.ndarray, lags: Sequence[int] = (LAG,),
-    places: Sequence[int] | None = None, *, h0: np.ndarray | None = None, w: np.ndarray | None = None, seed: int = 0,
+    model: SentimentRNN, texts: Texts, words: Words, lags: Sequence[int] = (LAG,), places: Sequence[int] | None = None,
+    *, h0: np.ndarray | None = None, w: np.ndarray | None = None, seed: int = 0,
 ) -> np.ndarray:  # fmt: skip
     """Put each word at each place of each text, in place of the token there, and see what becomes of the state.
 

@@ -25,6 +25,8 @@ __all__ = [
     "mode_kernel", "operating_point", "slow_mode", "valence",
 ]  # fmt: skip
 
+Words = Sequence[str] | Sequence[int] | np.ndarray  #: or their numbers
+
 #: Words rarer than this share of running text are not looked at: their embeddings are hardly trained.
 FLOOR = 2e-5
 
@@ -37,14 +39,13 @@ class Eigenmodes:
     """J_rec = R Λ L, modes sorted by |λ|, largest first; leading axes as those of J.
 
     ``eigvals`` (..., S) and ``tau`` (..., S) in tokens (negative where the mode grows); ``R`` (..., S, S) holds the
-    right vectors as columns, of length 1; ``L`` = R⁻¹ the left ones as rows; ``condition`` of R in the 1-norm.
+    right vectors as columns, of length 1; ``L`` = R⁻¹ the left ones as rows.
     """
 
     eigvals: np.ndarray
     R: np.ndarray = field(repr=False)
     L: np.ndarray = field(repr=False)
     tau: np.ndarray = field(repr=False)
-    condition: np.ndarray
 
     @property
     def real(self) -> np.ndarray:
@@ -128,14 +129,14 @@ def eigenmodes(J: np.ndarray, w: np.ndarray | None = None) -> Eigenmodes:
         sign = np.where((np.asarray(w, float) @ R).real < 0, -1.0, 1.0)[..., None, :]
     R = R * sign
     L = np.linalg.inv(R)
-    condition = np.linalg.norm(R, 1, (-2, -1)) * np.linalg.norm(L, 1, (-2, -1))
-    if np.max(condition) > 1e10:
+    condition = np.max(np.linalg.norm(R, 1, (-2, -1)) * np.linalg.norm(L, 1, (-2, -1)))
+    if condition > 1e10:
         warnings.warn(
-            f"the eigenvectors are nearly dependent (condition {np.max(condition):.1e}): single modes and their left "
+            f"the eigenvectors are nearly dependent (condition {condition:.1e}): single modes and their left "
             "vectors cannot be trusted there; use the Jacobian itself, or a Schur form",
             stacklevel=2,
         )
-    return Eigenmodes(eigvals, R, L, time_constants(eigvals), condition)
+    return Eigenmodes(eigvals, R, L, time_constants(eigvals))
 
 
 # --- the operating point ----------------------------------------------------------------------
@@ -228,9 +229,8 @@ def slow_readout(point: OperatingPoint) -> np.ndarray:
 
 
 def input_effect(
-    point: OperatingPoint, words: Sequence[str] | Sequence[int] | np.ndarray, h: np.ndarray | None = None,
-    *, inputs: str = "finite",
-) -> np.ndarray:  # fmt: skip
+    point: OperatingPoint, words: Words, h: np.ndarray | None = None, *, inputs: str = "finite"
+) -> np.ndarray:
     """What K words do to the state beyond the average token, d: (..., K, S) at states h (..., S), h* unless given.
 
     ``inputs``: ``"finite"`` is the network's own step, F(h, x) − F̄(h); ``"jacobian"`` J_inp(h) (x − x̄) of F̄.
@@ -247,10 +247,7 @@ def input_effect(
     return (model.embedding[numbers] - x_mean) @ np.swapaxes(F.jacobians(h).J_inp, -1, -2)
 
 
-def valence(
-    point: OperatingPoint, words: Sequence[str] | Sequence[int] | np.ndarray, h: np.ndarray | None = None,
-    *, inputs: str = "finite",
-) -> np.ndarray:  # fmt: skip
+def valence(point: OperatingPoint, words: Words, h: np.ndarray | None = None, *, inputs: str = "finite") -> np.ndarray:
     """What words add to the logit for good beyond the average word, (w·r) ℓ·d: (..., K) in nats.
 
     d is :func:`input_effect` at states h (..., S), h* unless given.
@@ -298,8 +295,11 @@ class ModeKernel:
 
 
 def mode_kernel(
-    point: OperatingPoint, words: Sequence[str] | Sequence[int] | np.ndarray, lags: Sequence[int],
-    d: np.ndarray | None = None, read: np.ndarray | None = None,
+    point: OperatingPoint,
+    words: Words,
+    lags: Sequence[int],
+    d: np.ndarray | None = None,
+    read: np.ndarray | None = None,
 ) -> ModeKernel:  # fmt: skip
     """What is read of words after n tokens, readᵀ J_recⁿ d, expanded in modes: (read·r_a) λ_aⁿ (ℓ_a·d).
 

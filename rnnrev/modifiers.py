@@ -29,7 +29,7 @@ from scipy.spatial import cKDTree
 
 from .cells import Cell
 from .fixed_points import mean_map
-from .linear import OperatingPoint, Unmeasured, frequent_words, slow_readout, valence
+from .linear import OperatingPoint, Unmeasured, Words, frequent_words, slow_readout, valence
 from .stats import Estimate, bootstrap, shown
 
 __all__ = [
@@ -39,8 +39,6 @@ __all__ = [
 
 _N_TOKENS = 32  #: tokens of the averaged map where many states are scored: words rank as by 600 (ρ > .999 in the GRU)
 
-WordList = Sequence[str] | Sequence[int] | np.ndarray
-
 
 @lru_cache(maxsize=2)
 def quick(point: OperatingPoint) -> OperatingPoint:
@@ -48,7 +46,7 @@ def quick(point: OperatingPoint) -> OperatingPoint:
     return replace(point, mean_map=mean_map(point.model, _N_TOKENS))
 
 
-def states_after(point: OperatingPoint, words: WordList) -> np.ndarray:
+def states_after(point: OperatingPoint, words: Words) -> np.ndarray:
     """h_m = F(h*, x_m), where words leave the state: (n, S)."""
     model = point.model
     return model.cell.step_projected(point.h_star, model.projected[model.vocabulary.numbers(words)]).astype(float)
@@ -117,9 +115,7 @@ def _jacobian_effects(point: OperatingPoint, probes: Probes, d_u: np.ndarray) ->
     return through.reshape(len(d_u), -1) @ gates.reshape(-1, len(x))
 
 
-def modifier_effects(
-    point: OperatingPoint, words: WordList | None = None, probes: Probes | None = None
-) -> pd.DataFrame:
+def modifier_effects(point: OperatingPoint, words: Words | None = None, probes: Probes | None = None) -> pd.DataFrame:
     """Score words, the frequent ones (:func:`linear.frequent_words`) unless given, as modifiers; a table, best first.
 
     - ``word``, ``number``, ``per_million`` of running text;
@@ -173,7 +169,7 @@ class Barcodes:
     jacobian: np.ndarray = field(repr=False)
 
 
-def barcode(point: OperatingPoint, words: WordList, probes: Probes | None = None) -> Barcodes:
+def barcode(point: OperatingPoint, words: Words, probes: Probes | None = None) -> Barcodes:
     """What each word does to each probe after it (CP20): ℓ₁ᵀ ΔJ_inp(m) (x_k − x̄), and Δv_k(m) by the finite step."""
     probes = probe_words(point) if probes is None else probes
     states = np.concatenate([point.h_star[None], states_after(point, words)])
@@ -235,7 +231,7 @@ class Transients:
     tau: np.ndarray = field(repr=False)
 
 
-def transients(point: OperatingPoint, words: WordList, n_steps: int = 40, probes: Probes | None = None) -> Transients:
+def transients(point: OperatingPoint, words: Words, n_steps: int = 40, probes: Probes | None = None) -> Transients:
     """Follow modifiers through average words, h_n = F̄ⁿ(h_m), and linearly, h_n = F̄ⁿ⁺¹(h*) + J_recⁿ(h_m − F̄(h*))."""
     probes = probe_words(point) if probes is None else probes
     many = quick(point)

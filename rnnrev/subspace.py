@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 from scipy import optimize
 
-from .linear import OperatingPoint, Unmeasured, input_effect, slow_readout, valence
-from .modifiers import Probes, WordList, nearest, probe_words, quick, states_after
+from .linear import OperatingPoint, Unmeasured, Words, input_effect, slow_readout, valence
+from .modifiers import Probes, nearest, probe_words, quick, states_after
 from .stats import Estimate, bootstrap, shown
 
 __all__ = [
@@ -79,7 +79,7 @@ def off_attractor(point: OperatingPoint, d: np.ndarray) -> np.ndarray:
     return d - (d @ point.l)[..., None] * point.r
 
 
-def deflections(point: OperatingPoint, words: WordList) -> np.ndarray:
+def deflections(point: OperatingPoint, words: Words) -> np.ndarray:
     """How far words leave the state off the attractor, (I − r₁ℓ₁ᵀ)[F(h*, x_m) − F̄(h*)]: (n, S)."""
     return off_attractor(point, states_after(point, words) - point.mean_map(point.h_star))
 
@@ -94,7 +94,7 @@ def _with_dual(point: OperatingPoint, basis: np.ndarray) -> tuple[np.ndarray, np
     return point.h_star, basis, basis - np.outer(point.l, point.r @ basis)
 
 
-def modifier_subspace(point: OperatingPoint, words: WordList, dim: int) -> Subspace:
+def modifier_subspace(point: OperatingPoint, words: Words, dim: int) -> Subspace:
     """The leading ``dim`` axes of words' :func:`deflections`.
 
     Uncentred principal axes: a deflection counts from h*, where nothing is modified. Each axis is turned so that words
@@ -140,7 +140,7 @@ class Dimension:
 
 
 def subspace_dimension(
-    point: OperatingPoint, words: WordList, candidates: WordList, probes: Probes | None = None, seed: int = 0
+    point: OperatingPoint, words: Words, candidates: Words, probes: Probes | None = None, seed: int = 0
 ) -> Dimension:
     """Choose the dimension of the modifier subspace by what it must do, and show its variance beside controls.
 

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from ..edges import LAG, PLACES, Profile, insertion_response, profile
-from ..linear import OperatingPoint, slow_readout, valence
-from ..modifiers import Probes, WordList, probe_words, quick, states_after
+from ..linear import OperatingPoint, Words, slow_readout, valence
+from ..modifiers import Probes, probe_words, quick, states_after
 from ..perturb import abolition, project_out
 from ..subspace import Subspace, control_subspaces, modifier_subspace, top_words
 
@@ -60,7 +60,7 @@ class Plane:
     valence: np.ndarray = field(repr=False)
 
 
-def valence_plane(point: OperatingPoint, subspace: Subspace, words: WordList) -> Plane:
+def valence_plane(point: OperatingPoint, subspace: Subspace, words: Words) -> Plane:
     """Sweep the state over the subspace's first two axes, the integrated coordinate kept, and read words there."""
     grid = np.linspace(-2.5, 2.5, 15)
     c = np.stack(np.meshgrid(grid, grid), -1)

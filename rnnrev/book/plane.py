@@ -8,7 +8,6 @@ Sources: words as matrices, Baroni & Zamparelli 2010, Socher et al. 2012; the pl
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,11 +16,12 @@ from scipy.interpolate import RegularGridInterpolator
 
 from ..balanced import ReducedRNN
 from ..fixed_points import find_fixed_points, mean_map
+from ..linear import Words
 
 __all__ = ["landscape", "word_matrices"]
 
 
-def word_matrices(small: ReducedRNN, words: Sequence[str] | Sequence[int], z: np.ndarray) -> pd.DataFrame:
+def word_matrices(small: ReducedRNN, words: Words, z: np.ndarray) -> pd.DataFrame:
     """Words as small matrices: z' = A z + b, by least squares over places z (n, k); one row a word.
 
     Columns ``b1`` … ``bk``, ``A11`` … ``Akk`` (row, column), and ``r2`` of the step z' − z.
