@@ -24,17 +24,17 @@ import pandas as pd
 from scipy import optimize
 
 from .driven import impulse_responses
-from .linear import OperatingPoint, Unmeasured, frequent_words, input_effect, mode_kernel, valence
+from .linear import OperatingPoint, Unmeasured, frequent_words, input_effect, valence
 from .model import SentimentRNN
 from .modifiers import modifier_effects, probe_words, states_after
 from .perturb import typical_states
-from .stats import Estimate, bootstrap, estimate, interval, resample, shown
+from .stats import Estimate, estimate, interval, resample, shown
 from .subspace import Subspace, control_subspaces, off_attractor, random_subspace
 
 __all__ = [
     "LAG", "LAGS", "LATE", "NEAR", "PLACES", "agreement", "by_axes", "compare_barcodes", "compare_shares",
     "decay_length", "end_effects", "end_profiles", "end_readouts", "first_tokens", "last_tokens",
-    "leak_rate", "memory_trace", "neutral_texts", "now_and_later", "profile", "read_modes", "readouts", "start_profile",
+    "leak_rate", "neutral_texts", "now_and_later", "profile", "read_modes", "readouts", "start_profile",
     "starts",
 ]  # fmt: skip
 
@@ -370,20 +370,6 @@ def by_axes(
 
 
 # --- the end -----------------------------------------------------------------------------------
-
-
-def memory_trace(
-    point: OperatingPoint, texts: np.ndarray, words: np.ndarray, lags: Sequence[int] = LAGS
-) -> pd.DataFrame:
-    """How much of words is in the logit n tokens later: ``measured`` in texts, and ``predicted`` by the kernel at h*.
-
-    Words (K,) stand at 30 and at 40 tokens of the texts (B, T). One row a lag: standard deviations over words, in nats,
-    with intervals over words.
-    """
-    measured = insertion_response(point.model, texts, words, (30, 40), lags).mean((0, 1))
-    effects = {"measured": measured, "predicted": mode_kernel(point, words, lags).total}
-    rows = {name: [bootstrap(at, np.std) for at in e.T] for name, e in effects.items()}
-    return pd.DataFrame(rows, index=pd.Index(lags, name="tokens after the word"))
 
 
 def end_effects(

@@ -295,10 +295,7 @@ class ModeKernel:
 
 
 def mode_kernel(
-    point: OperatingPoint,
-    words: Words,
-    lags: Sequence[int],
-    d: np.ndarray | None = None,
+    point: OperatingPoint, words: Words, lags: Sequence[int], d: np.ndarray | None = None,
     read: np.ndarray | None = None,
 ) -> ModeKernel:  # fmt: skip
     """What is read of words after n tokens, readᵀ J_recⁿ d, expanded in modes: (read·r_a) λ_aⁿ (ℓ_a·d).

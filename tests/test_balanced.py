@@ -138,9 +138,16 @@ def by_hand(n_idle: int = 10, seed: int = 0) -> tuple[SentimentRNN, np.ndarray]:
     return SentimentRNN(cell, x, words, back[0], 0.0, "by hand", counts=counts), T
 
 
-def test_an_integrator_and_a_knob_are_found_and_idle_slow_units_are_not():
+@pytest.fixture(scope="module")
+def hand():
+    """The network by hand, its T, texts and balanced modes."""
     model, T = by_hand()
     texts = random_texts(model, 120)
+    return model, T, texts, balance(model, texts)
+
+
+def test_an_integrator_and_a_knob_are_found_and_idle_slow_units_are_not(hand):
+    model, T, texts, _ = hand
     reduced = reduce(model, texts=texts, least=0.999)
     assert reduced.k == 2
     assert reduced.hankel[2] < 1e-6 * reduced.hankel[1]
@@ -156,10 +163,9 @@ def test_an_integrator_and_a_knob_are_found_and_idle_slow_units_are_not():
     assert explained(model.logits_of(fresh), pca.logits_of(fresh)) < 0.5
 
 
-def test_axes_name_the_memory_and_the_knob_and_where_words_and_h0_stand():
-    model, _ = by_hand()
-    texts = random_texts(model, 120)
-    table = axes(model, balance(model, texts), texts, ["not", "extremely", "good"], k=2)
+def test_axes_name_the_memory_and_the_knob_and_where_words_and_h0_stand(hand):
+    model, _, texts, modes = hand
+    table = axes(model, modes, texts, ["not", "extremely", "good"], k=2)
     assert volume_axis(table) == 2
     assert table.read[1] > 5 * abs(table["read"][2])
     # v' = .8 v: τ = 4.5 tokens; m' = .99 m: 100
@@ -175,10 +181,8 @@ def test_axes_name_the_memory_and_the_knob_and_where_words_and_h0_stand():
 # --- the plane --------------------------------------------------------------------------------------------
 
 
-def test_in_the_plane_words_are_the_matrices_that_were_put_in_and_volume_multiplies():
-    model, T = by_hand()
-    texts = random_texts(model, 120)
-    modes = balance(model, texts)
+def test_in_the_plane_words_are_the_matrices_that_were_put_in_and_volume_multiplies(hand):
+    model, T, texts, modes = hand
     small = balanced.plane(model, modes, axes(model, modes, texts, k=2))
     z = small.coordinates(np.concatenate([h[10:] for h in model.states_of(texts)]))
     np.testing.assert_allclose(z.mean(0), 0, atol=1e-6)
@@ -198,10 +202,8 @@ def test_in_the_plane_words_are_the_matrices_that_were_put_in_and_volume_multipl
     np.testing.assert_allclose(small.steps(["good"], z[:5])[0], small.advance(z[:5], np.full(5, 2)) - z[:5])
 
 
-def test_the_fixed_point_of_the_averaged_map_is_found_with_its_eigenvalues_and_basin():
-    model, T = by_hand()
-    texts = random_texts(model, 120)
-    modes = balance(model, texts)
+def test_the_fixed_point_of_the_averaged_map_is_found_with_its_eigenvalues_and_basin(hand):
+    model, T, texts, modes = hand
     small = balanced.plane(model, modes, axes(model, modes, texts, k=2))
     found = landscape(small, n=21)
     # good and bad, not and extremely are equally frequent: on average m' = .99 m and v' = .8 v
@@ -265,16 +267,15 @@ def test_whatever_takes_a_network_takes_a_reduced_one(network):
 # --- what is refused --------------------------------------------------------------------------------------
 
 
-def test_errors_say_what_to_do():
-    model, _ = by_hand()
-    texts = random_texts(model, 60)
+def test_errors_say_what_to_do(hand):
+    model, _, texts, modes = hand
     with pytest.raises(ValueError, match="12 texts are too few"):
         reduce(model, 2, texts[:12])
     for k in (0, 13):
         with pytest.raises(ValueError, match="between 1 and 12"):
             reduce(model, k, texts)
     with pytest.raises(ValueError, match="2 modes that were seen, not 5"):
-        balance(model, texts).reduce(model, 5)
+        modes.reduce(model, 5)
     with pytest.raises(ValueError, match="lower least"):
         reduce(replace(model, w=model.w * 0 + np.eye(12)[0]), texts=texts, least=1.1)
     with pytest.raises(ValueError, match="must be the identity"):

@@ -7,6 +7,7 @@ import pytest
 from conftest import made_up, point_at, turn
 
 from rnnrev import edges, linear, modifiers, perturb
+from rnnrev.book.line_attractor import memory_trace
 from rnnrev.book.modifiers import in_context_profile
 from rnnrev.cells import Cell, initial_weights
 from rnnrev.data import Vocabulary
@@ -81,22 +82,6 @@ def test_respond_reads_off_any_readout_and_starts_anywhere(point, texts):
     a = edges.insertion_response(point.model, texts, IDS, [3], [2], h0=h0, w=2 * point.model.w)
     b = edges.insertion_response(point.model, texts, IDS, [3], [2])
     assert a == pytest.approx(2 * b, rel=1e-4, abs=1e-6)
-
-
-@pytest.mark.parametrize("kind", ["vanilla", "ugrnn", "gru", "lstm"])
-def test_respond_is_the_difference_of_two_runs(kind):
-    model = untrained(kind, made_up(WORDS), 12, 6, counts=np.arange(WORDS + 2)).astype(float)
-    texts = np.random.default_rng(0).integers(2, 2 + WORDS, (3, 20))
-    out = edges.insertion_response(model, texts, [4, 9], [0, 6], [0, 3])
-    for b in range(3):
-        for i, place in enumerate([0, 6]):
-            for k, word in enumerate([4, 9]):
-                for j, lag in enumerate([0, 3]):
-                    end = place + lag + 1
-                    changed = texts[b, :end].copy()
-                    changed[place] = word
-                    logits = model.logits_of([changed, texts[b, :end]])
-                    assert out[b, i, k, j] == pytest.approx(logits[0] - logits[1], abs=1e-5)
 
 
 def test_texts_must_be_long_enough(point, texts):
@@ -185,7 +170,7 @@ def test_neutral_texts_hold_no_words_that_change_others(point, monkeypatch):
 
 def test_in_a_linear_network_as_much_is_kept_as_theory_says(point, texts):
     lags = [0, 2, 12]
-    found = edges.memory_trace(point, texts, IDS, lags)
+    found = memory_trace(point, texts, IDS, lags)
     J, x = point.model.cell.U.T, point.model.embedding[IDS]
     expected = np.stack([x @ (point.model.w @ np.linalg.matrix_power(J, n)) for n in lags], 1)
     for name in ("measured", "predicted"):

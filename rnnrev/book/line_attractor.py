@@ -1,4 +1,4 @@
-"""What only chapter 2 shows: three references side by side, how the mean map settles, networks, its widgets' data."""
+"""What chapter 2 shows: memory in text, three references side by side, networks, its widgets' data."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from scipy.linalg import block_diag
 
 from ..cells import Cell
+from ..edges import LAGS, insertion_response
 from ..fixed_points import MeanMap, find_fixed_points, mean_map
 from ..line_attractor import (
     Attractor,
@@ -29,6 +30,7 @@ from ..linear import (
     eigenmodes,
     frequent_words,
     input_effect,
+    mode_kernel,
     slow_mode,
     slowest_first,
     valence,
@@ -38,8 +40,8 @@ from ..plots.style import CONTROL, INTACT, Look, architecture, figure, intervals
 from ..stats import Estimate, bootstrap
 
 __all__ = [
-    "bag_valence", "compare_references", "next_modes", "plot_architectures", "plot_references", "plot_sampling",
-    "relax_model", "sampling", "scene",
+    "bag_valence", "compare_references", "memory_trace", "next_modes", "plot_architectures", "plot_references",
+    "plot_sampling", "relax_model", "sampling", "scene",
 ]  # fmt: skip
 
 
@@ -98,6 +100,20 @@ def compare_references(
             **score,
         }
     return pd.DataFrame(rows.values(), index=pd.Index(list(rows), name="reference"))
+
+
+def memory_trace(
+    point: OperatingPoint, texts: np.ndarray, words: np.ndarray, lags: Sequence[int] = LAGS
+) -> pd.DataFrame:
+    """How much of words is in the logit n tokens later: ``measured`` in texts, and ``predicted`` by the kernel at h*.
+
+    Words (K,) stand at 30 and at 40 tokens of the texts (B, T). One row a lag: standard deviations over words, in nats,
+    with intervals over words.
+    """
+    measured = insertion_response(point.model, texts, words, (30, 40), lags).mean((0, 1))
+    effects = {"measured": measured, "predicted": mode_kernel(point, words, lags).total}
+    rows = {name: [bootstrap(at, np.std) for at in e.T] for name, e in effects.items()}
+    return pd.DataFrame(rows, index=pd.Index(lags, name="tokens after the word"))
 
 
 def plot_references(table: pd.DataFrame) -> Figure:

@@ -41,7 +41,7 @@ def panels(texts: Mapping[str, Mapping[str, Profile]], xlabel: str = "tokens rea
 
 
 def memories(traces: Mapping[str, pd.DataFrame]) -> Figure:
-    """How much of single words is left in the logit by tokens after them (:func:`rnnrev.edges.memory_trace`).
+    """How much of single words is left in the logit by tokens after them (:func:`.memory_trace`).
 
     Measured (solid) and by the linear theory (dashed), on a logarithmic axis; one panel a network.
     """
