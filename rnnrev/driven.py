@@ -23,7 +23,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from .cells import Cell
-from .fixed_points import MeanMap, mean_map, numeric_jacobian
+from .fixed_points import mean_map, numeric_jacobian
 from .linear import OperatingPoint, Unmeasured, Words, eigenmodes, frequent_words, operating_point, valence
 from .model import SentimentRNN, Step, forward
 from .stats import shown
@@ -234,23 +234,12 @@ def driven_point(model: SentimentRNN, texts: Texts, lag: int = LAG, *, seed: int
     r = axes[0] * (np.sign(axes[0] @ left) or 1)
     read = np.abs(a.mean(0) @ r)
     F = mean_map(model, seed=seed)
+    J = F.jacobian(mean) if type(model.cell) is Cell else numeric_jacobian(F, mean[None])[0]
     return DrivenPoint(
-        model, F, mean, float(np.sum((F(mean) - mean) ** 2) / 2), eigenmodes(_jacobian(F, mean)), r, left / (left @ r),
+        model, F, mean, float(np.sum((F(mean) - mean) ** 2) / 2), eigenmodes(J), r, left / (left @ r),
         float(np.reshape(model.readout(mean), -1)[0]), float((lag - lag // 2) / np.log(read[0] / read[1])),
         float(np.linalg.norm(left) / np.sqrt(np.mean(np.sum(a[:, 1] ** 2, -1)))), float(sizes[0]**2 / np.sum(sizes**2)),
     )  # fmt: skip
-
-
-def _jacobian(F: MeanMap, h: np.ndarray) -> np.ndarray:
-    """∂F̄/∂h (S, S) at one state, for any cell."""
-    if type(F.cell) is Cell:
-        return F.jacobian(h)
-    out = np.zeros((len(h), len(h)))
-    for rows in np.array_split(np.arange(len(F.u)), -(-len(F.u) // 32)):
-        shape = (len(rows), len(h), len(h))
-        along = F.cell.jvp(np.broadcast_to(h, shape[:2]), F.u[rows], np.broadcast_to(np.eye(len(h)), shape))
-        out += np.einsum("v,vji->ij", F.weights[rows], along)
-    return out
 
 
 def doubts(point: OperatingPoint, texts: Texts) -> tuple[str, ...]:

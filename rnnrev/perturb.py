@@ -44,12 +44,20 @@ Change = Callable[[np.ndarray, Step], np.ndarray]
 # --- changes ----------------------------------------------------------------------------------
 
 
-def scale(subspace: Subspace, gain: float) -> Change:
-    """Multiply the state's coordinates in a subspace by ``gain``: h ← h + (g − 1) B Dᵀ(h − h*), basis B and dual D.
+def scale(subspace: Subspace, gain: float, offset: ArrayLike = 0.0) -> Change:
+    """Make gain · c + offset of the state's coordinates c in a subspace, an offset for each (k,) or one for all.
 
-    Where the subspace was made to keep the integrated coordinate ℓ₁ᵀ(h − h*), that stays as it is for every gain.
+    Where the subspace was made to keep the integrated coordinate ℓ₁ᵀ(h − h*), that stays as it is.
     """
-    return _affine(subspace, gain, np.zeros(subspace.dim))
+    # h* enters only through its own coordinates: c = Dᵀh − Dᵀh*
+    dual = (gain - 1) * subspace.dual
+    shift = np.broadcast_to(np.asarray(offset, float), subspace.dim) - subspace.h_star @ dual
+
+    def change(h: np.ndarray, step: Step) -> np.ndarray:
+        kind = h.dtype
+        return h + (h @ dual.astype(kind) + shift.astype(kind)) @ subspace.basis.T.astype(kind)
+
+    return change
 
 
 def project_out(subspace: Subspace) -> Change:
@@ -59,19 +67,7 @@ def project_out(subspace: Subspace) -> Change:
 
 def clamp(subspace: Subspace, value: ArrayLike) -> Change:
     """Hold the state's coordinates in a subspace at ``value``, (k,) or one number for all."""
-    return _affine(subspace, 0.0, np.broadcast_to(np.asarray(value, float), (subspace.dim,)))
-
-
-def _affine(subspace: Subspace, gain: float, value: np.ndarray) -> Change:
-    # coordinates c become gain·c + value; h* enters only through its own coordinates
-    dual = (gain - 1) * subspace.dual
-    offset = value - subspace.h_star @ dual
-
-    def change(h: np.ndarray, step: Step) -> np.ndarray:
-        kind = h.dtype
-        return h + (h @ dual.astype(kind) + offset.astype(kind)) @ subspace.basis.T.astype(kind)
-
-    return change
+    return scale(subspace, 0.0, value)
 
 
 def amplify(subspace: Subspace, gain: float) -> Change:
