@@ -120,7 +120,7 @@ class Dimension:
     ``left`` (n + 1,) share of the modifiers' effect on the integrated coordinate that is left when k = 0 … n axes are
     removed, ``left_now`` the same for the logit now; ``k`` the smallest for which both are under 10 %, or None.
     ``shares`` (n,) of the modifiers' squared deflections by axis, ``limit`` (n,) what random sets of frequency-matched
-    words stay under (95 %), ``typical`` (n,) their mean.
+    words stay under (95 %), ``typical`` (n,) their mean; ``k_variance`` the leading axes with more than the limit.
     """
 
     k: int | None
@@ -129,6 +129,7 @@ class Dimension:
     shares: np.ndarray = field(repr=False)
     limit: np.ndarray = field(repr=False)
     typical: np.ndarray = field(repr=False)
+    k_variance: int = shown("d")
 
     @property
     def axes(self) -> int:
@@ -177,6 +178,7 @@ def subspace_dimension(
     own, limit = shares(deflections(point, numbers)), np.quantile(controls, 0.95, axis=0)
     return Dimension(
         int(small[0]) if len(small) else None, left[:, 0], left[:, 1], own, limit, controls.mean(0),
+        int(np.argmin(np.append(own > limit, False))),
     )  # fmt: skip
 
 

@@ -249,7 +249,7 @@ def test_control_words_are_no_modifiers_and_as_frequent():
 
 def test_the_chosen_subspace_is_of_the_rankings_top_and_of_the_chosen_dimension(volume):
     table = pd.DataFrame({"word": [*WORDS[::-1]] * 30})
-    dimension = subspace.Dimension(1, *np.zeros((5, 8)))
+    dimension = subspace.Dimension(1, *np.zeros((5, 8)), k_variance=1)
     found = subspace.chosen_subspace(volume, table, dimension)
     assert (found.dim, found.words) == (1, tuple(table.word[:24]))
     assert [len(subspace.top_words(table[:n])) for n in (3, 60, 1000)] == [3, 6, 24]
