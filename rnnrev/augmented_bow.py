@@ -95,11 +95,6 @@ class AugmentedBagOfWords(Classifier):
         return {k: np.asarray(v) for k in _LEARNED if (v := getattr(self, k)) is not None}
 
     @property
-    def beta(self) -> np.ndarray:
-        """What each word counts by itself, Σ_c β_c, (V,), in nats."""
-        return self.parts.sum(1)
-
-    @property
     def filters(self) -> np.ndarray:
         """f_mc(k) of each modifier on the words after it, (M, C, K), k = 1..K."""
         if self.after is None:

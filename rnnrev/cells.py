@@ -323,9 +323,7 @@ class Cell:
         """One step, h' = F(h, x): (..., S) and (..., D) -> (..., S); leading axes broadcast."""
         return self.step_projected(h, self.project(x))
 
-    def __call__(self, h: np.ndarray, x: np.ndarray) -> np.ndarray:
-        """The same as :meth:`step`."""
-        return self.step(h, x)
+    __call__ = step
 
     # --- exact derivatives ----------------------------------------------------------------
 

@@ -133,6 +133,8 @@ class Vocabulary:
 
     def encode_all(self, texts: Iterable[str]) -> list[np.ndarray]:
         """:meth:`encode` for every text."""
+        if isinstance(texts, str):
+            raise TypeError("give a list of texts, not one text: [text]")
         return [self.encode(t) for t in texts]
 
     def number(self, word: str) -> int:

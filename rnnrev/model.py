@@ -190,7 +190,7 @@ class Classifier:
 
     def logits(self, texts: Sequence[str], progress: bool = False) -> np.ndarray:
         """Logits (n,) of whole texts, in nats: log-odds of positive. (n, C) for C > 2 classes."""
-        return self.logits_of(self.vocabulary.encode_all(_as_list(texts)), progress)
+        return self.logits_of(self.vocabulary.encode_all(texts), progress)
 
     def classify(self, texts: Sequence[str]) -> np.ndarray:
         """:func:`labels_of` whole texts, (n,)."""
@@ -205,12 +205,6 @@ class Classifier:
 def labels_of(logits: np.ndarray) -> np.ndarray:
     """Labels (n,) of logits (n,) or (n, C): 1 positive, 0 negative, or the number of the class."""
     return np.argmax(logits, -1) if logits.ndim == 2 else (logits > 0).astype(np.int64)
-
-
-def _as_list(texts: Sequence[str]) -> list[str]:
-    if isinstance(texts, str):
-        raise TypeError("give a list of texts, not one text: [text]")
-    return list(texts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -277,7 +271,7 @@ class SentimentRNN(Classifier):
 
     def states(self, texts: Sequence[str]) -> list[np.ndarray]:
         """Every hidden state of every text: a list of (T + 1, S) arrays, h₀ first."""
-        return self.states_of(self.vocabulary.encode_all(_as_list(texts)))
+        return self.states_of(self.vocabulary.encode_all(texts))
 
     def final_states_of(self, ids: Sequence[np.ndarray], progress: bool = False) -> np.ndarray:
         """The state after the last token of texts given as token numbers, (n, S)."""

@@ -110,18 +110,6 @@ class StackedCell(Cell):
         lead = after[-1].shape[:-1]
         return np.concatenate([np.broadcast_to(x, (*lead, x.shape[-1])) for x in after], -1)
 
-    def _pull(self, h: np.ndarray, u: np.ndarray, g: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        # J_recᵀ g and J_inpᵀ g
-        out: list[np.ndarray] = []
-        from_above = g[..., :0]
-        for (layer, own, inputs, _), grad in zip(reversed(self._run(h, u)), reversed(self.split(g))):
-            if out:
-                grad = grad.copy()
-                grad[..., : from_above.shape[-1]] += from_above
-            out.insert(0, layer.vjp(own, inputs, grad))
-            from_above = layer.vjp_input(own, inputs, grad)
-        return np.concatenate(out, -1), from_above
-
     def _push(self, h: np.ndarray, u: np.ndarray, v: np.ndarray, dx: np.ndarray) -> np.ndarray:
         out: list[np.ndarray] = []
         for (layer, own, inputs, _), moved in zip(self._run(h, u), self.split(v)):
@@ -130,26 +118,29 @@ class StackedCell(Cell):
         return np.concatenate(out, -1)
 
     def vjp(self, h: np.ndarray, u: np.ndarray, g: np.ndarray) -> np.ndarray:
-        return self._pull(h, u, g)[0]
-
-    def vjp_input(self, h: np.ndarray, u: np.ndarray, g: np.ndarray) -> np.ndarray:
-        return self._pull(h, u, g)[1]
+        out: list[np.ndarray] = []
+        from_above = g[..., :0]
+        for (layer, own, inputs, _), grad in zip(reversed(self._run(h, u)), reversed(self.split(g))):
+            if out:
+                grad = grad.copy()
+                grad[..., : from_above.shape[-1]] += from_above
+            out.insert(0, layer.vjp(own, inputs, grad))
+            from_above = layer.vjp_input(own, inputs, grad)
+        return np.concatenate(out, -1)
 
     def jvp(self, h: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
         return self._push(h, u, v, np.zeros((*v.shape[:-1], self.n_inputs), v.dtype))
-
-    def jvp_input(self, h: np.ndarray, u: np.ndarray, dx: np.ndarray) -> np.ndarray:
-        return self._push(h, u, np.zeros((*dx.shape[:-1], self.n_state), dx.dtype), dx)
 
     def jacobians(self, h: np.ndarray, x: np.ndarray) -> Jacobians:
         lead, S, D = np.broadcast_shapes(h.shape[:-1], x.shape[:-1]), self.n_state, self.n_inputs
         h = np.broadcast_to(h, (*lead, S)).reshape(-1, S)
         u = self.project(np.broadcast_to(x, (*lead, D)).reshape(-1, D))
+        eye, zero = np.eye(S + D, dtype=h.dtype), np.zeros((len(h), S + D, 1), h.dtype)
         J_rec, J_inp = (
-            along(h, u, np.broadcast_to(np.eye(n, dtype=h.dtype), (len(h), n, n))).swapaxes(1, 2).reshape(*lead, S, n)
-            for along, n in ((self.jvp, S), (self.jvp_input, D))
+            self._push(h, u, eye[rows, :S] + zero[:, rows], eye[rows, S:] + zero[:, rows]).swapaxes(1, 2)
+            for rows in (slice(S), slice(S, None))
         )
-        return Jacobians(J_rec, J_inp)
+        return Jacobians(J_rec.reshape(*lead, S, S), J_inp.reshape(*lead, S, D))
 
 
 def stack(layers: Sequence[Cell]) -> Cell:

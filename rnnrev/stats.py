@@ -79,13 +79,9 @@ def auc(labels: np.ndarray, scores: np.ndarray, axis: int = -1) -> np.ndarray:
 
 
 def bootstrap(
-    samples: np.ndarray | tuple[np.ndarray, ...],
-    statistic: Callable[..., float | np.ndarray] = np.mean,
-    *,
-    n: int = 2000,
-    seed: int | Sequence[int] = 0,
-    paired: bool = True,
-) -> Estimate:
+    samples: np.ndarray | tuple[np.ndarray, ...], statistic: Callable[..., float | np.ndarray] = np.mean, *,
+    n: int = 2000, seed: int | Sequence[int] = 0, paired: bool = True,
+) -> Estimate:  # fmt: skip
     """A statistic with its 95 % interval (percentile bootstrap); :func:`resample` is for draws that several share.
 
     ``samples`` is one array or a tuple of them (resampled together if ``paired``); ``statistic`` takes as many arrays

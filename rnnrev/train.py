@@ -45,7 +45,7 @@ __all__ = ["train"]
 
 _Model = TypeVar("_Model", bound=Classifier, covariant=True)
 Curve = list[dict[str, float]]  #: one row an epoch
-Step = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], tuple[tf.Tensor, tf.Tensor]]
+Step = Callable[..., tuple[tf.Tensor, tf.Tensor]]  #: of token numbers, lengths, labels, seed: loss and accuracy
 
 # --- the loop over time -----------------------------------------------------------------------
 
@@ -322,9 +322,9 @@ def fit(
         if best_epoch(curve) == len(curve):
             best = [np.array(v) for v in variables]
         if checkpoint is not None:
-            now = {f"now{i}": np.asarray(v) for i, v in enumerate([*variables, *optimizer.variables])}
-            meta = np.array(json.dumps({"key": key, "curve": curve}))
-            write_npz(checkpoint, now | {f"best{i}": v for i, v in enumerate(best)} | {"meta": meta})
+            values = [np.asarray(v) for v in (*variables, *optimizer.variables, *best)]
+            meta = json.dumps({"key": key, "curve": curve})
+            write_npz(checkpoint, {"meta": meta} | {str(i): v for i, v in enumerate(values)})
     for variable, value in zip(variables, best):
         variable.assign(value)
     return curve
@@ -341,9 +341,10 @@ def _restore(file: Path, key: str, variables: Sequence[keras.Variable]) -> tuple
         meta = json.loads(str(stored["meta"]))
         if meta["key"] != key:
             raise ValueError(f"{file} is of another configuration or other data: delete it, or run without resume")
-        for i, variable in enumerate(variables):
-            variable.assign(stored[f"now{i}"])
-        return meta["curve"], [stored[f"best{i}"] for i in range(sum(k.startswith("best") for k in stored.files))]
+        values = [stored[str(i)] for i in range(len(stored.files) - 1)]
+    for variable, value in zip(variables, values):
+        variable.assign(value)
+    return meta["curve"], values[len(variables) :]
 
 
 def adam(

@@ -1,11 +1,8 @@
 """Models as files, and the networks that are shipped with the book, each with the record of how it was trained.
 
-The shipped networks were trained on IMDB's training reviews and SST-2's phrases, with the 50,000 unlabelled IMDB
-reviews labelled by an ensemble (each record tells how). ``gru-imdb-pretrained`` learned to predict the next word first;
-``gru-yelp``, ``lstm-yelp`` and ``bow-yelp`` learned from Yelp's, hotel and restaurant reviews with their stars for
-labels, and ``gru-all-pretrained`` from all of these and of films. ``scripts/networks.py`` makes those that records
-count and that are too large to ship.
-No review text is shipped.
+Those called imdb learned from IMDB and SST-2, and unlabelled reviews with an ensemble's labels; yelp from reviews of
+restaurants and hotels with their stars for labels; all from both; pretrained ones predicted the next word first.
+No review text is shipped. ``scripts/networks.py`` makes those that records count and that are too large to ship.
 
 A model is one ``.safetensors`` file: arrays, and in the header what it is, its words, its record and a hash of them
 all. Shipped networks refer to one file of words. Nothing is unpickled.
