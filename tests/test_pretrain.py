@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 from itertools import pairwise
 
 import numpy as np
 import pytest
 from pretrain import Reader, next_word, windows_of
 from scipy.special import logsumexp
-from test_train import SMALL, toy
+from test_train import SMALL, one_shard, toy  # noqa: F401
 
 from rnnrev.data import Vocabulary, pad
 from rnnrev.files import write_npz
@@ -48,13 +49,15 @@ def cyclic(n: int) -> list[str]:
 
 @pytest.fixture(scope="module")
 def learnt():
-    texts = cyclic(2000)
+    texts = cyclic(600)
     vocabulary = Vocabulary.fit(texts, 50)
     vectors = np.random.default_rng(0).normal(0, 0.3, (len(vocabulary), 8)).astype(np.float32)
-    made = next_word(
-        texts, vocabulary, vectors, "gru", 12, held_out=cyclic(26), epochs=3, batch_size=32, learning_rate=0.02,
-        precision="float32", progress=False,
-    )  # fmt: skip
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(os, "cpu_count", lambda: 1)  # half the graph to compile
+        made = next_word(
+            texts, vocabulary, vectors, "gru", 12, held_out=cyclic(26), epochs=3, batch_size=16, learning_rate=0.05,
+            precision="float32", progress=False,
+        )  # fmt: skip
     return vocabulary, vectors, made
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import rungs
 from test_augmented_bow import corpus
+from test_train import one_shard  # noqa: F401
 
 from rnnrev import train as training
 from rnnrev import zoo

@@ -24,6 +24,12 @@ SMALL = TrainConfig(
 )  # fmt: skip
 
 
+@pytest.fixture(autouse=True)
+def one_shard(monkeypatch):
+    """Half the graph to compile; test_stacks.py trains on all processors."""
+    monkeypatch.setattr(module.os, "cpu_count", lambda: 1)
+
+
 def toy(n: int = 600, seed: int = 0, name: str = "toy") -> Reviews:
     """Reviews whose label is the sign of the sum of their words; 'not' turns the next word round."""
     rng = np.random.default_rng(seed)
@@ -117,7 +123,6 @@ def killed_after(n, monkeypatch):
 
 @pytest.mark.parametrize(("cell", "patience"), [("gru", 9), ("bow", 9), ("bow", 1)])
 def test_resumed_run_equals_the_uninterrupted_one(cell, patience, tmp_path, monkeypatch):
-    monkeypatch.setattr(module.os, "cpu_count", lambda: 1)  # one shard: half the graph to compile
     config = dataclasses.replace(
         SMALL, cell=cell, state_dropout=0.2, patience=patience, epochs=2 if cell == "gru" else 3
     )
