@@ -143,8 +143,8 @@ def auc_share(
     """The same for the area under the curve, which a model's zero does not move; arrays of logits (seeds, texts)."""
     ends = np.cumsum([len(bag), len(augmented)])
 
-    def share(labels: np.ndarray, *columns: np.ndarray) -> float:
-        a, b, c = (np.mean([roc_auc_score(labels, z) for z in part]) for part in np.split(np.array(columns), ends))
+    def share(labels: np.ndarray, *columns: np.ndarray, axis: int = -1) -> np.ndarray:
+        a, b, c = (np.mean([stats.auc(labels, z, axis) for z in part], 0) for part in np.split(np.array(columns), ends))
         return (b - a) / (c - a)
 
     return stats.bootstrap((labels, *bag, *augmented, *network), share, n=draws)
