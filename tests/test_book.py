@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
 import inspect
 import re
-import sys
 from collections.abc import Iterator
 from functools import cache
 from html import unescape
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 import yaml
@@ -192,7 +189,9 @@ def test_every_module_has_its_reference_and_links_back() -> None:
 
 
 def test_every_formula_can_be_drawn_for_the_epub() -> None:
-    book_epub, parser = extension("book_epub"), MathTextParser("path")
+    import book_epub
+
+    parser = MathTextParser("path")
     text = "\n".join(FENCE.sub("", text_of(page)) for page in PAGES)
     found = re.findall(r"\$\$(.+?)\$\$", text, re.DOTALL) + re.findall(r"```\{math\}.*?\n\n?(.*?)```", text, re.DOTALL)
     found += re.findall(r"(?<!\$)\$([^$\n]+?)\$(?!\$)", text)
@@ -242,17 +241,6 @@ def test_no_review_of_a_data_set_and_no_private_path_is_in_the_book() -> None:
         assert not re.search(r"/(work|root|tmp|home)/", page.read_text(encoding="utf-8")), page
 
 
-def extension(name: str) -> Any:
-    if str(BOOK / "_ext") not in sys.path:  # they import each other
-        sys.path.insert(0, str(BOOK / "_ext"))
-    spec = importlib.util.spec_from_file_location(name, BOOK / f"_ext/{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def solution_phrases(page: Path) -> set[str]:
     """Runs of eight words that stand in a solution and nowhere else on the page."""
     fence = r"^(`{3,})\{solution"
@@ -291,7 +279,8 @@ def test_students_book_holds_no_solution_and_every_exercise() -> None:
 
 
 def test_figures_become_slides() -> None:
-    make = extension("book_slides").slides_of
+    from book_slides import slides_of as make
+
     body = (
         '<h2><span class="section-number">1.2. </span>One &amp; two<a class="headerlink" href="#a">#</a></h2>'
         '<figure id="f"><img alt="what it shows" src="../_images/f.png"><figcaption><p>See <a href="#b">b</a>, '
@@ -311,7 +300,9 @@ def test_figures_become_slides() -> None:
 
 @pytest.mark.parametrize("address", ["", "https://github.com/someone/somewhere"])
 def test_what_leads_to_the_repository_follows_its_address(address: str) -> None:
-    site, hosts = extension("book_site"), {"colab_url": "https://colab", "binderhub_url": "https://binder"}
+    import book_site as site
+
+    hosts = {"colab_url": "https://colab", "binderhub_url": "https://binder"}
     options = {"repository_url": address, "launch_buttons": hosts}
     app = SimpleNamespace(srcdir=ROOT, config=SimpleNamespace(html_theme_options=options, html_title=""))
     site.buttons(app, app.config)
@@ -331,9 +322,10 @@ def test_what_leads_to_the_repository_follows_its_address(address: str) -> None:
 
 
 def test_solutions_can_be_left_out() -> None:
-    site = extension("book_site")
+    from book_site import without_solutions
+
     for page in CHAPTERS:
-        text, left = text_of(page), site.without_solutions(text_of(page))
+        text, left = text_of(page), without_solutions(text_of(page))
         assert "{solution" in text
         assert "solution" not in re.sub(r"(?m)^#.*$", "", left).lower()
         kept = re.findall(r"^:label: ([\w-]+)$", text, re.MULTILINE)

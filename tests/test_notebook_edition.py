@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import os
 import re
 import shutil
@@ -27,19 +27,10 @@ NOTEBOOKS = [f for f in sorted(MADE.glob("*.ipynb")) if (ROOT / f"book/{f.stem}.
 RAW = re.compile(r"\{(?:ref|numref|eq|glue|cite|py)[:}]|^:label:|^\([\w-]+\)=$|\{exercise\}|\{solution\}", re.MULTILINE)
 
 
-def loaded(file: str) -> Any:
-    spec = importlib.util.spec_from_file_location(Path(file).stem, ROOT / file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="module")
 def edition() -> Any:
     pytest.importorskip("markdownify")
-    return loaded("book/_ext/book_notebooks.py")
+    return importlib.import_module("book_notebooks")
 
 
 PAGE = r"""
@@ -119,7 +110,8 @@ def test_the_same_page_gives_the_same_file(edition):
 
 
 def test_answers_are_never_overwritten(tmp_path, capsys):
-    hand_out = loaded("book/scripts/notebooks.py").hand_out
+    from notebooks import hand_out
+
     made, folder = tmp_path / "02-title.ipynb", tmp_path / "out"
     made.write_text("first")
     hand_out([made], folder)
