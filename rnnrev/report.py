@@ -53,22 +53,13 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
 
 
-@dataclass(frozen=True)
-class Missing:
-    """A figure or table of a section that is not there, and why."""
-
-    section: str
-    title: str
-    reason: str
-
-
 @dataclass(frozen=True, eq=False)
 class Report:
     """Everything on the page.
 
     ``facts`` stand in the header; ``table`` is the measured one and ``verdicts`` what it says of the claims; ``shown``
-    are figures (PNG in base 64) and tables by their title, ``missing`` those that could not be made; ``notes`` are
-    the warnings of the measures.
+    are figures (PNG in base 64) and tables by their title, ``missing`` why others could not be made, by section and
+    title; ``notes`` are the warnings of the measures.
     """
 
     title: str
@@ -76,7 +67,7 @@ class Report:
     table: pd.DataFrame = field(repr=False)
     verdicts: tuple[claims.Verdict, ...] = field(repr=False)
     shown: dict[str, str | Table] = field(repr=False)
-    missing: tuple[Missing, ...]
+    missing: dict[str, dict[str, str]]
     notes: tuple[str, ...] = ()
 
     @property
@@ -303,14 +294,14 @@ def analyse(
         warnings.simplefilter("always")
         table = tabulate(a, (*PARTS, _NUMBERS), progress=progress)
     shown: dict[str, str | Table] = {}
-    missing = []
+    missing: dict[str, dict[str, str]] = {}
     for section, makers in _SHOWN.items():
         for title, make in makers.items():
             try:
                 made = make(a)
                 shown[title] = made if isinstance(made, Table) else _png(made)
             except (Unmeasured, DataError) as error:
-                missing.append(Missing(section, title, str(error)))
+                missing.setdefault(section, {})[title] = str(error)
     facts = {
         "Network": repr(model),
         "Data": f"{reviews.name}, split {reviews.split}",
@@ -323,7 +314,7 @@ def analyse(
     }
     told = tuple(claims.verdict(c, table) for c in claims.CLAIMS if c.record == "networks")
     notes = tuple(dict.fromkeys(str(w.message) for w in caught if w.category is UserWarning))
-    return Report(f"{model.name} on {reviews.name}", facts, table, told, shown, tuple(missing), notes)
+    return Report(f"{model.name} on {reviews.name}", facts, table, told, shown, missing, notes)
 
 
 def to_html(report: Report) -> str:
