@@ -53,9 +53,6 @@ def visited_states(model: SentimentRNN, ids: Sequence[np.ndarray]) -> np.ndarray
     return np.concatenate([h[min(10, len(h) - 1) :] for h in model.states_of(ids)])
 
 
-# --- a cell of one's own ------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, eq=False, repr=False)
 class FunctionCell(Cell):
     """A plain function F(h, x) as a cell: h (n, S), x (n, D) -> (n, S); its Jacobian by central differences.

@@ -106,9 +106,6 @@ def mean_map(model: SentimentRNN, n_tokens: int = 600, seed: int = 0) -> MeanMap
     return MeanMap(cell, u, weights[ids] / weights.sum(), tuple(model.vocabulary.words[i] for i in ids))
 
 
-# --- the record -------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, eq=False)
 class FixedPoints:
     """Fixed and slow points, P of them, in order of q (or of the starts, where none were merged).
@@ -142,9 +139,6 @@ class FixedPoints:
         rows = np.atleast_1d(np.arange(len(self))[which])
         picked = {name: v[rows] for name, v in vars(self).items() if isinstance(v, np.ndarray)}
         return FixedPoints(**vars(self) | picked)
-
-
-# --- Jacobians of whatever is given -----------------------------------------------------------
 
 
 def numeric_jacobian(F: Callable[[np.ndarray], np.ndarray], h: np.ndarray) -> np.ndarray:

@@ -129,9 +129,6 @@ def only(change: Change, steps: slice | None = None, tokens: Sequence[int] | np.
     return limited
 
 
-# --- running ----------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, eq=False)
 class Run:
     """What a network made of texts, perturbed or not.

@@ -78,12 +78,6 @@ def test_bad_matrices():
         linear.eigenmodes(np.full((2, 2), np.nan))
 
 
-def test_time_constants():
-    np.testing.assert_allclose(linear.time_constants(np.exp(-1 / np.array([3.0, 200.0]))), [3, 200])
-    assert np.isinf(linear.time_constants(np.array([1.0]))[0])
-    assert linear.time_constants(np.array([1.01]))[0] < 0
-
-
 def in_some_basis(*blocks: np.ndarray | float) -> np.ndarray:
     block = linalg.block_diag(*blocks)
     basis = np.random.default_rng(4).standard_normal(block.shape)
