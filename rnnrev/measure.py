@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 import pandas as pd
@@ -31,13 +31,24 @@ if TYPE_CHECKING:
 
 __all__ = ["measure"]
 
-#: Columns of the table: ``at`` is the place, lag or number of a curve's point, ``n`` what a value was counted over,
-#: ``note`` why there is none.
-COLUMNS = ("network", "data", "measure", "condition", "at", "value", "low", "high", "n", "note")
-
 _MIN_FIT = 0.8  #: R²; below it an exponential has no length
 
-Row = dict[str, Any]
+
+class Row(TypedDict):
+    """A row of the table of one network on one text."""
+
+    measure: str
+    condition: str
+    at: float  #: the place, lag or number of a curve's point
+    value: float
+    low: float
+    high: float
+    n: float  #: what the value was counted over
+    note: str  #: why there is none
+
+
+#: Columns of the table.
+COLUMNS = ("network", "data", *Row.__annotations__)
 
 
 # --- rows -----------------------------------------------------------------------------------------
@@ -61,7 +72,8 @@ def _attempt(
         made = row(measure, compute(), condition, n=n)
     except (Unmeasured, DataError) as error:
         return row(measure, np.nan, condition, note=str(error))
-    return made | {"note": made["note"] or note}
+    made["note"] = made["note"] or note
+    return made
 
 
 def _shown(found: DataclassInstance, condition: str = "", n: float = np.nan) -> Iterator[Row]:
@@ -74,8 +86,8 @@ def _shown(found: DataclassInstance, condition: str = "", n: float = np.nan) -> 
 def _table(found: pd.DataFrame, prefix: str, condition: str | None = None, n: float = np.nan) -> Iterator[Row]:
     """The cells of a table of estimates: a measure for each column, the index as condition (or, with one, as place)."""
     for name, values in found.iterrows():
-        where: dict[str, Any] = {"condition": name} if condition is None else {"condition": condition, "at": name}
-        yield from (row(f"{prefix}{column}", value, n=n, **where) for column, value in values.items())
+        which, at = (str(name), np.nan) if condition is None else (condition, name)
+        yield from (row(f"{prefix}{column}", value, which, at=at, n=n) for column, value in values.items())
 
 
 def _curve(measure: str, at: Iterable[float], values: Iterable[float | Estimate], condition: str = "") -> Iterator[Row]:
@@ -147,10 +159,9 @@ def _phrases(a: Analysis) -> Iterator[Row]:
     table = load_contrasts()
     table = table[[not np.any(ids == 1) for ids in a.model.vocabulary.encode_all(table.text)]]
     for condition, model in (("", a.model), ("bag of words", zoo.bag_of(a.model))):
-        means = (
-            table.assign(logit=model.logits(list(table.text))).groupby(["valence", "word", "condition"]).logit.mean()
-        )
-        words = means.unstack().reindex(columns=["base", "negated", "intensified"]).dropna()
+        read = table.assign(logit=model.logits(list(table.text)))
+        words = read.groupby(["valence", "word", "condition"]).logit.mean().unstack()
+        words = words.reindex(columns=["base", "negated", "intensified"]).dropna()
         if (words.groupby("valence").size().reindex([-1, 1], fill_value=0) < 3).any():
             raise Unmeasured(
                 "the network knows the words of too few of the book's contrast phrases (“the movie was not good”)"
@@ -467,7 +478,7 @@ def tabulate(analysis: Analysis, parts: Sequence[Part] = PARTS, progress: bool =
             except (Unmeasured, DataError) as error:
                 rows += [row(measure, np.nan, note=str(error)) for measure in part.measures if measure not in there]
     where = {"network": analysis.model.name, "data": f"{analysis.reviews.name}/{analysis.reviews.split}"}
-    return pd.DataFrame([where | one for one in rows], columns=list(COLUMNS))
+    return pd.DataFrame([{**where, **one} for one in rows], columns=list(COLUMNS))
 
 
 def measure(

@@ -34,28 +34,16 @@ PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Widg
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> SentimentRNN:
-    """A network as it is shipped: rounded to int8 and float16."""
-    folder = save(small_network("gru").astype(np.float32), tmp_path_factory.mktemp("model") / "gru", compact=True)
-    loaded = load(folder)
-    assert isinstance(loaded, SentimentRNN)
-    return loaded
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> list[SentimentRNN]:
+    """Three networks as they are shipped, rounded to int8 and float16: the page's, and two that it loads on demand."""
+    folder, second, blind = tmp_path_factory.mktemp("models"), small_network("gru", 3), small_network("mingru")
+    made = [small_network("gru"), replace(second, name="other"), replace(blind, name="mingru-films")]
+    return [load(save(m.astype(np.float32), folder / m.name, compact=True), SentimentRNN) for m in made]
 
 
 @pytest.fixture(scope="module")
-def second(tmp_path_factory: pytest.TempPathFactory) -> SentimentRNN:
-    """Another one, which a page loads on demand."""
-    folder = save(small_network("gru", 3).astype(np.float32), tmp_path_factory.mktemp("second") / "other", compact=True)
-    loaded = load(folder)
-    assert isinstance(loaded, SentimentRNN)
-    return replace(loaded, name="other")
-
-
-@pytest.fixture(scope="module")
-def blind(tmp_path_factory: pytest.TempPathFactory) -> SentimentRNN:
-    """A minGRU, which a page runs too."""
-    file = tmp_path_factory.mktemp("blind") / "mingru-films"
-    return load(save(replace(small_network("mingru"), name="mingru-films"), file, compact=True), SentimentRNN)
+def model(shipped: list[SentimentRNN]) -> SentimentRNN:
+    return shipped[0]
 
 
 @pytest.fixture(scope="module")
@@ -70,10 +58,8 @@ def point(model: SentimentRNN) -> OperatingPoint:
 
 
 @pytest.fixture(scope="module")
-def shown(
-    model: SentimentRNN, second: SentimentRNN, blind: SentimentRNN, bag: BagOfWords, point: OperatingPoint
-) -> dict[str, widgets.Widget]:
-    lab = make_lab(point)
+def shown(shipped: list[SentimentRNN], bag: BagOfWords, point: OperatingPoint) -> dict[str, widgets.Widget]:
+    (model, second, blind), lab = shipped, make_lab(point)
     other = operating_point(second, texts=[TEXT, "not bad. very good. a movie was bad the"], n_tokens=8)
     made = [
         widgets.sentiment_trace(model, bag, "good"), own.flow_2d(), own.attractor_3d(SCENE),
@@ -88,10 +74,10 @@ def shown(
 
 @pytest.fixture(scope="module")
 def site(
-    tmp_path_factory: pytest.TempPathFactory, model: SentimentRNN, second: SentimentRNN, blind: SentimentRNN,
-    bag: BagOfWords, shown: dict[str, widgets.Widget],
+    tmp_path_factory: pytest.TempPathFactory, shipped: list[SentimentRNN], bag: BagOfWords,
+    shown: dict[str, widgets.Widget],
 ) -> Path:  # fmt: skip
-    folder = tmp_path_factory.mktemp("site")
+    (model, second, blind), folder = shipped, tmp_path_factory.mktemp("site")
     assets.write_assets(folder / "rnnrev", model, bag, small_bag(model.vocabulary), [(second, bag), (blind, None)])
     for name, made in (("all", list(shown.values())), *((kind, [w]) for kind, w in shown.items())):
         body = PAGE.replace("{}", "\n".join(w.html() for w in made))

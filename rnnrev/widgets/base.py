@@ -30,7 +30,7 @@ _IMPORT = re.compile(r"^import .*?;\n", re.MULTILINE | re.DOTALL)
 
 Frame = dict[str, Any]  #: what is drawn: numbers, texts and lists, as JSON has them
 _Traits = Mapping[str, t.TraitType[Any, Any]]
-Table = tuple[Sequence[str], Sequence[Sequence[Any]]]  #: column names and rows
+Table = tuple[Sequence[str], Sequence[Sequence[object]]]  #: column names and rows
 
 
 def joined(*names: str) -> str:
