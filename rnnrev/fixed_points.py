@@ -121,7 +121,6 @@ class FixedPoints:
     count: np.ndarray = field(repr=False)  #: (P,) starts that ended here
     start: np.ndarray = field(repr=False)  #: (P,) the start whose search gave this point
     n_unstable: np.ndarray = field(repr=False)  #: (P,) modes with |λ| > 1; −1 where it was not asked for
-    x: np.ndarray | None = field(repr=False)  #: (P, D) the input that each point is fixed under, or None
     n_starts: int  #: of the search
 
     def __len__(self) -> int:
@@ -211,14 +210,14 @@ def find_fixed_points(
             search.iterate(live, chunk)
     points = FixedPoints(
         search.h, search.q, search.reason, np.linalg.norm(search.h - h, axis=-1), np.ones(n, int), np.arange(n),
-        np.full(n, -1), None if x is None else np.array(x), n,
+        np.full(n, -1), n,
     )  # fmt: skip
     if max_distance is not None:
         spread = np.linalg.norm(h - h.mean(0)) / np.sqrt(n)
         if spread > 0:
             points = points[np.linalg.norm(points.h_star - h.mean(0), axis=-1) <= max_distance * spread]
     if unique_tol is not None and len(points):
-        points = _merge(points, unique_tol)
+        points = _merge(points, unique_tol, x)
     if stability and len(points):
         rows = np.array_split(np.arange(len(points)), -(-len(points) // chunk))
         eigvals = [np.linalg.eigvals(J_rec(points.h_star[i], points.start[i])) for i in rows]
@@ -336,8 +335,8 @@ class _Search:
         return gain
 
 
-def _merge(points: FixedPoints, unique_tol: float) -> FixedPoints:
-    where = points.h_star if points.x is None else np.concatenate([points.h_star, points.x], -1)
+def _merge(points: FixedPoints, unique_tol: float, x: np.ndarray | None) -> FixedPoints:
+    where = points.h_star if x is None else np.concatenate([points.h_star, x[points.start]], -1)
     tree = cKDTree(where)
     order = np.argsort(points.q, kind="stable")
     owner = np.full(len(points), -1)
