@@ -36,29 +36,28 @@ EMBEDDED_FILES = {"all": "reviews.jsonl", "hard": "hard.jsonl"}
 
 @dataclass(frozen=True)
 class DataSet:
-    """Where a data set lies that :func:`load_reviews` knows by name, and what of it is used."""
+    """What :func:`load_reviews` knows by name."""
 
     splits: tuple[str, ...]
-    mirror: tuple[str, ...]  #: folders to try
     hub: str | None = None  #: its name on the Hugging Face hub
     text: str = "text"  #: column
+    sample: str | None = None  #: folder of mirrors to try beside that of its name
     rows: tuple[str, str] | None = None  #: column and value of the rows to take; all unless given
     evaluation_only: bool = False  #: never to be trained on
 
 
 DATA_SETS = {
-    "imdb": DataSet(("train", "test", "unsupervised"), ("imdb",), "stanfordnlp/imdb"),
-    "sst2": DataSet(("train", "validation"), ("sst2",), "stanfordnlp/sst2", "sentence"),
-    "sst5": DataSet(("train", "validation", "test"), ("sst5",)),
-    "yelp_polarity": DataSet(("train", "test"), ("yelp_polarity", "yelp_sample"), "fancyzhx/yelp_polarity"),
-    "yelp": DataSet(("train", "test"), ("yelp",)),
-    "hotels": DataSet(("train", "test"), ("hotels",)),
-    "restaurants": DataSet(("train", "test"), ("restaurants",)),
+    "book": DataSet(tuple(EMBEDDED_FILES)),
+    "imdb": DataSet(("train", "test", "unsupervised"), "stanfordnlp/imdb"),
+    "sst2": DataSet(("train", "validation"), "stanfordnlp/sst2", "sentence"),
+    "sst5": DataSet(("train", "validation", "test")),
+    "yelp_polarity": DataSet(("train", "test"), "fancyzhx/yelp_polarity", sample="yelp_sample"),
+    "yelp": DataSet(("train", "test")),
+    "hotels": DataSet(("train", "test")),
+    "restaurants": DataSet(("train", "test")),
     # the originals are among IMDB's training reviews
-    "imdb_counterfactual": DataSet(
-        ("train", "validation"), ("imdb_counterfactual",), rows=("version", "revised"), evaluation_only=True
-    ),
-    "checklist": DataSet(("test",), ("checklist",), evaluation_only=True),
+    "imdb_counterfactual": DataSet(("train", "validation"), rows=("version", "revised"), evaluation_only=True),
+    "checklist": DataSet(("test",), evaluation_only=True),
 }
 _SUFFIXES = (".csv", ".tsv", ".parquet", ".jsonl", ".json")
 _LABEL_WORDS = {"negative": 0, "neg": 0, "false": 0, "positive": 1, "pos": 1, "true": 1}
@@ -224,8 +223,8 @@ def load_reviews(
     Parameters
     ----------
     name : str or path
-        ``"book"`` (reviews written for this book, shipped with it), a key of :data:`DATA_SETS`, or the path of a
-        .csv, .tsv, .parquet, .jsonl or .json file.
+        A key of :data:`DATA_SETS` (``"book"``: reviews written for this book, shipped with it), or the path of a .csv,
+        .tsv, .parquet, .jsonl or .json file.
     split : str, optional
         ``"train"``, ``"test"``, … as the data set has them; ``"test"``, or else ``"validation"``, unless given.
         ``"book"`` has ``"all"`` (the default) and ``"hard"`` (verdicts are implied), files just ``"all"``.
@@ -245,10 +244,10 @@ def load_reviews(
             raise DataError(f"{path} is one table: it has no split {split!r}; use split='all'")
         return _checked(path.stem, "all", str(path), _read(path), text, label)
     name = os.fspath(name)
-    if name != "book" and name not in DATA_SETS:
+    if name not in DATA_SETS:
         raise DataError(
-            f"no data set is called {name!r}: choose book, {', '.join(DATA_SETS)}, or give the path of a "
-            f"file that ends in {', '.join(_SUFFIXES)}"
+            f"no data set is called {name!r}: choose {', '.join(DATA_SETS)}, or give the path of a file that ends in "
+            f"{', '.join(_SUFFIXES)}"
         )
     if split not in splits:
         raise DataError(f"{name} has no split {split!r}: choose one of {', '.join(splits)}")
@@ -265,16 +264,15 @@ def load_reviews(
 
 def split_names(name: str | os.PathLike[str]) -> tuple[str, ...]:
     """The splits of a data set, as :func:`load_reviews` takes them; ``("all",)`` for a file."""
-    return tuple(EMBEDDED_FILES) if name == "book" else DATA_SETS[str(name)].splits if name in DATA_SETS else ("all",)
+    return DATA_SETS[str(name)].splits if name in DATA_SETS else ("all",)
 
 
 def _table(name: str, split: str) -> tuple[pd.DataFrame, str]:
-    mirror, spec = os.environ.get("RNNREV_DATA_DIR"), DATA_SETS[name]
-    return _from_mirror(Path(mirror).expanduser(), spec, split) if mirror else _from_hub(name, spec, split)
-
-
-def _from_mirror(folder: Path, spec: DataSet, split: str) -> tuple[pd.DataFrame, str]:
-    tried = [folder / sub / f"{split}.parquet" for sub in spec.mirror]
+    """A data set from the folder of mirrors, if there is one, or from the hub, and where it lies."""
+    folder, spec = os.environ.get("RNNREV_DATA_DIR"), DATA_SETS[name]
+    if not folder:
+        return _from_hub(name, split)
+    tried = [Path(folder).expanduser() / sub / f"{split}.parquet" for sub in (name, spec.sample) if sub]
     for file in tried:
         if file.is_file():
             return _read(file), str(file)
@@ -283,9 +281,9 @@ def _from_mirror(folder: Path, spec: DataSet, split: str) -> tuple[pd.DataFrame,
     raise DataError(f"RNNREV_DATA_DIR is {folder}, but {missing} does not exist: put a Parquet copy{hub}")
 
 
-def _from_hub(name: str, spec: DataSet, split: str) -> tuple[pd.DataFrame, str]:
-    ways = f"set RNNREV_DATA_DIR to a folder that holds {spec.mirror[0]}/{split}.parquet"
-    if spec.hub is None:
+def _from_hub(name: str, split: str) -> tuple[pd.DataFrame, str]:
+    hub, ways = DATA_SETS[name].hub, f"set RNNREV_DATA_DIR to a folder that holds {name}/{split}.parquet"
+    if hub is None:
         raise DataError(f"{name} is not on the hub: {ways}")
     # the hub client waits minutes for a network that is not there: ask once, briefly
     os.environ.setdefault("HF_HUB_ETAG_TIMEOUT", "5")
@@ -296,10 +294,10 @@ def _from_hub(name: str, spec: DataSet, split: str) -> tuple[pd.DataFrame, str]:
         import datasets
 
         datasets.disable_progress_bars()
-        return datasets.load_dataset(spec.hub, split=split).to_pandas(), spec.hub
+        return datasets.load_dataset(hub, split=split).to_pandas(), hub
     except Exception as error:  # the client raises many kinds: offline, proxy, not found, …
         raise DataError(
-            f"{name} could not be loaded from the hub ({spec.hub}): {_first_line(error)}. Two ways out: {ways}, "
+            f"{name} could not be loaded from the hub ({hub}): {_first_line(error)}. Two ways out: {ways}, "
             "or use the reviews that come with the book, load_reviews('book')"
         ) from error
 
