@@ -135,12 +135,13 @@ class StackedCell(Cell):
         lead, S, D = np.broadcast_shapes(h.shape[:-1], x.shape[:-1]), self.n_state, self.n_inputs
         h = np.broadcast_to(h, (*lead, S)).reshape(-1, S)
         u = self.project(np.broadcast_to(x, (*lead, D)).reshape(-1, D))
-        eye, zero = np.eye(S + D, dtype=h.dtype), np.zeros((len(h), S + D, 1), h.dtype)
-        J_rec, J_inp = (
-            self._push(h, u, eye[rows, :S] + zero[:, rows], eye[rows, S:] + zero[:, rows]).swapaxes(1, 2)
-            for rows in (slice(S), slice(S, None))
-        )
-        return Jacobians(J_rec.reshape(*lead, S, S), J_inp.reshape(*lead, S, D))
+
+        def moved(v: np.ndarray, dx: np.ndarray) -> np.ndarray:
+            """By changes (K, S) and (K, D), the same at every place: (..., S, K)."""
+            wide = (np.broadcast_to(c.astype(h.dtype), (len(h), *c.shape)) for c in (v, dx))
+            return self._push(h, u, *wide).swapaxes(1, 2).reshape(*lead, S, len(v))
+
+        return Jacobians(moved(np.eye(S), np.zeros((S, D))), moved(np.zeros((D, S)), np.eye(D)))
 
 
 def stack(layers: Sequence[Cell]) -> Cell:

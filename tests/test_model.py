@@ -42,12 +42,6 @@ def test_logits_states_and_traces_agree_with_single_steps(network):
     np.testing.assert_array_equal(network.classify(TEXTS), np.array(wanted) > 0)
 
 
-def test_a_text_does_not_depend_on_its_batch(network):
-    alone = [network.logits([t])[0] for t in TEXTS]
-    np.testing.assert_allclose(network.logits(TEXTS), alone, atol=1e-10)
-    np.testing.assert_allclose(network.logits(TEXTS[::-1]), alone[::-1], atol=1e-10)
-
-
 def test_bag_of_words_counts_and_ignores_order():
     vocabulary = Vocabulary((PAD, UNKNOWN, *WORDS))
     beta = np.arange(len(vocabulary), dtype=float)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pytest
 from scipy import stats as scipy_stats
@@ -59,18 +57,6 @@ def test_intervals_leave_out_draws_without_a_value():
     low, high = stats.interval(draws)
     np.testing.assert_allclose((low[0], high[0]), (0.025, 0.975))
     np.testing.assert_allclose((low[1], high[1]), (0.025 * 1001, 0.975 * 1001))
-
-
-def test_shown_fields_carry_their_format():
-    @dataclasses.dataclass(frozen=True)
-    class Result:
-        share: float = stats.shown(".1%")
-        n: int = stats.shown(",", default=3)
-
-    assert [f"{getattr(Result(0.5), f.name):{f.metadata['format']}}" for f in dataclasses.fields(Result)] == [
-        "50.0%",
-        "3",
-    ]
 
 
 def test_over_seeds_is_students_interval():
