@@ -82,14 +82,6 @@ def test_products_are_those_of_finite_differences(stacked, rng):
     np.testing.assert_allclose(exact.J_inp, J_inp, atol=1e-7)
 
 
-def test_a_cells_products_with_the_input_are_those_of_its_jacobian(any_cell, rng):
-    h, x = rng.standard_normal((3, any_cell.n_state)), rng.standard_normal((3, any_cell.n_inputs))
-    g, dx = rng.standard_normal((3, any_cell.n_state)), rng.standard_normal((3, any_cell.n_inputs))
-    J, u = any_cell.jacobians(h, x).J_inp, any_cell.project(x)
-    np.testing.assert_allclose(any_cell.vjp_input(h, u, g), np.einsum("bij,bi->bj", J, g), atol=1e-10)
-    np.testing.assert_allclose(any_cell.jvp_input(h, u, dx), np.einsum("bij,bj->bi", J, dx), atol=1e-10)
-
-
 def test_what_a_word_writes_in_an_lru_is_the_same_in_every_state(rng):
     cell = initial_cell("lru", 5, 6).astype(float)
     J = cell.jacobians(rng.standard_normal((4, 12)), rng.standard_normal((4, 5)))
