@@ -43,6 +43,8 @@ __all__ = ["analyse", "write"]
 _ENOUGH = 0.95  #: R² with the whole network's logits at which so many numbers are enough
 _MOST = 12  #: numbers that are tried
 _STATE = 5  #: numbers of state of the explicit form
+#: How a reader knows the sets of :mod:`rnnrev.context`.
+_SETS = {"imdb": "IMDB", "yelp": "Yelp", "sst2": "SST-2", "imdb_counterfactual": "revised reviews"}
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,7 @@ def _context(a: Analysis) -> Table:
     rows = []
     for r in context_tests(a.model, most=1000, seed=a.seed).merge(bag, on=keys, suffixes=("", "_bag")).itertuples():
         whole = {"accuracy": "accuracy", "auc": "AUC"}.get(r.measure)
-        asked = f"{r.data}, {whole}" if whole else f"{TESTS[r.measure]} {r.condition}"
+        asked = f"{_SETS[r.data.partition('/')[0]]}, {whole}" if whole else f"{TESTS[r.measure]} {r.condition}"
         found = Estimate(r.value, r.low, r.high), Estimate(r.value_bag, r.low_bag, r.high_bag)
         rows.append((asked, *(text_of(v, ".1%") for v in found), _whole(r.n)))
     return Table(("asked", a.model.name, "bag of words of the book", "texts"), tuple(rows))
