@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import made_up, point_at, turn
 
@@ -149,30 +150,29 @@ def test_neutral_texts_hold_only_words_of_little_valence(point):
     assert np.array_equal(drawn, edges.neutral_texts(point, 20, 100))
 
 
-def test_neutral_texts_hold_no_words_that_change_others(point, monkeypatch):
+def test_neutral_texts_hold_no_words_that_change_others(point):
     # three of the least valent words are said to be modifiers; without that they are drawn
     size = np.abs(valence(point, np.arange(WORDS + 2)))
     loud = np.argsort(size[2:])[:3] + 2
     assert set(loud) <= set(edges.neutral_texts(point, 20, 100).ravel())
-    plain = edges.modifier_effects
-
-    def effects(*args):
-        table = plain(*args)
-        return table.assign(strength=np.isin(table.number, loud).astype(float))
-
-    monkeypatch.setattr(edges, "modifier_effects", effects)
-    drawn = edges.neutral_texts(point, 20, 100)
+    table = pd.DataFrame({"number": IDS, "strength": np.isin(IDS, loud).astype(float)})
+    drawn = edges.neutral_texts(point, 20, 100, table=table)
     assert not set(loud) & set(drawn.ravel())
     # the others' order is still that of their valence: all words are equally frequent, half of them are drawn
-    rest = np.setdiff1d(np.arange(2, WORDS + 2), loud)
+    rest = np.setdiff1d(IDS, loud)
     assert size[np.unique(drawn)].max() <= np.sort(size[rest])[WORDS // 2 - 1] + 1e-9
+
+
+def responses(point, lags):
+    """What is read of each word after so many tokens, w·Jⁿ x, (K, L)."""
+    J, x = point.model.cell.U.T, point.model.embedding[IDS]
+    return np.stack([x @ (point.model.w @ np.linalg.matrix_power(J, n)) for n in lags], 1)
 
 
 def test_in_a_linear_network_as_much_is_kept_as_theory_says(point, texts):
     lags = [0, 2, 12]
     found = memory_trace(point, texts, IDS, lags)
-    J, x = point.model.cell.U.T, point.model.embedding[IDS]
-    expected = np.stack([x @ (point.model.w @ np.linalg.matrix_power(J, n)) for n in lags], 1)
+    expected = responses(point, lags)
     for name in ("measured", "predicted"):
         assert [e.value for e in found[name]] == pytest.approx(expected.std(0), rel=1e-3)
         assert all(e.low < e.value < e.high for e in found[name])
@@ -183,8 +183,7 @@ def test_mode_kernel_sums_to_the_powers_of_J(pair):
     point = linear_point(w_modes=(1.0, 0.7, -0.4, 0.2), complex_pair=pair)
     lags = np.arange(8)
     kernel = linear.mode_kernel(point, IDS, lags)
-    J, x = point.model.cell.U.T, point.model.embedding[IDS]
-    expected = np.stack([x @ (point.model.w @ np.linalg.matrix_power(J, n)) for n in lags], 1)
+    expected = responses(point, lags)
     assert kernel.total == pytest.approx(expected, rel=1e-4, abs=1e-6)
     groups = kernel.groups()
     assert sum(groups.values()) == pytest.approx(kernel.total)
