@@ -162,7 +162,7 @@ class AugmentedBagOfWords(Classifier):
 
     # --- running texts ----------------------------------------------------------------------
 
-    def logits_of(self, ids: Sequence[np.ndarray], progress: bool = False) -> np.ndarray:
+    def logits_of(self, ids: Sequence[np.ndarray]) -> np.ndarray:
         out = np.empty(len(ids), np.float32)
         for which in batches([len(i) for i in ids], 128):
             padded, n = pad([ids[i] for i in which])

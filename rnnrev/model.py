@@ -65,7 +65,7 @@ _Advance = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 def forward(
     advance: _Advance, h0: np.ndarray, ids: Sequence[np.ndarray], visit: Callable[[np.ndarray, Step], np.ndarray], *,
-    batch_size: int = 128, progress: bool = False,
+    batch_size: int = 128,
 ) -> None:  # fmt: skip
     """The loop over texts and tokens that every forward pass of the book takes.
 
@@ -74,9 +74,6 @@ def forward(
     before the first token and after each, as a function (h, step) -> h; what it returns goes on. Batches run side by
     side: it writes only to ``step.rows``.
     """
-    from tqdm.auto import tqdm
-
-    lengths = np.array([len(i) for i in ids])
 
     def read(which: np.ndarray) -> None:
         order = which[::-1]
@@ -89,10 +86,8 @@ def forward(
             tokens = padded[:live, t - 1] if t else np.zeros(live, np.int32)
             h = advance(before, tokens) if t else before
             h = visit(h, Step(order[:live], t, tokens, sizes[:live], before, advance, memory))
-        bar.update(int(sizes.sum()))
 
-    with tqdm(total=int(lengths.sum()), unit="token", unit_scale=True, disable=not progress) as bar:
-        in_threads(read, batches(lengths, batch_size))  # side by side, one thread a processor
+    in_threads(read, batches([len(i) for i in ids], batch_size))  # side by side, one thread a processor
 
 
 def states_along(
@@ -109,7 +104,7 @@ def states_along(
     return out.arrays()
 
 
-def last_states(advance: _Advance, h0: np.ndarray, ids: Sequence[np.ndarray], progress: bool = False) -> np.ndarray:
+def last_states(advance: _Advance, h0: np.ndarray, ids: Sequence[np.ndarray]) -> np.ndarray:
     """The state after the last token of texts, (n, S)."""
     out = np.empty((len(ids), h0.shape[-1]), h0.dtype)
 
@@ -117,7 +112,7 @@ def last_states(advance: _Advance, h0: np.ndarray, ids: Sequence[np.ndarray], pr
         out[step.rows[step.last]] = h[step.last]
         return h
 
-    forward(advance, h0, ids, visit, progress=progress)
+    forward(advance, h0, ids, visit)
     return out
 
 
@@ -180,7 +175,7 @@ class Classifier:
             )
         return self.counts / self.counts.sum()
 
-    def logits_of(self, ids: Sequence[np.ndarray], progress: bool = False) -> np.ndarray:
+    def logits_of(self, ids: Sequence[np.ndarray]) -> np.ndarray:
         """Logits of texts given as token numbers: (n,), or (n, C) for C > 2 classes, in nats."""
         raise NotImplementedError
 
@@ -188,9 +183,9 @@ class Classifier:
         """Logits of one text before its first token and after each, (T + 1,) or (T + 1, C)."""
         raise NotImplementedError
 
-    def logits(self, texts: Sequence[str], progress: bool = False) -> np.ndarray:
+    def logits(self, texts: Sequence[str]) -> np.ndarray:
         """Logits (n,) of whole texts, in nats: log-odds of positive. (n, C) for C > 2 classes."""
-        return self.logits_of(self.vocabulary.encode_all(texts), progress)
+        return self.logits_of(self.vocabulary.encode_all(texts))
 
     def classify(self, texts: Sequence[str]) -> np.ndarray:
         """:func:`labels_of` whole texts, (n,)."""
@@ -273,12 +268,12 @@ class SentimentRNN(Classifier):
         """Every hidden state of every text: a list of (T + 1, S) arrays, h₀ first."""
         return self.states_of(self.vocabulary.encode_all(texts))
 
-    def final_states_of(self, ids: Sequence[np.ndarray], progress: bool = False) -> np.ndarray:
+    def final_states_of(self, ids: Sequence[np.ndarray]) -> np.ndarray:
         """The state after the last token of texts given as token numbers, (n, S)."""
-        return last_states(self.advance, self.cell.h0.astype(self.embedding.dtype), ids, progress)
+        return last_states(self.advance, self.cell.h0.astype(self.embedding.dtype), ids)
 
-    def logits_of(self, ids: Sequence[np.ndarray], progress: bool = False) -> np.ndarray:
-        return self.readout(self.final_states_of(ids, progress))
+    def logits_of(self, ids: Sequence[np.ndarray]) -> np.ndarray:
+        return self.readout(self.final_states_of(ids))
 
     def logits_along(self, ids: np.ndarray) -> np.ndarray:
         return self.readout(self.states_of([ids])[0])
@@ -328,7 +323,7 @@ class BagOfWords(Classifier):
         if self.beta.shape != (len(self.vocabulary),):
             raise ValueError(f"beta has shape {self.beta.shape}, should be ({len(self.vocabulary)},)")
 
-    def logits_of(self, ids: Sequence[np.ndarray], progress: bool = False) -> np.ndarray:
+    def logits_of(self, ids: Sequence[np.ndarray]) -> np.ndarray:
         return np.array([self.beta[i].sum() for i in ids], dtype=self.beta.dtype) + self.b
 
     def logits_along(self, ids: np.ndarray) -> np.ndarray:

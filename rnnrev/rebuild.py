@@ -111,8 +111,8 @@ class FewNumbers(Classifier):
         """States before the first token of texts and after each, (T + 1, k) a text."""
         return states_along(self.advance, self.start, ids)
 
-    def logits_of(self, ids: Sequence[np.ndarray], progress: bool = False) -> np.ndarray:
-        return last_states(self.advance, self.start, ids, progress) @ self.w + self.b
+    def logits_of(self, ids: Sequence[np.ndarray]) -> np.ndarray:
+        return last_states(self.advance, self.start, ids) @ self.w + self.b
 
     def logits_along(self, ids: np.ndarray) -> np.ndarray:
         return self.states_of([ids])[0] @ self.w + self.b

@@ -43,7 +43,7 @@ def soft_labels(
         seen.multiply(ratio).tocsr(), reviews.labels
     )
     logits = [regression.decision_function(count.transform(unlabelled.texts).multiply(ratio).tocsr())]
-    logits += [model.logits(unlabelled.texts, progress) for model in teachers]
+    logits += [model.logits(unlabelled.texts) for model in tqdm(teachers, "networks", disable=not progress)]
     # confidences are not comparable between models: each is scaled to the same spread first
     return expit(2.5 * np.mean([z / np.std(z) for z in logits], 0)).astype(np.float32)
 

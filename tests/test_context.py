@@ -23,7 +23,7 @@ class Reader:
     weight: dict[str, float]
     zero: float = 0.0
 
-    def logits(self, texts, progress=False):
+    def logits(self, texts):
         total = []
         for text in texts:
             words = text.split()
