@@ -119,10 +119,10 @@ class Vocabulary:
         return {w: i for i, w in enumerate(self.words)}
 
     @classmethod
-    def fit(cls, texts: Iterable[str], size: int = 20_000, min_count: int = 2) -> Vocabulary:
-        """The ``size`` most frequent words of ``texts`` seen at least ``min_count`` times."""
+    def fit(cls, texts: Iterable[str], size: int = 20_000) -> Vocabulary:
+        """The ``size`` most frequent words of ``texts`` seen at least twice."""
         counts = Counter(w for t in texts for w in tokenize(t))
-        kept = sorted((w for w, c in counts.items() if c >= min_count), key=lambda w: (-counts[w], w))
+        kept = sorted((w for w, c in counts.items() if c >= 2), key=lambda w: (-counts[w], w))
         return cls((PAD, UNKNOWN, *kept[: max(size - 2, 0)]))
 
     def encode(self, text: str) -> np.ndarray:
