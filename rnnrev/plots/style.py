@@ -15,10 +15,9 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
+from matplotlib.ticker import PercentFormatter
 from numpy.typing import ArrayLike
 
 __all__ = ["architecture", "intervals"]
@@ -101,12 +100,6 @@ def architecture(name: str) -> Look:
     return dict(next((_ARCHITECTURES[k] for k in kinds if name.startswith(k)), {"color": INTACT}))
 
 
-def sign_colors(values: ArrayLike, neutral: float = 0.0) -> np.ndarray:
-    """A colour for each value: positive, negative, or neutral where its size is at most ``neutral``."""
-    values = np.asarray(values, float)
-    return np.select([values > neutral, values < -neutral], [POSITIVE, NEGATIVE], NEUTRAL)
-
-
 def intervals(
     rows: Mapping[str, Sequence[float | None]], *, ax: Axes | None = None, xlabel: str = "",
     reference: float | None = None, look: Callable[[str], Look] | Look | None = None, offset: float = 0.0,
@@ -157,10 +150,3 @@ def label_panels(axes: Axes | Sequence[Axes] | np.ndarray) -> None:
     """Write (a), (b), … at the top left of each of these axes, so that the caption can name them."""
     for letter, ax in zip("abcdefghijkl", np.array(axes, object).ravel()):
         ax.set_title(f"({letter}) {ax.get_title(loc='left')}".rstrip(), loc="left")
-
-
-def log_ticks(axis: Axis, low: float, high: float) -> None:
-    """Plain numbers on a logarithmic axis: 1, 2, 5, 10, … or, over more than two decades, powers of ten alone."""
-    axis.set_major_locator(LogLocator(subs=(1.0,) if high / low > 100 else (1.0, 2.0, 5.0), numticks=8))
-    axis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,g}"))
-    axis.set_minor_formatter(NullFormatter())

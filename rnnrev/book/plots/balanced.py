@@ -25,9 +25,9 @@ from ...plots.style import (
     figure_of,
     intervals,
     label_panels,
-    sign_colors,
 )
 from ..plane import landscape
+from . import sign_colors
 
 __all__ = ["by_number", "covariances", "fields", "landscapes", "matrices", "oblique", "paths", "roles", "spectrum"]
 

@@ -21,8 +21,8 @@ from ...plots.style import (
     band,
     figure,
     label_panels,
-    sign_colors,
 )
+from . import sign_colors
 
 __all__ = ["barcodes", "emphasis", "geometry", "kernel", "memories", "modes", "now_and_later", "panels"]
 

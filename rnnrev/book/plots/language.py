@@ -20,8 +20,8 @@ from ...plots.style import (
     band,
     figure,
     label_panels,
-    log_ticks,
 )  # fmt: skip
+from . import log_ticks
 
 __all__ = ["classes", "profiles", "spread", "stars", "words"]
 

@@ -27,11 +27,10 @@ from ...plots.style import (
     figure,
     intervals,
     label_panels,
-    log_ticks,
-    sign_colors,
 )
 from ...subspace import Volume
 from ..modifiers import Plane
+from . import log_ticks, sign_colors
 
 __all__ = [
     "abolition", "barcodes", "by_dimension", "costs", "dimension", "flips", "gains", "judgement", "modes", "networks",
