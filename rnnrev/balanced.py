@@ -100,9 +100,24 @@ class ReducedRNN(SentimentRNN):
         """How many numbers it remembers."""
         return self.cell.n_state
 
+    @property
+    def Phi(self) -> np.ndarray:
+        """Φ (S, k): the pattern of each coordinate."""
+        return self.cell.Phi
+
+    @property
+    def Psi(self) -> np.ndarray:
+        """Ψ (S, k): what each coordinate reads of a state."""
+        return self.cell.Psi
+
+    @property
+    def mean(self) -> np.ndarray:
+        """μ (S,), the mean visited state."""
+        return self.cell.mean
+
     def coordinates(self, h: np.ndarray) -> np.ndarray:
         """z (..., k) of whole states h (..., S)."""
-        return (h - self.cell.mean) @ self.cell.Psi
+        return (h - self.mean) @ self.Psi
 
     def steps(self, words: Words, z: np.ndarray) -> np.ndarray:
         """How far each word moves the state from each place: K words, places z (n, k) -> (K, n, k)."""

@@ -1,7 +1,4 @@
-"""Along the text, what only scripts/balanced.py measures: Lyapunov exponents, and the linear reader.
-
-Source: Benettin et al. 1980 (exponents by QR); the reader is ours.
-"""
+"""The linear reader along text, which only scripts/balanced.py measures. Source: ours."""
 
 from __future__ import annotations
 
@@ -11,32 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from rnnrev.driven import Texts, adjoints, token_arrays, visited_states
-from rnnrev.linear import Unmeasured
 from rnnrev.model import SentimentRNN
 from rnnrev.threads import in_threads
-
-
-def lyapunov(model: SentimentRNN, texts: Texts, k: int = 8, *, skip: int = 20, length: int = 160) -> np.ndarray:
-    """The k largest Lyapunov exponents of each text, per token: how fast small changes of the state fade along it.
-
-    −1/exponent is a time constant in tokens, to be held beside τ at h*. Random directions are carried along each text
-    and made orthogonal again after every token (QR); ``skip`` tokens let them settle, then logarithms are averaged up
-    to token ``length``. Returns (n, k), one row a text that has as many tokens; ``Unmeasured`` if none has, or k
-    exceeds the state's length.
-    """
-    ids = [i[:length] for i in token_arrays(model, texts) if len(i) >= length]
-    if not ids or not 1 <= k <= model.cell.n_state or not 0 <= skip < length:
-        raise Unmeasured(f"needs texts of {length} tokens, more than {skip} skipped, and 1 ≤ k ≤ {model.cell.n_state}")
-    states, tokens = np.stack(model.states_of(ids)), np.stack(ids)
-    v = np.random.default_rng([0, 139]).standard_normal((len(ids), k, model.cell.n_state))
-    total = np.zeros((len(ids), k))
-    for t in range(length):
-        v = model.cell.jvp(states[:, t], model.projected[tokens[:, t]], v)
-        q, r = np.linalg.qr(np.swapaxes(v, 1, 2))
-        v = np.swapaxes(q, 1, 2)
-        if t >= skip:
-            total += np.log(np.abs(np.diagonal(r, axis1=1, axis2=2)))
-    return total / (length - skip)
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import sweeps
-from along_text import linear_reader, lyapunov
+from along_text import linear_reader
 from exponentials import WordForm, word_form
 from networks import recurrent
 from provenance import Source, add, networks, write_table
@@ -341,7 +341,7 @@ def along_text(study: Study) -> Iterator[Row]:
     yield row("doubts", "h*", len(doubts), 1) | {"note": "; ".join(doubts)}
     with np.errstate(divide="ignore"):
         long = [i for i in model.vocabulary.encode_all(study.train[:300]) if len(i) >= 160][:30]
-        exponents = lyapunov(model, long)
+        exponents = driven.lyapunov(model, long)
     for i, e in enumerate(exponents.T, 1):
         mean = stats.bootstrap(e)
         yield row("lyapunov", "along text", mean, len(e), i)
@@ -431,7 +431,7 @@ def elsewhere(study: Study, at: dict[str, int]) -> Iterator[Row]:
 def counted(study: Study) -> Iterator[Row]:
     """How many directions are slow, how many words write, how many are read, and how many are both."""
     model, ids = study.model, [i[:160] for i in study.model.vocabulary.encode_all(study.train[:400]) if len(i) >= 160]
-    exponents = lyapunov(model, ids[:12], 64)
+    exponents = driven.lyapunov(model, ids[:12], 64)
     yield row("directions", "slow", stats.bootstrap((exponents > -1 / 25).sum(1).astype(float)), len(exponents))
     words = np.random.default_rng(11).permutation(linear.frequent_words(model))[:64]
     written = driven.impulse_responses(model, ids[:100], words).mean((0, 1, 3))

@@ -152,7 +152,7 @@ def test_an_integrator_and_a_knob_are_found_and_idle_slow_units_are_not(hand):
     assert reduced.k == 2
     assert reduced.hankel[2] < 1e-6 * reduced.hankel[1]
     # Φ spans what is written and read (m and v) up to what is correlated with them; Ψ reads nothing of the idle units
-    reads = T.T @ reduced.cell.Psi  # on (m, v, s)
+    reads = T.T @ reduced.Psi  # on (m, v, s)
     np.testing.assert_allclose(reads[2:], 0, atol=1e-6 * np.abs(reads).max())
     fresh = random_texts(model, 50, seed=5)
     assert explained(model.logits_of(fresh), reduced.logits_of(fresh)) > 0.999
@@ -191,7 +191,7 @@ def test_in_the_plane_words_are_the_matrices_that_were_put_in_and_volume_multipl
     found = word_matrices(small, words, z[:200])
     np.testing.assert_allclose(found.r2, 1, atol=1e-6)
     # h = T (m, v, …): the change from (m, v) to z, and the known step in it
-    to_z = np.linalg.inv(small.cell.Psi.T @ T[:, :2])  # z -> (m, v)
+    to_z = np.linalg.inv(small.Psi.T @ T[:, :2])  # z -> (m, v)
     for word, value, push in zip(words, (0.5, -0.5, 0, 0), (0, 0, -0.6, 0.6)):
         A = np.linalg.inv(to_z) @ np.array([[0.99, value], [0, 0.8]]) @ to_z
         row = found.loc[word]

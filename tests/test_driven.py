@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from along_text import linear_reader, lyapunov
+from along_text import linear_reader
 from conftest import small_network
 
 from rnnrev import driven
 from rnnrev.data import PAD, UNKNOWN, Vocabulary
-from rnnrev.driven import FunctionCell, adjoints, impulse_responses
+from rnnrev.driven import FunctionCell, adjoints, impulse_responses, lyapunov
 from rnnrev.linear import OperatingPoint, eigenmodes, input_effect, slow_readout, valence
 from rnnrev.model import SentimentRNN
 

@@ -8,7 +8,6 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from along_text import lyapunov
 from conftest import WORDS, small_network
 from mingru_keras import MinGRU
 from test_widgets import make_chart
@@ -19,7 +18,7 @@ from rnnrev.book import assets
 from rnnrev.cells import Cell
 from rnnrev.config import TrainConfig
 from rnnrev.data import PAD, UNKNOWN, Reviews, Vocabulary
-from rnnrev.driven import adjoints, driven_point, impulse_responses
+from rnnrev.driven import adjoints, driven_point, impulse_responses, lyapunov
 from rnnrev.fixed_points import mean_map
 from rnnrev.line_attractor import find_attractor
 from rnnrev.linear import Unmeasured, operating_point

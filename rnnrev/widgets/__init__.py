@@ -290,7 +290,7 @@ def the_plane(charts: Sequence[Chart], text: str = "The movie was not good.") ->
         begin = chart.model.cell.h0 + Phi @ (np.asarray(start) * scale)
         plain, whole = along(chart.model, begin, mean, Phi[:, 1], Psi[:, 1])
         unit = np.eye(k)[axis] if axis < k else np.zeros(k)
-        _, z = along(small, (begin - mean) @ small.cell.Psi, np.zeros(k), unit, unit)
+        _, z = along(small, (begin - mean) @ small.Psi, np.zeros(k), unit, unit)
         low = np.stack([z[:, 0], z[:, axis] if axis < k else np.full(len(z), centre[1])], -1)
         moved = chart.small.steps([chart.model.vocabulary.index.get(word.strip().lower(), 1)], grid)[0]
         return frame | {
