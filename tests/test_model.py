@@ -10,7 +10,7 @@ import os
 import keras
 import numpy as np
 import pytest
-from conftest import WORDS
+from conftest import WORDS, small_network
 from safetensors.numpy import save_file
 
 from rnnrev import zoo
@@ -20,6 +20,11 @@ from rnnrev.wrap import from_keras, from_torch
 from rnnrev.zoo import ModelFileError, load, save
 
 TEXTS = ["The movie was not good.", "good", "", "a very, very bad movie " * 5]
+
+
+@pytest.fixture
+def gru():
+    return small_network()
 
 
 def logit_by_hand(model, text):
@@ -51,7 +56,7 @@ def test_bag_of_words_counts_and_ignores_order():
     np.testing.assert_allclose(bag.trace("good bad").logits, [2.5, 5.5])
 
 
-def test_what_visit_returns_goes_on(network):
+def test_what_visit_returns_goes_on():
     ids = [np.array([2, 3, 4], np.int32), np.array([5], np.int32)]
     seen = {0: [], 1: []}
 
@@ -64,15 +69,15 @@ def test_what_visit_returns_goes_on(network):
     assert seen == {0: [(0, False), (1, False), (2, False), (3, False)], 1: [(0, False), (1, False)]}
 
 
-def test_one_text_instead_of_a_list_is_an_error(network):
+def test_one_text_instead_of_a_list_is_an_error(gru):
     with pytest.raises(TypeError, match="list of texts"):
-        network.logits("good")
+        gru.logits("good")
 
 
-def test_frequencies_sum_to_one_or_say_what_is_missing(network):
-    assert network.frequencies.sum() == pytest.approx(1)
+def test_frequencies_sum_to_one_or_say_what_is_missing(gru):
+    assert gru.frequencies.sum() == pytest.approx(1)
     with pytest.raises(ValueError, match="counts"):
-        _ = dataclasses.replace(network, counts=None).frequencies
+        _ = dataclasses.replace(gru, counts=None).frequencies
 
 
 def test_untrained_network_is_reproducible():
@@ -117,9 +122,9 @@ def test_compact_weights_are_close_and_small(tmp_path, size):
 
 
 @pytest.mark.parametrize("before", [True, False])
-def test_a_model_that_cannot_be_put_in_its_place_leaves_the_old_one(network, tmp_path, monkeypatch, before):
+def test_a_model_that_cannot_be_put_in_its_place_leaves_the_old_one(gru, tmp_path, monkeypatch, before):
     if before:
-        save(dataclasses.replace(network, name="first"), tmp_path / "model")
+        save(dataclasses.replace(gru, name="first"), tmp_path / "model")
 
     def full(*places):
         raise OSError("no space left on device")
@@ -127,11 +132,11 @@ def test_a_model_that_cannot_be_put_in_its_place_leaves_the_old_one(network, tmp
     with monkeypatch.context() as patched:
         patched.setattr(os, "replace", full)
         with pytest.raises(OSError, match="no space"):
-            save(dataclasses.replace(network, name="second"), tmp_path / "model")
+            save(dataclasses.replace(gru, name="second"), tmp_path / "model")
     assert [p.name for p in tmp_path.iterdir()] == ["model.safetensors"] * before
     if before:
         assert load(tmp_path / "model").name == "first"
-    save(dataclasses.replace(network, name="second"), tmp_path / "model")
+    save(dataclasses.replace(gru, name="second"), tmp_path / "model")
     assert load(tmp_path / "model").name == "second"
     assert [p.name for p in tmp_path.iterdir()] == ["model.safetensors"]
 
@@ -143,8 +148,8 @@ def header(file):
     return json.loads(data[8:end])["__metadata__"], end
 
 
-def test_every_kind_of_damage_is_found(network, tmp_path):
-    file = save(network, tmp_path / "model")
+def test_every_kind_of_damage_is_found(gru, tmp_path):
+    file = save(gru, tmp_path / "model")
     whole, (_, end) = file.read_bytes(), header(file)
     places = [3, 40, end - 40, end + 1, len(whole) // 2, len(whole) - 1]
     places += [whole.index(b"small ") + 2, whole.index(b"movie")]  # the name, a word
@@ -160,7 +165,7 @@ def test_every_kind_of_damage_is_found(network, tmp_path):
     load(file)
 
 
-def test_foreign_newer_and_missing_files_are_told_apart(network, tmp_path):
+def test_foreign_newer_and_missing_files_are_told_apart(gru, tmp_path):
     arrays = {"weight": np.zeros(3, np.float32)}
     save_file(arrays, tmp_path / "foreign.safetensors")
     with pytest.raises(ModelFileError, match=r"not a model of this package: rnnrev\.wrap"):
@@ -174,10 +179,10 @@ def test_foreign_newer_and_missing_files_are_told_apart(network, tmp_path):
     with pytest.raises(ModelFileError, match="does not exist"):
         load(tmp_path / "folder")
     with pytest.raises(OSError, match="directory"):
-        save(network, tmp_path / "folder")
+        save(gru, tmp_path / "folder")
 
 
-def test_shipped_networks_share_their_words_and_others_bring_theirs(network, tmp_path, monkeypatch):
+def test_shipped_networks_share_their_words_and_others_bring_theirs(gru, tmp_path, monkeypatch):
     one, two = zoo.load("gru-imdb"), zoo.load("bow-imdb")
     assert one.vocabulary is two.vocabulary
     assert zoo.load("gru-yelp").vocabulary is zoo.load("bow-yelp").vocabulary
@@ -188,9 +193,9 @@ def test_shipped_networks_share_their_words_and_others_bring_theirs(network, tmp
     assert set(shared) == {zoo.load(name).vocabulary.words for name in zoo.names()}  # films, restaurants
     assert len(shared) == 2
     monkeypatch.setattr(zoo, "FOLDER", tmp_path)
-    file = save(network, tmp_path / "shipped")
+    file = save(gru, tmp_path / "shipped")
     shared = tmp_path / json.loads(header(file)[0]["rnnrev"])["words"]
-    assert load("shipped").vocabulary.words == network.vocabulary.words
+    assert load("shipped").vocabulary.words == gru.vocabulary.words
     assert zoo.names() == ["shipped"]
     zoo._shared_words.cache_clear()
     shared.write_text("other\n")
@@ -308,7 +313,7 @@ def test_scores_of_a_bag_by_hand():
         evaluate(bag, dataclasses.replace(reviews, labels=np.array([0, 4, 1, 1])))
 
 
-def test_the_bag_of_a_network_has_its_words(network):
+def test_the_bag_of_a_network_has_its_words(gru):
     bags = {"gru-yelp": "bow-yelp", "lstm-yelp": "bow-yelp", "lstm-imdb": "bow-imdb", "bow-yelp": "bow-yelp"}
     assert {name: zoo.bag_of(zoo.load(name)).name for name in bags} == bags
-    assert zoo.bag_of(network).name == "bow-imdb"  # words of no shipped bag
+    assert zoo.bag_of(gru).name == "bow-imdb"  # words of no shipped bag
