@@ -90,7 +90,10 @@ def checklist_tests(model: Classifier, sentences: pd.DataFrame, seed: int = 0) -
         shares = {"negated_positive": good < 0, "negated_negative": bad > 0, "negated_order": None} | found
         for name, right in shares.items():
             if right is None:
-                value, n = stats.bootstrap((good, bad), _above, n=200, seed=seed, paired=False), len(good) + len(bad)
+                value, n = (
+                    stats.bootstrap((good, bad), stats.above, n=200, seed=seed, paired=False),
+                    len(good) + len(bad),
+                )
             else:
                 value, n = stats.bootstrap(right.astype(float), seed=seed), len(right)
             rows.append(_row(model, "checklist/test", name, value, n) | {"condition": condition})
@@ -112,8 +115,3 @@ def checklist_answers(sentences: pd.DataFrame) -> dict[str, np.ndarray]:
 def _row(model: Classifier, data: str, measure: str, found: Estimate, n: int) -> dict[str, object]:
     where = {"network": model.name, "data": data, "measure": measure, "condition": "", "at": np.nan}
     return where | found._asdict() | {"n": n, "note": ""}
-
-
-def _above(low: np.ndarray, high: np.ndarray, axis: int = -1) -> np.ndarray:
-    labels = np.concatenate([np.zeros_like(low), np.ones_like(high)], axis)
-    return stats.auc(labels, np.concatenate([low, high], axis), axis)

@@ -30,7 +30,7 @@ from .linear import (
     slowest_first,
 )
 from .model import BagOfWords, SentimentRNN
-from .stats import Estimate, bootstrap, estimate, interval, resample, shown
+from .stats import Estimate, above, bootstrap, estimate, interval, resample, shown
 
 __all__ = [
     "alignment", "attractor_dimension", "curve_shape", "dimensionality", "find_attractor",
@@ -372,12 +372,8 @@ def valence_sorting(measured: np.ndarray, known: np.ndarray, n_each: int = 100) 
     kinds = word_kinds(known, n_each)
     negative, neutral, positive = (measured[kinds == k] for k in (-1, 0, 1))
 
-    def auc(high: np.ndarray, low: np.ndarray) -> float:
-        n = len(high)  # from ranks (Mann–Whitney's U): a bootstrap asks often
-        return float((rankdata(np.r_[high, low])[:n].sum() - n * (n + 1) / 2) / (n * len(low)))
-
     def apart(*pair: np.ndarray) -> Estimate:
-        return bootstrap(pair, auc, n=300, paired=False)
+        return bootstrap(pair, lambda high, low: above(low, high), n=300, paired=False)
 
     upper, lower = apart(positive, neutral), apart(neutral, negative)
     ranks = bootstrap((measured, known), rank_correlation, n=300)

@@ -78,6 +78,12 @@ def auc(labels: np.ndarray, scores: np.ndarray, axis: int = -1) -> np.ndarray:
     return (ranks - up * (up + 1) / 2) / (up * (labels.shape[axis] - up))
 
 
+def above(low: np.ndarray, high: np.ndarray, axis: int = -1) -> np.ndarray:
+    """The chance that one of ``high`` is above one of ``low``: :func:`auc` of two samples."""
+    labels = np.concatenate([np.zeros_like(low), np.ones_like(high)], axis)
+    return auc(labels, np.concatenate([low, high], axis), axis)
+
+
 def bootstrap(
     samples: np.ndarray | tuple[np.ndarray, ...], statistic: Callable[..., float | np.ndarray] = np.mean, *,
     n: int = 2000, seed: int | Sequence[int] = 0, paired: bool = True,

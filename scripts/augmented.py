@@ -24,7 +24,6 @@ from scipy import sparse
 from scipy.stats import spearmanr
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
 from sklearn.svm import LinearSVC
 from sweep import Row
 from tqdm import tqdm
@@ -252,7 +251,7 @@ def run(folder: Path, config: AugmentedConfig, seeds: Sequence[int], data: Mappi
         for seed, each in enumerate(found):
             at: dict[str, Any] = {"condition": condition, "at": seed, "n": len(labels)}
             yield row(reader, where, "accuracy", stats.accuracy(each > 0, labels), **at)
-            yield row(reader, where, "auc", float(roc_auc_score(labels, each)), **at)
+            yield row(reader, where, "auc", float(stats.auc(labels, each)), **at)
 
     bag, network, imdb = right["bag of words", "", "imdb/test"], right["GRU", "", "imdb/test"], "imdb/test"
     for step, condition in wanted[1:]:

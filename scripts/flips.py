@@ -38,7 +38,6 @@ import numpy as np
 import pandas as pd
 from provenance import Source, add, networks, write_table
 from scipy.special import expit
-from sklearn.metrics import roc_auc_score
 from sweep import Cell, Row, grid, minutes, rows_of, sweep
 
 from rnnrev import perturb, stats, zoo
@@ -160,7 +159,7 @@ def tested(model: Classifier) -> list[Row]:
     for reviews in map(read_texts, READ):
         where = {"network": model.name, "data": f"{reviews.name}/{reviews.split}", "n": len(reviews)}
         logits = model.logits(reviews.texts)
-        rows.append(where | {"measure": "auc", "value": float(roc_auc_score(reviews.labels, logits))})
+        rows.append(where | {"measure": "auc", "value": float(stats.auc(reviews.labels, logits))})
         right = stats.accuracy(logits > 0, reviews.labels == 1)
         rows.append(where | {"measure": "accuracy"} | right._asdict())
     return rows

@@ -18,7 +18,7 @@ from .. import edges, modifiers, perturb
 from ..data import Reviews
 from ..linear import OperatingPoint, Unmeasured, frequent_words, operating_point, valence
 from ..model import SentimentRNN
-from ..stats import shown
+from ..stats import auc, shown
 from ..subspace import control_subspaces, modifier_subspace, random_subspace, subspace_dimension
 from .language import Language
 from .modifiers import settled_effects, settled_gain
@@ -190,8 +190,6 @@ def mark_words(words: pd.DataFrame) -> dict[str, float]:
 
 def mark_ranking(words: pd.DataFrame, effects: pd.DataFrame) -> dict[str, float]:
     """How well the ranking of all frequent words finds those that change valence by a third or more."""
-    from sklearn.metrics import roc_auc_score
-
     true = effects.word.isin(words.word[words.true_gain.abs() >= 1 / 3])
     called = effects.kind.isin(_CALLED)
     decoys = effects.word.isin(words.word[words.role == "decoy"])
@@ -199,7 +197,7 @@ def mark_ranking(words: pd.DataFrame, effects: pd.DataFrame) -> dict[str, float]
     if called.any():
         marks["precision"] = true[called].mean()
     if true.any():
-        marks |= {"recall": called[true].mean(), "modifier_auc": roc_auc_score(true, effects.strength)}
+        marks |= {"recall": called[true].mean(), "modifier_auc": auc(true.to_numpy(), effects.strength.to_numpy())}
     return marks
 
 
