@@ -26,6 +26,7 @@ SETS = {
     "sst2": "one sentence: few words, and what stands before them",
     "imdb_counterfactual": "whether topic misleads: a few words of a film review are turned round",
 }
+ALL_SETS = (*SETS, "checklist")
 #: Tests of CheckList's sentences, of flights and crews with one word of valence each: shares of sentences or of pairs,
 #: and, so that no zero decides nor what "not" says itself, one AUC.
 TESTS = {
@@ -54,9 +55,7 @@ def context_texts(name: str, most: int = 5000, seed: int = 0) -> Reviews:
     return reviews.take(reviews.labels >= 0).sample(most, seed)
 
 
-def context_tests(
-    model: Classifier, sets: Sequence[str] = (*SETS, "checklist"), most: int = 5000, seed: int = 0
-) -> pd.DataFrame:
+def context_tests(model: Classifier, sets: Sequence[str] = ALL_SETS, most: int = 5000, seed: int = 0) -> pd.DataFrame:
     """Accuracy and AUC on each of the sets, and CheckList's :data:`TESTS`, with intervals over texts.
 
     A table with :data:`rnnrev.measure.COLUMNS`; ``n`` is the number of texts. Raises :class:`rnnrev.data.DataError`

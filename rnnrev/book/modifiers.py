@@ -70,9 +70,9 @@ def valence_plane(point: OperatingPoint, subspace: Subspace, words: Words) -> Pl
 def by_dimension(
     point: OperatingPoint, table: pd.DataFrame, pairs: pd.DataFrame, dims: Sequence[int] = range(6), draws: int = 3
 ) -> pd.DataFrame:  # fmt: skip
-    """:func:`.abolition` with more and more axes removed, of the ranking's top and of words that are no modifiers.
+    """:func:`rnnrev.perturb.abolition` with more and more axes removed, of the ranking's top and of words that are no modifiers.
 
-    Columns ``subspace`` (modifiers, other words), ``dim``, ``draw`` and those of :func:`.abolition`.
+    Columns ``subspace`` (modifiers, other words), ``dim``, ``draw`` and those of :func:`rnnrev.perturb.abolition`.
     """
     full = modifier_subspace(point, top_words(table), max(dims))
     spaces = {("modifiers", 0): full}
