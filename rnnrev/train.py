@@ -174,7 +174,7 @@ def weight(layer: keras.layers.Layer, name: str, value: np.ndarray) -> keras.Var
 
 
 class Convolution(keras.layers.Layer):
-    """A causal convolution of each entry by itself, (B, T, D) in and out; ``kernel`` as in :func:`rnnrev.stacks.joined`."""
+    """A causal convolution of each entry by itself, (B, T, D); ``kernel`` as in :func:`rnnrev.stacks.joined`."""
 
     def __init__(self, kernel: np.ndarray) -> None:
         super().__init__()

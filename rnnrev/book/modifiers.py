@@ -70,7 +70,7 @@ def valence_plane(point: OperatingPoint, subspace: Subspace, words: Words) -> Pl
 def by_dimension(
     point: OperatingPoint, table: pd.DataFrame, pairs: pd.DataFrame, dims: Sequence[int] = range(6), draws: int = 3
 ) -> pd.DataFrame:  # fmt: skip
-    """:func:`rnnrev.perturb.abolition` with more and more axes removed, of the ranking's top and of words that are no modifiers.
+    """:func:`rnnrev.perturb.abolition` by how many axes are removed, of the ranking's top and of no modifiers.
 
     Columns ``subspace`` (modifiers, other words), ``dim``, ``draw`` and those of :func:`rnnrev.perturb.abolition`.
     """
