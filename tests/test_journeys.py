@@ -33,7 +33,7 @@ SLIDES = [f"slides/{Path(t).name}" for t in CHAPTERS]
 PAGES = [*TEXTS, *SLIDES, "search", "genindex", "py-modindex"]
 NOTEBOOKS = [t for t in TEXTS if "{code-cell}" in (ROOT / f"{t}.md").read_text(encoding="utf-8")]
 WITH_WIDGETS = [
-    t for t in CHAPTERS if re.search(r"^widgets\.\w+\(", (ROOT / f"{t}.md").read_text("utf-8"), re.MULTILINE)
+    t for t in CHAPTERS if re.search(r"^(widgets|trainer)\.\w+\(", (ROOT / f"{t}.md").read_text("utf-8"), re.MULTILINE)
 ]
 FIRST_LOAD = 3e6  # bytes
 
@@ -149,6 +149,12 @@ def test_audit_finds_nothing_serious(reader: Reader, page: str, record_property:
 
 def summary_of(violations: list[dict[str, Any]]) -> str:
     return ", ".join(f"{v['id']} ({v['impact']}, {len(v['nodes'])})" for v in violations) or "no finding"
+
+
+@pytest.mark.parametrize("page", NOTEBOOKS)
+def test_code_fits_the_page(reader: Reader, page: str) -> None:
+    wide = "[...document.querySelectorAll('.cell_input pre')].filter((e) => e.scrollWidth > e.clientWidth + 1)"
+    assert reader.open(page).evaluate(f"{wide}.map((e) => e.innerText)") == []
 
 
 @pytest.mark.parametrize("page", PAGES)
