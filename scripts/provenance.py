@@ -262,7 +262,7 @@ class Source:
                 module, statements = self.module(where), [method]
             found[key] = found.get(key, "") + " ".join(map(plain, statements))
             for node in (n for s in statements for n in walk(s)):
-                if isinstance(node, ast.Name):
+                if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
                     waiting.append((where, node.id))
                 elif isinstance(node, ast.Attribute):
                     said.add(node.attr)

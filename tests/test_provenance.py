@@ -50,6 +50,7 @@ def read():
 
 class Pair:
     size = 2
+    unused: int = 3  # a field, not the function of this name
 
     def whole(self): return self.size + OFFSET
 
