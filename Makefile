@@ -41,7 +41,7 @@ $(DEV): $(ENV) requirements-dev.lock
 # chapters are run again when the package or its records changed, not only when they did themselves
 STALE := [ ! -e _build/.run ] || [ -n "$$(find rnnrev -type f -newer _build/.run -not -path '*__pycache__*' -print -quit)" ]
 define RUN
-	if $(STALE); then rm -rf _build/.jupyter_cache _build/.doctrees; fi
+	if $(STALE); then rm -rf _build/.jupyter_cache _build/.doctrees _build/html; fi
 	mkdir -p _build && touch _build/.run
 	$(BIN)/python -m rnnrev.book.assets book/_static/widgets
 endef
