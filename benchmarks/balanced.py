@@ -18,10 +18,11 @@ from rnnrev import zoo
 from rnnrev.balanced import explained, reduce
 from rnnrev.data import load_reviews
 from rnnrev.driven import adjoints, token_arrays
+from rnnrev.model import SentimentRNN
 
 
 def main(name: str = "gru-imdb") -> None:
-    model = zoo.load(name)
+    model = zoo.load(name, SentimentRNN)
     texts = load_reviews("book").texts
     ids = token_arrays(model, texts, 60, 160)
     model.projected  # noqa: B018  made once a network

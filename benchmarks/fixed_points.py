@@ -37,6 +37,7 @@ from rnnrev.cells import CELLS, Cell, tensorflow_ops
 from rnnrev.data import load_reviews
 from rnnrev.files import write_json
 from rnnrev.fixed_points import MeanMap, find_fixed_points, mean_map
+from rnnrev.model import SentimentRNN
 
 OPTIONS: dict[str, Any] = {"unique_tol": None, "max_distance": None, "stability": False}
 
@@ -197,7 +198,7 @@ def main() -> None:
     if args.conditions:
         found["conditions"] = conditions(args.network, min(args.starts, 200))
     else:
-        model = zoo.load(args.network).astype(np.float64)
+        model = zoo.load(args.network, SentimentRNN).astype(np.float64)
         states, _ = line_attractor.visited_states(model, load_reviews("book").texts)
         starts = states[np.random.default_rng(0).permutation(len(states))[: args.starts]]
         if args.seconds:

@@ -11,11 +11,13 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
 from rnnrev import linear, modifiers, perturb, zoo
 from rnnrev.data import load_reviews
+from rnnrev.model import SentimentRNN
 from rnnrev.subspace import modifier_subspace
 
 
@@ -30,7 +32,7 @@ def best_of(function: Callable[[], object], n: int = 5) -> float:
 
 
 def main(name: str = "gru-imdb") -> None:
-    model = zoo.load(name)
+    model = zoo.load(name, SentimentRNN)
     point = linear.operating_point(model)
     probes = modifiers.probe_words(point)
     seconds = best_of(lambda: modifiers.modifier_effects(point, probes=probes), 2)
@@ -39,21 +41,17 @@ def main(name: str = "gru-imdb") -> None:
     subspace = modifier_subspace(point, np.arange(100, 200), 5)
     ids = model.vocabulary.encode_all(load_reviews("book").texts)
     plain = best_of(lambda: model.final_states_of(ids))
-    runs = {
+    runs: dict[str, list[perturb.Change]] = {
         "run, nothing changed": [],
         "project_out": [perturb.project_out(subspace)],
         "amplify": [perturb.amplify(subspace, 2.0)],
         "project_out in a window": [perturb.only(perturb.project_out(subspace), steps=slice(-10, None))],
         "amplify in a window": [perturb.only(perturb.amplify(subspace, 2.0), steps=slice(-10, None))],
-        "start_from, add, project_out": [
-            perturb.start_from(point.h_star),
-            lambda h, step: h + np.asarray(0.01 * point.h_star, h.dtype),
-            perturb.project_out(subspace),
-        ],
+        "start_from, project_out": [perturb.start_from(point.h_star), perturb.project_out(subspace)],
     }
     print(f"plain forward pass {plain:.2f} s for {sum(map(len, ids)):,} tokens")
     for label, changes in runs.items():
-        seconds = best_of(lambda changes=changes: perturb.run(model, ids, changes))
+        seconds = best_of(partial(perturb.run, model, ids, changes))
         print(f"{label}: {seconds:.2f} s, {seconds / plain:.2f} times the plain pass")
 
 

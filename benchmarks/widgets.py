@@ -20,6 +20,7 @@ import numpy as np
 from rnnrev import linear, widgets, zoo
 from rnnrev.book import assets
 from rnnrev.book import widgets as own
+from rnnrev.model import SentimentRNN
 from rnnrev.modifiers import Probes
 from rnnrev.perturb import Lab
 from rnnrev.subspace import random_subspace
@@ -47,8 +48,8 @@ TIME = """async ([kind, name, value]) => {
 
 
 def make() -> dict[str, widgets.Widget]:
-    model = zoo.load("gru-imdb")
-    point = linear.operating_point(model, n_tokens=200, texts=[SENTENCE, "A dull , bad film . " * 3], n_starts=2)
+    model = zoo.load("gru-imdb", SentimentRNN)
+    point = linear.operating_point(model, n_tokens=200, texts=[SENTENCE, "A dull , bad film . " * 3])
     spaces = {name: random_subspace(point, 5, seed) for seed, name in enumerate(("modifiers", "random directions"))}
     nothing = np.zeros((0, 5))
     lab = Lab(spaces, 3, (), (), nothing, Probes((), np.zeros(0, int), np.zeros(0)), nothing)
