@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 
 from . import edges, modifiers, perturb, stats, zoo
 from . import line_attractor as la
-from .data import Reviews
+from .data import DataError, Reviews
 from .linear import OperatingPoint, Unmeasured, frequent_words, operating_point, valence
 from .model import BagOfWords, Classifier, SentimentRNN, labels_of, untrained
 from .stats import Estimate
@@ -28,6 +29,22 @@ _MIN_TAU = 10.0  #: tokens; where the slow mode fades faster, "lasting valence" 
 _MIN_LONG = 10  #: fewer reviews that are long enough, and words are put into neutral texts
 _N_STARTS = 40  #: of the search for fixed points
 N_TEXTS = 30  #: into which words are put
+
+_T = TypeVar("_T")
+
+
+class _once(cached_property[_T]):
+    """A property that is computed once; if it cannot be measured, the reason is kept as well."""
+
+    def __get__(self, instance: Any, owner: type[Any] | None = None) -> Any:
+        failed = {} if instance is None else instance.__dict__.setdefault("_failed", {})
+        if self.attrname in failed:
+            raise failed[self.attrname]
+        try:
+            return super().__get__(instance, owner)
+        except (Unmeasured, DataError) as error:
+            failed[self.attrname] = error
+            raise
 
 
 @dataclass(eq=False)
@@ -53,15 +70,15 @@ class Analysis:
             raise ValueError(f"{model.name} gives no finite logit on {reviews_}: look for NaN in its weights")
         return made
 
-    @cached_property
+    @_once
     def ids(self) -> list[np.ndarray]:
         return self.model.vocabulary.encode_all(self.reviews.texts)
 
-    @cached_property
+    @_once
     def logits(self) -> np.ndarray:
         return self.model.logits_of(self.ids)
 
-    @cached_property
+    @_once
     def labelled(self) -> np.ndarray:
         """Which reviews have a label, (n,)."""
         labels, classes = self.reviews.labels, getattr(self.model, "n_classes", 2)
@@ -74,20 +91,20 @@ class Analysis:
             )
         return labels >= 0
 
-    @cached_property
+    @_once
     def right(self) -> np.ndarray:
         """Which labelled reviews are classified rightly."""
         logits = self.logits[self.labelled]
         return labels_of(logits) == self.reviews.labels[self.labelled]
 
-    @cached_property
+    @_once
     def scores(self) -> tuple[np.ndarray, np.ndarray]:
         """Labels and logits of the labelled reviews, of a network with one logit."""
         if self.logits.ndim == 2:
             raise Unmeasured("the network has more than two classes: this is measured on one logit")
         return self.reviews.labels[self.labelled], self.logits[self.labelled]
 
-    @cached_property
+    @_once
     def calibration(self) -> tuple[stats.Calibration, Estimate]:
         labels, logits = self.scores
         if len(np.unique(labels)) < 2:
@@ -100,7 +117,7 @@ class Analysis:
         )
         return stats.calibration(logits, labels, bins), error
 
-    @cached_property
+    @_once
     def bag(self) -> BagOfWords:
         """The yardstick: the shipped bag of the network's words, if it knows the words of these texts."""
         bag = zoo.bag_of(self.model)
@@ -109,7 +126,7 @@ class Analysis:
             raise Unmeasured(f"the yardstick, the shipped bag of words, knows only {known:.0%} of these texts' words")
         return bag
 
-    @cached_property
+    @_once
     def recurrent(self) -> SentimentRNN:
         """The network, if it is one with a state, and can read these texts."""
         model, known = self.model, float(np.mean(np.concatenate(self.ids) != 1))
@@ -122,7 +139,7 @@ class Analysis:
             raise Unmeasured(f"the network knows only {known:.0%} of the words of these reviews")
         return model
 
-    @cached_property
+    @_once
     def fresh(self) -> SentimentRNN:
         """The same network before training."""
         model = self.recurrent
@@ -130,12 +147,12 @@ class Analysis:
             model.cell.kind, model.vocabulary, model.cell.n_units, model.cell.n_inputs, self.seed, model.counts
         )
 
-    @cached_property
+    @_once
     def dimensions(self) -> dict[str, la.Dimensionality]:
         models = {"": self.recurrent, "untrained": self.fresh}
         return {name: la.dimensionality(model, self.reviews.texts, seed=self.seed) for name, model in models.items()}
 
-    @cached_property
+    @_once
     def point(self) -> OperatingPoint:
         model = self.recurrent
         if model.n_classes > 2:
@@ -144,20 +161,20 @@ class Analysis:
             raise Unmeasured(f"the state has {model.cell.n_state} numbers: fewer than 8 have no modes to compare")
         return operating_point(model, texts=self.reviews.texts, seed=self.seed)
 
-    @cached_property
+    @_once
     def attractor(self) -> la.Attractor:
         return la.find_attractor(self.point.model, self.reviews.texts, _N_STARTS, seed=self.seed)
 
-    @cached_property
+    @_once
     def spectra(self) -> la.Spectra:
         return la.mode_spectra(self.attractor.J_rec, self.attractor.model.w)
 
-    @cached_property
+    @_once
     def fresh_spectra(self) -> la.Spectra:
         fresh = la.find_attractor(self.fresh, self.reviews.texts[:100], 10, seed=self.seed)
         return la.mode_spectra(fresh.J_rec, fresh.model.w)
 
-    @cached_property
+    @_once
     def lasting(self) -> OperatingPoint:
         """The operating point, if something lasts there."""
         point, tau = self.point, abs(self.point.tau)
@@ -168,7 +185,7 @@ class Analysis:
             )
         return point
 
-    @cached_property
+    @_once
     def words(self) -> np.ndarray:
         """Numbers of the words that are frequent enough to be looked at."""
         words = frequent_words(self.recurrent)
@@ -176,7 +193,7 @@ class Analysis:
             raise Unmeasured(f"only {len(words)} words are known to be frequent: {_MIN_WORDS} or more are needed")
         return words
 
-    @cached_property
+    @_once
     def sorted_words(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Words by number (n,) that the yardstick knows, their lasting valence and its β, in nats."""
         beta = dict(zip(self.bag.vocabulary.words, self.bag.beta.astype(float)))
@@ -188,36 +205,36 @@ class Analysis:
             )
         return numbers, valence(self.lasting, numbers), np.array([beta[names[i]] for i in numbers])
 
-    @cached_property
+    @_once
     def probes(self) -> modifiers.Probes:
         """Twenty words of each sign, or as many as there are."""
         return modifiers.probe_words(self.lasting, min(20, len(self.words) // 4))
 
-    @cached_property
+    @_once
     def strongest(self) -> np.ndarray:
         """Numbers of the ten strongest probes of each sign, to be put into texts."""
         return np.concatenate([self.probes.numbers[self.probes.sign == sign][:10] for sign in (1, -1)])
 
-    @cached_property
+    @_once
     def effects(self) -> pd.DataFrame:
         """What every frequent word does to others, best first."""
         return modifiers.modifier_effects(self.lasting, self.words, self.probes)
 
-    @cached_property
+    @_once
     def dimension(self) -> Dimension:
         return subspace_dimension(self.lasting, top_words(self.effects), self.effects.word, self.probes, self.seed)
 
-    @cached_property
+    @_once
     def subspace(self) -> Subspace:
         """The modifier subspace."""
         return chosen_subspace(self.lasting, self.effects, self.dimension)
 
-    @cached_property
+    @_once
     def pairs(self) -> pd.DataFrame:
         """Contrast phrases without and with a modifier, of the kinds that the network knows enough words of."""
         return usable(perturb.phrase_pairs(self.lasting.model), "of the book's contrast phrases")
 
-    @cached_property
+    @_once
     def other_pairs(self) -> pd.DataFrame:
         """The control: the same phrases with words in the modifiers' place that are as frequent and modify nothing."""
         rng, size = np.random.default_rng([self.seed, 67]), np.log(self.model.frequencies + 1e-12)[:, None]
@@ -231,12 +248,12 @@ class Analysis:
         ]
         return self.pairs.assign(**{"with": swapped})
 
-    @cached_property
+    @_once
     def other_subspaces(self) -> list[Subspace]:
         """The control: five subspaces of words that modify nothing."""
         return control_subspaces(self.lasting, self.subspace, self.effects, 5, self.seed)
 
-    @cached_property
+    @_once
     def perturbations(self) -> dict[str, list[perturb.Change]]:
         """Chapter 3's, by name, with their controls; the mean is that of phrases, or of texts without English ones."""
         try:
@@ -245,18 +262,18 @@ class Analysis:
             pairs = pd.DataFrame({"without": self.ids[:100]})
         return perturb.conditions(self.lasting, self.subspace, self.effects, pairs, self.seed)
 
-    @cached_property
+    @_once
     def abolition(self) -> pd.DataFrame:
         return perturb.abolition(self.lasting, self.pairs, self.perturbations, seed=self.seed)
 
-    @cached_property
+    @_once
     def costs(self) -> pd.DataFrame:
         """Accuracy under each perturbation that removes something, and what it costs."""
         ids, labels = [i for i, k in zip(self.ids, self.labelled) if k], self.reviews.labels[self.labelled]
         tried = {name: changes for name, changes in self.perturbations.items() if "×" not in name}
         return perturb.costs(self.lasting.model, ids, labels, tried, seed=self.seed)
 
-    @cached_property
+    @_once
     def start_profiles(self) -> tuple[dict[str, edges.Profile], np.ndarray, str]:
         """Emphasis by place from the beginning for each of :func:`rnnrev.edges.starts`; the texts; a note."""
         point, length = self.lasting, max(edges.PLACES) + edges.LAG + 1
@@ -267,7 +284,7 @@ class Analysis:
         found = {k: edges.start_profile(point, texts, self.strongest, h0=h, seed=self.seed) for k, h in begin.items()}
         return found, texts, self._where(few, length, len(texts))
 
-    @cached_property
+    @_once
     def end_profiles(self) -> tuple[dict[str, edges.Profile], np.ndarray, str]:
         """Emphasis by distance from the end for each way to read it, the mean effects (K, L) intact, and in what."""
         point, length, before = self.lasting, max(edges.LAGS) + 1, self.lasting.h_star  # begun in mid-text

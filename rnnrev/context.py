@@ -82,20 +82,21 @@ def checklist_tests(model: Classifier, sentences: pd.DataFrame, seed: int = 0) -
     As they are, and under the condition "in mid-text" after :data:`BEFORE`. Further out is measured from the reader's
     mean logit over the unchanged sentences, so that its zero does not matter.
     """
+
+    def share(right: np.ndarray) -> tuple[Estimate, int]:
+        return stats.bootstrap(right.astype(float), seed=seed), len(right)
+
     rows = []
     for condition, before in (("", ""), ("in mid-text", BEFORE)):
         found = checklist_answers(sentences.assign(logit=model.logits([before + text for text in sentences.text])))
-        good, bad = found.pop("positive"), found.pop("negative")
-        shares = {"negated_positive": good < 0, "negated_negative": bad > 0, "negated_order": None} | found
-        for name, right in shares.items():
-            if right is None:
-                value, n = (
-                    stats.bootstrap((good, bad), stats.above, n=200, seed=seed, paired=False),
-                    len(good) + len(bad),
-                )
-            else:
-                value, n = stats.bootstrap(right.astype(float), seed=seed), len(right)
-            rows.append(_row(model, "checklist/test", name, value, n) | {"condition": condition})
+        good, bad = found["positive"], found["negative"]
+        order = stats.bootstrap((good, bad), stats.above, n=200, seed=seed, paired=False)
+        values = {
+            "negated_positive": share(good < 0), "negated_negative": share(bad > 0),
+            "negated_order": (order, len(good) + len(bad)),
+            "intensified": share(found["intensified"]), "reduced": share(found["reduced"]),
+        }  # fmt: skip
+        rows += [_row(model, "checklist/test", k, *v) | {"condition": condition} for k, v in values.items()]
     return rows
 
 
