@@ -447,3 +447,12 @@ def test_the_emphasis_goes_with_the_axes_that_hold_it(small):
     assert found.left["modifiers", 1].value == pytest.approx(whole.minus(level).estimate(0).value, abs=1e-3)
     assert found.left["modifiers", 2].value == pytest.approx(0, abs=1e-3)
     assert found.share["random directions", 2].low < found.share["random directions", 2].high < 1
+
+
+def test_mode_kernel_knows_each_mode(point):
+    lags = np.arange(6)
+    kernel = linear.mode_kernel(point, IDS, lags)
+    coordinate = point.model.embedding[IDS] @ point.modes.L.real.T
+    for a, size in enumerate((0.999, 0.8, 0.5, 0.3)):
+        reading = point.model.w @ point.modes.R[:, a].real
+        assert kernel.parts[:, a] == pytest.approx(reading * coordinate[:, [a]] * size**lags, rel=1e-4, abs=1e-6)

@@ -312,3 +312,16 @@ def test_the_flip_flop_script_of_chapter_2_finds_memories_and_saddles():
     corners = {(round(float(r[1])), round(float(r[2]))) for r in rows if r[0] == "0"}
     assert corners == {(1, 1), (1, -1), (-1, 1), (-1, -1)}
     assert any(int(r[0]) > 0 for r in rows)
+
+
+def test_a_three_bit_flip_flop_has_its_eight_stable_states_and_all_saddles():
+    cell = vanilla(2.0 * np.eye(3))  # three independent bits: each at ±s (stable) or at 0 (unstable)
+    s = optimize.brentq(lambda h: np.tanh(2 * h) - h, 0.5, 1)
+    points = find_fixed_points(cell, cube(3, 5) + 0.01, np.zeros(1), damping=0)
+    true = points[points.reason == "converged"]
+    assert len(true) == 27
+    for number, unstable in {8: 0, 12: 1, 6: 2, 1: 3}.items():
+        assert np.sum(true.n_unstable == unstable) == number
+    stable = true.h_star[true.n_unstable == 0]
+    np.testing.assert_allclose(np.abs(stable), s, atol=1e-9)
+    assert len({tuple(np.sign(h)) for h in stable}) == 8

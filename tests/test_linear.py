@@ -11,7 +11,7 @@ from scipy import linalg
 
 from rnnrev import linear
 from rnnrev.cells import CELLS
-from rnnrev.fixed_points import find_fixed_points, mean_map
+from rnnrev.fixed_points import find_fixed_points, mean_map, numeric_jacobian
 from rnnrev.model import untrained
 
 KINDS = sorted(CELLS)
@@ -235,3 +235,33 @@ def test_relinearizing_uses_the_nearest_point():
     np.testing.assert_allclose(at.step(h, ids), model.cell.step(h, model.embedding[ids]), atol=1e-9)
     with pytest.raises(ValueError, match="finite or jacobian"):
         linear.linear_model(point, inputs="none")
+
+
+def test_left_vectors_are_those_of_scipy():
+    J = np.random.default_rng(3).standard_normal((7, 7)) / 3
+    modes = linear.eigenmodes(J)
+    eigvals, left = linalg.eig(J, left=True, right=False)
+    for eigval, l in zip(modes.eigvals, modes.L):
+        want = left[:, np.abs(eigvals - eigval).argmin()].conj()
+        assert abs(abs(want @ l.conj()) / np.linalg.norm(want) / np.linalg.norm(l) - 1) < 1e-9
+
+
+def test_time_constants():
+    np.testing.assert_allclose(linear.time_constants(np.exp(-1 / np.array([3.0, 200.0]))), [3, 200])
+    assert np.isinf(linear.time_constants(np.array([1.0]))[0])
+    assert linear.time_constants(np.array([1.01]))[0] < 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_jacobians_of_the_mean_map_and_of_a_cell(kind):
+    model = network(kind)
+    F = mean_map(model, 1000)
+    h = np.random.default_rng(0).standard_normal((3, model.cell.n_state))
+    J = F.jacobians(h)
+    np.testing.assert_allclose(J.J_rec, numeric_jacobian(F, h), atol=1e-6)
+    x = model.embedding[5]
+    at_word = model.cell.jacobians(h, x)
+    np.testing.assert_allclose(at_word.J_rec, numeric_jacobian(lambda h: model.cell.step(h, x), h), atol=1e-6)
+    move = np.random.default_rng(1).standard_normal(5) * 1e-6
+    change = model.cell.step(h, x + move) - model.cell.step(h, x - move)
+    np.testing.assert_allclose(at_word.J_inp @ move * 2, change, atol=1e-11)

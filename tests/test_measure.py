@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 from conftest import small_network
 
-from rnnrev import analysis, claims, edges, measure, modifiers, stats, zoo
+from rnnrev import claims, edges, measure, modifiers, stats, zoo
 from rnnrev.analysis import N_TEXTS, Analysis
 from rnnrev.cells import Cell
 from rnnrev.data import PAD, UNKNOWN, Reviews, Vocabulary, load_contrasts, tokenize
-from rnnrev.linear import NoSlowMode, Unmeasured
+from rnnrev.linear import Unmeasured
 from rnnrev.measure import COLUMNS, PARTS, Part, tabulate
 from rnnrev.model import BagOfWords, SentimentRNN
 
@@ -249,20 +249,14 @@ def test_network_without_a_slow_mode_says_so():
     assert not missing & {"slow-mode", "memory", "dimensions"}
 
 
-def test_what_cannot_be_measured_is_looked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
-
-    def search(model: SentimentRNN, **_: object) -> None:
-        asked.append(model.name)
-        raise NoSlowMode("no mode is real here")
-
-    monkeypatch.setattr(analysis, "operating_point", search)
-    texts = Reviews("mine", "all", ("good movie .", "bad movie .") * 6, np.zeros(12, int))
-    a = Analysis.of(small_network("lstm"), texts)
-    for name in ("point", "lasting", "probes", "point"):
-        with pytest.raises(NoSlowMode, match="no mode is real"):
-            getattr(a, name)
-    assert asked == ["small lstm"]
+def test_what_failed_once_is_not_tried_again():
+    model = replace(small_network("gru"), counts=None)
+    a = Analysis.of(model, reviews_of(model))
+    with pytest.raises(Unmeasured, match="fewer than 8") as first:
+        a.point  # noqa: B018
+    with pytest.raises(Unmeasured) as second:
+        a.point  # noqa: B018
+    assert first.value is second.value
 
 
 def test_bag_of_words_has_an_accuracy_and_no_state():

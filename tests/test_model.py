@@ -317,3 +317,9 @@ def test_the_bag_of_a_network_has_its_words(gru):
     bags = {"gru-yelp": "bow-yelp", "lstm-yelp": "bow-yelp", "lstm-imdb": "bow-imdb", "bow-yelp": "bow-yelp"}
     assert {name: zoo.bag_of(zoo.load(name)).name for name in bags} == bags
     assert zoo.bag_of(gru).name == "bow-imdb"  # words of no shipped bag
+
+
+def test_a_text_does_not_depend_on_its_batch(network):
+    alone = [network.logits([t])[0] for t in TEXTS]
+    np.testing.assert_allclose(network.logits(TEXTS), alone, atol=1e-10)
+    np.testing.assert_allclose(network.logits(TEXTS[::-1]), alone[::-1], atol=1e-10)

@@ -253,3 +253,11 @@ def test_what_is_trained_is_what_is_analysed(kind, rng):
     np.testing.assert_allclose(model.logits_of(list(ids)), wanted, atol=1e-5)
     fresh = untrained(kind, model.vocabulary, 6, 5)
     assert fresh.w.shape == model.w.shape
+
+
+def test_a_cells_products_with_the_input_are_those_of_its_jacobian(any_cell, rng):
+    h, x = rng.standard_normal((3, any_cell.n_state)), rng.standard_normal((3, any_cell.n_inputs))
+    g, dx = rng.standard_normal((3, any_cell.n_state)), rng.standard_normal((3, any_cell.n_inputs))
+    J, u = any_cell.jacobians(h, x).J_inp, any_cell.project(x)
+    np.testing.assert_allclose(any_cell.vjp_input(h, u, g), np.einsum("bij,bi->bj", J, g), atol=1e-10)
+    np.testing.assert_allclose(any_cell.jvp_input(h, u, dx), np.einsum("bij,bj->bi", J, dx), atol=1e-10)
