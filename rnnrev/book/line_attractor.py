@@ -186,7 +186,7 @@ def plot_architectures(table: pd.DataFrame) -> Figure:
     """The claims in several networks: filled markers the network, hollow ones the control that the label names.
 
     ``table`` of one data set, with columns network, measure, condition, value, low, high
-    (:func:`rnnrev.claims.networks`).
+    (:func:`rnnrev.claims.read`, "networks").
     """
     panels = {
         "dimensions of the states\n(hollow: untrained)": (("participation", ""), ("participation", "untrained")),

@@ -14,7 +14,7 @@ export function randomly(seed) {
   return { uniform, normal };
 }
 
-// --- the language (rnnrev.book.language): {words, valence, chances, modifiers: [{number, gain, reach, alone}]} --------------
+// --- the language (rnnrev.book.language): {words, valence, chances, modifiers: [{number, gain, reach, alone}]} ------
 
 // What words multiply what follows them by, and the sum so far after each
 export function runningSums(language, numbers) {
